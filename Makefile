@@ -1,0 +1,68 @@
+# Two commands matter: `make run` and `make test`. The rest are their parts.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+UV := .tools/uv/bin/uv
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.tools/uv/installed: requirements/bootstrap.txt
+	@tools/bootstrap.sh "$(PYTHON)"
+
+.venv/server.installed: .tools/uv/installed requirements/server.lock pyproject.toml
+	@tools/install.sh requirements/server.lock
+	@touch $@
+
+.venv/dev.installed: .venv/server.installed requirements/dev.lock
+	@tools/install.sh requirements/dev.lock
+	@touch $@
+
+.PHONY: setup
+setup: .venv/server.installed ## Install the server into .venv at locked versions
+
+.PHONY: run
+run: setup ## Start Tidegate on 127.0.0.1:4180
+	@exec $(BIN)/tidegate serve $(ARGS)
+
+.PHONY: format
+format: .venv/dev.installed ## Rewrite the sources in the house format
+	$(BIN)/ruff format src tests tools
+	$(BIN)/ruff check --fix src tests tools
+
+.PHONY: check
+check: .venv/dev.installed ## Format, lint, types, contracts, sizes, fast tests (about a minute)
+	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/check_sizes.py
+	$(BIN)/pytest tests/unit tests/property tests/golden tests/port -n 2
+
+.PHONY: agents
+agents: .venv/dev.installed ## Install the pinned coding agents that the wire tests run
+	@tools/install_agents.sh
+
+.PHONY: test
+test: check agents ## Everything: check, then the wire and browser tests
+	@tools/install_chromium.sh
+	$(BIN)/pytest tests/wire tests/browser -m "not soak"
+
+.PHONY: soak
+soak: agents ## The long forms of the tests, full counts
+	$(BIN)/pytest tests -m soak
+
+.PHONY: bench
+bench: .venv/dev.installed ## Measure CPU per request, pricing and parsing
+	$(BIN)/python -m tests.bench
+
+.PHONY: lock
+lock: .tools/uv/installed ## Resolve the lock files anew
+	@tools/lock.sh
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,245 @@
+"""The vocabulary of Tidegate: frozen values, no behaviour beyond arithmetic.
+
+Every value that crosses a process border (spool, directory snapshot) is a msgspec struct, so that
+its stored form is defined here and nowhere else. New fields are added at the end with a default:
+a spool file written by the previous release must stay readable.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+NANO_PER_USD: Final = 1_000_000_000
+KEY_PREFIX: Final = "tg_"
+
+
+class Agent(StrEnum):
+    """A coding agent that a member can be enrolled with."""
+
+    CLAUDE_CODE = "claude_code"
+    CODEX = "codex"
+    OPENCODE = "opencode"
+
+    @property
+    def title(self) -> str:  # type: ignore[override]  # str.title is of no use on an identifier
+        """The name that people know it by."""
+        return {"claude_code": "Claude Code", "codex": "Codex", "opencode": "OpenCode"}[self.value]
+
+
+class Dialect(StrEnum):
+    """The API shape that a request speaks."""
+
+    MESSAGES = "anthropic_messages"
+    RESPONSES = "openai_responses"
+    CHAT = "openai_chat"
+
+
+class Provider(StrEnum):
+    """Whose API a credential is for; compatible services count as the one they imitate."""
+
+    ANTHROPIC = "anthropic"
+    OPENAI = "openai"
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    OK = "ok"
+    UPSTREAM_ERROR = "upstream_error"  # the upstream answered with an error, or could not be reached
+    REFUSED = "refused"  # we answered, the upstream never saw it
+    CANCELLED = "cancelled"  # the client left before the end
+    CUT = "cut"  # the upstream's answer ended before its terminal event
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"  # the gateway ended before the request did
+
+
+class Billing(StrEnum):
+    """Whether a cost is money really billed, or a subscription valued at list price."""
+
+    API = "api"
+    SUBSCRIPTION = "subscription"
+
+
+class CredentialMode(StrEnum):
+    """Which provider secret a key's requests travel with."""
+
+    AUTO = "auto"  # own if the request brings one beside x-tidegate-key, else organization
+    ORGANIZATION = "organization"
+    OWN = "own"
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+
+
+class TokenCounts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens of one request in disjoint buckets, each with exactly one rate.
+
+    `input` is uncached input: providers disagree on whether "input" holds cached tokens, here it
+    never does. `reasoning` is an of-which of `output` and costs nothing by itself.
+    """
+
+    input: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    cache_read: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    @property
+    def prompt(self) -> int:
+        """Everything that was sent: uncached, written to and read from the cache."""
+        return self.input + self.cache_write_5m + self.cache_write_1h + self.cache_read
+
+    @property
+    def total(self) -> int:
+        """The headline metric "Tokens"."""
+        return self.prompt + self.output
+
+
+class Cost(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Cost of one request per bucket, in nano-USD (1e-9 USD), each rounded half-even once.
+
+    `extras` is what is not priced by token: web searches and the like.
+    """
+
+    input: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    cache_read: int = 0
+    output: int = 0
+    extras: int = 0
+
+    @property
+    def total(self) -> int:
+        """The sum in nano-USD."""
+        return (
+            self.input
+            + self.cache_write_5m
+            + self.cache_write_1h
+            + self.cache_read
+            + self.output
+            + self.extras
+        )
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one request consumed, as far as the upstream said so or we could estimate.
+
+    `estimated` is set when any bucket is our estimate. The price modifiers (`service_tier`,
+    `speed`, `region`, `batch`) are what the upstream confirmed, not what was asked for.
+    """
+
+    tokens: TokenCounts = TokenCounts()
+    model_served: str = ""
+    service_tier: str = ""  # "", "default", "priority", "flex", "standard", "batch"...
+    speed: str = ""  # "fast" or ""
+    region: str = ""  # inference geography as reported, e.g. "us"
+    web_searches: int = 0
+    estimated: bool = False
+    upstream_id: str = ""  # the provider's id of the answer, e.g. msg_…, resp_…
+
+
+class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One finished request, as written to the spool and the ledger. Never updated.
+
+    Times are UTC microseconds since the epoch; durations are monotonic microseconds.
+    """
+
+    event_id: str  # req_…; also the request id shown to people
+    organization_id: str
+    member_id: str
+    key_id: str
+    agent: str  # Agent
+    client_version: str = ""
+    provider: str = ""  # Provider
+    credential_id: str = ""  # empty for a developer's own credential
+    billing: str = "api"  # Billing
+    model_asked: str = ""
+    model_served: str = ""
+    dialect: str  # Dialect
+    stream: bool = False
+    session_id: str = ""  # ses_…, from (organization, key, client's id)
+    client_session: str = ""  # the id as the client sent it
+    parent_session_id: str = ""  # OpenCode gives sub-agents a new session id
+    subagent_id: str = ""  # Claude Code's agent id, Codex's thread id, when a sub-agent
+    parent_agent_id: str = ""
+    is_title: bool = False  # the client's request for a session title
+    repository: str = ""
+    branch: str = ""
+    commit: str = ""
+    launch_id: str = ""
+    started_us: int
+    first_byte_us: int = 0  # duration to the first byte of the answer's body, 0 when none
+    duration_us: int = 0
+    status: int = 0  # what the client was sent
+    outcome: str  # Outcome
+    error_code: str = ""  # ours, see core/errors.py; empty for the upstream's own
+    request_bytes: int = 0
+    response_bytes: int = 0
+    tokens: TokenCounts = TokenCounts()
+    cost: Cost = Cost()
+    price_version: str = ""
+    price_unknown: bool = False
+    estimated: bool = False
+    service_tier: str = ""
+    speed: str = ""
+    region: str = ""
+    web_searches: int = 0
+    upstream_request_id: str = ""
+    upstream_id: str = ""
+
+
+class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as the gateway needs it. The id lasts; secrets come and go by rotation."""
+
+    key_id: str
+    organization_id: str
+    member_id: str
+    agent: str  # Agent
+    credential_mode: str = "auto"  # CredentialMode
+    credential_ids: dict[str, str] = {}  # provider → chosen credential; absent: the default
+    allowed_models: tuple[str, ...] = ()  # globs; empty: every model
+    disabled: bool = False
+
+
+class SecretRecord(msgspec.Struct, frozen=True):
+    """One valid secret of a key, by its keyed hash (32 bytes, hex)."""
+
+    secret_hash: str
+    key_id: str
+    valid_until_us: int = 0  # 0: no end
+
+
+class CredentialRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An organization's provider credential; the secret is AES-256-GCM ciphertext."""
+
+    credential_id: str
+    organization_id: str
+    provider: str  # Provider
+    base_url: str
+    ciphertext: bytes
+    is_default: bool = False
+    price_table: str = ""  # table of the price override file; empty: list prices
+
+
+class OrganizationRecord(msgspec.Struct, frozen=True, kw_only=True):
+    organization_id: str
+    name: str
+    time_zone: str = "UTC"
+    week_start: int = 1  # ISO weekday
+    allow_own_credential: bool = True
+    allowed_models: tuple[str, ...] = ()
+
+
+class DirectorySnapshot(msgspec.Struct, frozen=True):
+    """All that a gateway worker needs to decide on a request, at one version of the directory."""
+
+    version: int
+    organizations: tuple[OrganizationRecord, ...] = ()
+    keys: tuple[KeyRecord, ...] = ()
+    secrets: tuple[SecretRecord, ...] = ()
+    credentials: tuple[CredentialRecord, ...] = ()

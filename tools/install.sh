@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Install a lock file and this package into .venv. Usage: tools/install.sh requirements/NAME.lock
+set -euo pipefail
+uv=.tools/uv/bin/uv
+[ -x .venv/bin/python ] || "$uv" venv --quiet --python "$(.tools/uv/bin/python -c 'import sys; print(sys.executable)')" .venv
+export VIRTUAL_ENV=$PWD/.venv
+"$uv" pip install --quiet --require-hashes -r "$1"
+"$uv" pip install --quiet --no-deps --no-build-isolation -e .
