@@ -1,0 +1,419 @@
+"""A client's connection: requests in, answers out, in order. HTTP/1.0 and 1.1.
+
+One request is served at a time; what a client pipelines meanwhile waits, bounded, and reading goes
+on all the same: only a connection that is read tells that its client has left.
+"""
+
+import asyncio
+import socket
+from collections import deque
+from enum import Enum
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+import httptools
+
+from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.request import HeadRefused, Request
+
+_PIPELINE_BYTES: Final = 256 << 10  # unread bytes of later requests before reading stops
+_JOIN_BYTES: Final = 8 << 10  # below this a copy is cheaper than three buffers
+_LINGER_S: Final = 2.0  # how long a refused client may go on sending so that it reads the answer
+_LINGER_BYTES: Final = 64 << 20
+_REASONS: Final = {s.value: s.phrase.encode() for s in HTTPStatus}
+
+
+class Framing(Enum):
+    LENGTH = 1
+    CHUNKED = 2
+    CLOSE = 3
+    NONE = 4  # no body: HEAD, 204, 304
+
+
+class Turn(Protocol):
+    """What serves one request; told when its client can take more, or is gone."""
+
+    def client_paused(self) -> None: ...
+    def client_resumed(self) -> None: ...
+    def client_gone(self) -> None: ...
+
+
+class Host(Protocol):
+    """Who owns the connections: serves complete requests and refuses bodies by their head."""
+
+    options: GatewayOptions
+    draining: bool
+
+    def now(self) -> float: ...
+    def joined(self, connection: "ClientConnection") -> None: ...
+    def left(self, connection: "ClientConnection") -> None: ...
+    def serve(self, connection: "ClientConnection", request: Request) -> None: ...
+    def refuse_body(self, connection: "ClientConnection", request: Request) -> None: ...
+    def refused_head(self, status: int) -> None: ...
+
+
+class ClientConnection(asyncio.Protocol):
+    """The parser's callbacks, the queue of requests, and the writer of answers."""
+
+    __slots__ = (
+        "_advancing",
+        "_broken",
+        "_close_after",
+        "_framing",
+        "_head_bytes",
+        "_host",
+        "_in_head",
+        "_lingering",
+        "_parser",
+        "_pending",
+        "_queue",
+        "_reading",
+        "_request",
+        "_serving",
+        "_turn",
+        "deadline",
+        "paused",
+        "peer",
+        "secure",
+        "transport",
+    )
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._parser = httptools.HttpRequestParser(self)
+        self._request: Request | None = None
+        self._queue: deque[Request] = deque()
+        self._serving: Request | None = None
+        self._turn: Turn | None = None
+        self._pending: list[bytes] = []
+        self._head_bytes = 0
+        self._in_head = False
+        self._broken: HeadRefused | None = None
+        self._close_after = False
+        self._lingering = 0
+        self._framing = Framing.NONE
+        self._reading = True
+        self._advancing = False
+        self.paused = False
+        self.deadline = 0.0  # loop time at which the host calls `expired`, 0 for never
+        self.peer = ""
+        self.secure = False
+        self.transport: Any = None
+
+    # -- transport -----------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else ""
+        self.secure = transport.get_extra_info("ssl_object") is not None
+        keep_alive(transport.get_extra_info("socket"))
+        self.deadline = self._host.now() + self._host.options.head_timeout_s
+        self._host.joined(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+        self._host.left(self)
+
+    def eof_received(self) -> bool:
+        self._leave()
+        return False
+
+    def _leave(self) -> None:
+        turn, self._turn = self._turn, None
+        self._queue.clear()
+        if turn is not None:
+            turn.client_gone()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+        self.deadline = self._host.now() + self._host.options.write_timeout_s
+        if self._turn is not None:
+            self._turn.client_paused()
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self.deadline = 0.0 if self._serving is not None else self.deadline
+        if self._turn is not None:
+            self._turn.client_resumed()
+
+    def expired(self) -> None:
+        """A deadline of this connection has passed."""
+        self.deadline = 0.0
+        if self._lingering or self.paused or self.transport.is_closing():
+            self.transport.abort()  # a client that reads nothing, or sends on after a refusal
+        elif self._request is not None or self._head_bytes:
+            self._refuse(HeadRefused(408, "the request did not arrive in time"))
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close once all that was written is delivered, or after the longest wait for that."""
+        self.deadline = self._host.now() + self._host.options.write_timeout_s
+        self.transport.close()
+
+    # -- bytes in ------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            self._lingering += len(data)
+            if self._lingering > _LINGER_BYTES:
+                self.transport.abort()
+        elif self._serving is not None or self._broken is not None:
+            self._pending.append(data)
+            if sum(map(len, self._pending)) > _PIPELINE_BYTES and self._reading:
+                self._reading = False
+                self.transport.pause_reading()
+        else:
+            self._feed(data)
+            self._next()
+
+    def _feed(self, data: bytes) -> None:
+        options = self._host.options
+        if self._request is None or self._in_head:
+            if not self._head_bytes:
+                self.deadline = self._host.now() + options.head_timeout_s
+            self._head_bytes += len(data)
+        else:
+            self.deadline = self._host.now() + options.body_timeout_s
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # answered as a plain request; nothing after it is read
+        except HeadRefused as exc:
+            self._broken = exc
+        except httptools.HttpParserCallbackError as exc:
+            cause = exc.__context__
+            refused = isinstance(cause, HeadRefused)
+            self._broken = cause if refused else HeadRefused(400, "malformed request")  # type: ignore[assignment]
+        except httptools.HttpParserError:
+            self._broken = HeadRefused(400, "malformed request")
+        if self._broken is None and self._in_head and self._head_bytes > options.head_limit_bytes:
+            self._broken = HeadRefused(431, "the request's head is too large")
+
+    def on_message_begin(self) -> None:
+        self._request = Request()
+        self._in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        assert self._request is not None
+        self._request.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        assert self._request is not None
+        self._request.add_header(name, value or b"")
+
+    def on_headers_complete(self) -> None:
+        request = self._request
+        assert request is not None
+        self._in_head = False
+        request.method = self._parser.get_method()
+        request.http10 = self._parser.get_http_version() != "1.1"
+        request.keep_alive = self._parser.should_keep_alive()
+        request.upgrade = self._parser.should_upgrade()
+        size = len(request.target) + sum(len(n) + len(v) + 4 for _, n, v in request.headers)
+        if size > self._host.options.head_limit_bytes:
+            raise HeadRefused(431, "the request's head is too large")
+        request.check_head()
+        if request.length > self._host.options.body_limit_bytes:
+            request.keep_alive = False
+            request.body_bytes = request.length
+            self._request = None
+            self._queue.append(request)
+            raise HeadRefused(413, "the body is too large")
+        if request.expects_continue and self._serving is None and not self._queue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.expects_continue = False
+
+    def on_body(self, body: bytes) -> None:
+        request = self._request
+        if request is None:
+            return
+        request.body_bytes += len(body)
+        if request.body_bytes > self._host.options.body_limit_bytes:
+            request.keep_alive = False
+            self._request = None
+            self._queue.append(request)
+            raise HeadRefused(413, "the body is too large")
+        request.parts.append(body)
+
+    def on_message_complete(self) -> None:
+        request = self._request
+        if request is None:
+            return
+        self._request = None
+        self._head_bytes = 0
+        request.close_body()
+        self._queue.append(request)
+
+    # -- one request after the other -----------------------------------------
+
+    def _next(self) -> None:
+        """Serve the next request, if the one before is over."""
+        if self._advancing:
+            return  # an answer ended within the loop below, which goes on by itself
+        self._advancing = True
+        try:
+            self._advance()
+        finally:
+            self._advancing = False
+
+    def _advance(self) -> None:
+        while self._serving is None and not self.transport.is_closing():
+            if self._queue:
+                self._start(self._queue.popleft())
+            elif self._broken is not None:
+                self._refuse(self._broken)
+                return
+            elif self._pending:
+                data, self._pending = b"".join(self._pending), []
+                self._resume_reading()
+                self._feed(data)
+            else:
+                self._rest()
+                return
+
+    def _start(self, request: Request) -> None:
+        self._serving = request
+        self.deadline = 0.0
+        too_large = self._broken is not None and self._broken.status == 413 and not self._queue
+        if too_large and request.body_bytes > self._host.options.body_limit_bytes:
+            self._host.refuse_body(self, request)
+        else:
+            self._host.serve(self, request)
+
+    def _rest(self) -> None:
+        """Wait for the next request, or for the rest of one."""
+        options = self._host.options
+        request = self._request
+        if request is None and not self._head_bytes:
+            self.deadline = self._host.now() + options.idle_timeout_s
+            if self._host.draining:
+                self.close()
+        elif request is not None and not self._in_head:
+            self.deadline = self._host.now() + options.body_timeout_s
+            if request.expects_continue:
+                request.expects_continue = False
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _resume_reading(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+
+    def _refuse(self, refused: HeadRefused) -> None:
+        """Answer a head that cannot be accepted, and close."""
+        self._host.refused_head(refused.status)
+        body = refused.reason.encode()
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%b"
+            % (refused.status, _REASONS[refused.status], len(body), body)
+        )
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close so that the client reads the answer: an unread byte would make it a reset."""
+        if self.transport.is_closing():
+            return
+        self._lingering = 1
+        self._pending.clear()
+        self._resume_reading()
+        self.deadline = self._host.now() + _LINGER_S
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    # -- bytes out, for the turn ---------------------------------------------
+
+    def take_turn(self, turn: Turn) -> None:
+        """Name who serves the current request from now on."""
+        self._turn = turn
+        if self.paused:
+            turn.client_paused()
+
+    def write_head(self, status: int, lines: list[bytes], length: int = -1) -> None:
+        """Send a head. `length` is the body's, or -1 where its end is not known yet."""
+        request = self._serving
+        assert request is not None
+        out = [b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, b"Status")), *lines]
+        if request.method == b"HEAD" or status in {204, 304}:
+            self._framing = Framing.NONE
+            if length >= 0 and status != 204:
+                out.append(b"content-length: %d\r\n" % length)
+        elif length >= 0:
+            self._framing = Framing.LENGTH
+            out.append(b"content-length: %d\r\n" % length)
+        elif request.http10:
+            self._framing = Framing.CLOSE
+        else:
+            self._framing = Framing.CHUNKED
+            out.append(b"transfer-encoding: chunked\r\n")
+        if self._framing is Framing.CLOSE or not request.keep_alive or self._host.draining:
+            self._close_after = True
+            out.append(b"connection: close\r\n")
+        elif request.http10:
+            out.append(b"connection: keep-alive\r\n")
+        out.append(b"\r\n")
+        self.transport.write(b"".join(out))
+
+    def write_body(self, chunk: bytes) -> None:
+        if self._framing is Framing.CHUNKED:
+            if len(chunk) < _JOIN_BYTES:
+                self.transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            else:
+                self.transport.writelines([b"%x\r\n" % len(chunk), chunk, b"\r\n"])
+        elif self._framing is not Framing.NONE:
+            self.transport.write(chunk)
+
+    def end(self) -> None:
+        """End the answer regularly and go on with the next request."""
+        if self._framing is Framing.CHUNKED:
+            self.transport.write(b"0\r\n\r\n")
+        request, self._serving, self._turn = self._serving, None, None
+        if request is not None and request.upgrade:
+            self._close_after = True
+        if self._broken is not None and self._broken.status == 413 and self._close_after:
+            self._broken = None
+            self._linger()
+        elif self._close_after or self.transport.is_closing():
+            self._broken = None
+            self.close()
+        else:
+            self._next()
+
+    def abort(self) -> None:
+        """Close without an end: what was sent goes out, and the client sees that more was due."""
+        self._serving = self._turn = None
+        self._broken = None
+        self.close()
+
+    def reply(
+        self, status: int, content_type: bytes, body: bytes, lines: tuple[bytes, ...] = ()
+    ) -> None:
+        """Send a whole answer of our own."""
+        head = [b"content-type: %b\r\n" % content_type, b"cache-control: no-store\r\n", *lines]
+        self.write_head(status, head, len(body))
+        if body:
+            self.write_body(body)
+        self.end()
+
+    @property
+    def idle(self) -> bool:
+        """Between two requests: nothing is lost by closing."""
+        return (
+            self._serving is None
+            and self._request is None
+            and not self._head_bytes
+            and not self._pending
+        )
+
+
+def keep_alive(sock: socket.socket | None) -> None:
+    """Notice within minutes a peer that vanished without a word."""
+    if sock is None or sock.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)

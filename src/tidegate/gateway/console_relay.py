@@ -1,0 +1,148 @@
+"""Relays one request to the console over its Unix socket. Nothing is read or metered here."""
+
+import asyncio
+from typing import Any, Final, Protocol
+
+from tidegate.core.headers import console_headers, from_console_headers
+from tidegate.gateway.client import ClientConnection
+from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.request import Request
+from tidegate.gateway.upstream import Answer, Pool, UpstreamConnection
+
+_UNAVAILABLE: Final = b"The console is not available at the moment. Try again in a few seconds.\n"
+
+
+class Crew(Protocol):
+    """What a relay needs of its worker."""
+
+    options: GatewayOptions
+    pool: Pool
+
+    def now(self) -> float: ...
+    def driver_done(self, driver: Any) -> None: ...
+
+
+class ConsoleRelay:
+    """One request and its answer between a client and the console.
+
+    `peer` and `secure` are the client's address and whether it spoke TLS, the trusted proxies'
+    word taken into account; the console believes them because only we can write to its socket.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_client",
+        "_crew",
+        "_over",
+        "_peer",
+        "_request",
+        "_retried",
+        "_secure",
+        "_task",
+        "_upstream",
+        "deadline",
+    )
+
+    def __init__(
+        self, crew: Crew, client: ClientConnection, request: Request, *, peer: str, secure: bool
+    ) -> None:
+        self._crew = crew
+        self._client = client
+        self._request = request
+        self._peer = peer
+        self._secure = secure
+        self._upstream: UpstreamConnection | None = None
+        self._answer: Answer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._retried = False
+        self._over = False
+        self.deadline = 0.0
+        client.take_turn(self)
+
+    def start(self) -> None:
+        self.deadline = self._crew.now() + self._crew.options.stream_timeout_s
+        connection = self._crew.pool.take(self._crew.options.console_socket)
+        if connection is not None:
+            self._send(connection)
+        else:
+            self._retried = True
+            self._task = asyncio.get_running_loop().create_task(self._connect())
+
+    async def _connect(self) -> None:
+        try:
+            connection = await self._crew.pool.connect(self._crew.options.console_socket)
+        except OSError:
+            self._task = None
+            self._fail()
+        else:
+            self._task = None
+            self._send(connection)
+
+    def _send(self, connection: UpstreamConnection) -> None:
+        request = self._request
+        lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
+        lines += console_headers(request.headers, connection=request.first.get(b"connection", b""))
+        lines.append(b"x-tidegate-peer: %b\r\n" % self._peer.encode())
+        lines.append(b"x-tidegate-proto: %b\r\n" % (b"https" if self._secure else b"http"))
+        if request.body or request.method in {b"POST", b"PUT", b"PATCH"}:
+            lines.append(b"content-length: %d\r\n" % len(request.body))
+        lines.append(b"\r\n")
+        self._upstream = connection
+        head_only = request.method == b"HEAD"
+        connection.send(b"".join(lines), request.body, self, head_only=head_only)
+
+    def _fail(self) -> None:
+        self._leave()
+        retry = (b"retry-after: 2\r\n",)
+        self._client.reply(503, b"text/plain; charset=utf-8", _UNAVAILABLE, retry)
+
+    def _leave(self) -> None:
+        self._over = True
+        self.deadline = 0.0
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.abort()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._crew.driver_done(self)
+
+    def expired(self) -> None:
+        self.upstream_lost(garbled=False, untouched=False)
+
+    def upstream_head(self, answer: Answer) -> None:
+        self._answer = answer
+        connection = answer.first.get(b"connection", b"")
+        lines = from_console_headers(answer.headers, connection=connection)
+        self._client.write_head(answer.status, lines, answer.length)
+
+    def upstream_body(self, chunk: bytes) -> None:
+        self._client.write_body(chunk)
+
+    def upstream_end(self) -> None:
+        self._upstream = None
+        self._leave()
+        self._client.end()
+
+    def upstream_lost(self, *, garbled: bool, untouched: bool) -> None:
+        self._upstream = None
+        if self._over:
+            return
+        if untouched and not self._retried:
+            self.start()
+        elif self._answer is None:
+            self._fail()
+        else:
+            self._leave()
+            self._client.abort()
+
+    def client_paused(self) -> None:
+        if self._upstream is not None:
+            self._upstream.pause()
+
+    def client_resumed(self) -> None:
+        if self._upstream is not None:
+            self._upstream.resume()
+
+    def client_gone(self) -> None:
+        self._leave()

@@ -1,0 +1,177 @@
+"""The directory in memory: keys, organizations and credentials, refreshed within a second."""
+
+import asyncio
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from tidegate.core import errors
+from tidegate.core.errors import Failure
+from tidegate.core.model import (
+    Billing,
+    CredentialMode,
+    CredentialRecord,
+    DirectorySnapshot,
+    KeyRecord,
+    OrganizationRecord,
+    Provider,
+)
+from tidegate.core.routing import (
+    PROVIDER_OF,
+    PROVIDER_TITLE,
+    BadBaseUrl,
+    Base,
+    Endpoint,
+    Route,
+    organization_header,
+    organization_path,
+    parse_base_url,
+)
+from tidegate.services.vault import VaultError, hash_secret, unseal
+
+_BACK_OFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
+
+
+class SnapshotSource(Protocol):
+    """Where snapshots come from; both calls block and are made in a thread."""
+
+    def version(self) -> int: ...
+    def snapshot(self) -> DirectorySnapshot: ...
+
+
+class _Credential(msgspec.Struct, frozen=True):
+    record: CredentialRecord
+    base: Base
+    header: tuple[bytes, bytes]
+
+
+class _State(msgspec.Struct):
+    """One snapshot, indexed. Replaced as a whole, never changed."""
+
+    version: int = -1
+    organizations: dict[str, OrganizationRecord] = {}
+    keys: dict[str, KeyRecord] = {}
+    secrets: dict[str, tuple[str, int]] = {}  # hash → key id, end of validity in µs (0: none)
+    credentials: dict[str, _Credential] = {}
+    defaults: dict[tuple[str, str], str] = {}  # organization, provider → credential id
+
+
+class Directory:
+    """Looks up who a key belongs to and which credential its requests travel with."""
+
+    def __init__(
+        self,
+        source: SnapshotSource,
+        *,
+        lookup: bytes,
+        credential: bytes,
+        max_age_s: float = 600.0,
+        log: Any = None,
+    ) -> None:
+        self._source = source
+        self._lookup = lookup
+        self._credential = credential
+        self._max_age_s = max_age_s
+        self._log = log
+        self._state = _State()
+        self._confirmed_at = float("-inf")
+
+    # -- refresh -------------------------------------------------------------
+
+    async def run(self, poll_s: float = 0.25) -> None:
+        """Keep the snapshot fresh until cancelled. A store that is away is asked again."""
+        failures = 0
+        while True:
+            try:
+                await self.refresh()
+                failures = 0
+            except (
+                Exception
+            ) as exc:  # the store is away: whatever it says, the last snapshot serves
+                failures += 1
+                if failures == 1 and self._log is not None:
+                    self._log.warning("directory.unavailable", error=str(exc)[:200])
+            pause = _BACK_OFF_S[min(failures, len(_BACK_OFF_S)) - 1] if failures else poll_s
+            await asyncio.sleep(pause)
+
+    async def refresh(self) -> None:
+        """Ask the store once; load a new snapshot if its version changed."""
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        version = await loop.run_in_executor(None, self._source.version)
+        if version != self._state.version:
+            snapshot = await loop.run_in_executor(None, self._source.snapshot)
+            self._state = self._index(snapshot)
+        self._confirmed_at = asked_at
+
+    def fresh(self, now: float) -> bool:
+        """Whether the snapshot may still be trusted. `now` is loop time in seconds."""
+        return now - self._confirmed_at <= self._max_age_s
+
+    def _index(self, snapshot: DirectorySnapshot) -> _State:
+        state = _State(version=snapshot.version)
+        state.organizations = {o.organization_id: o for o in snapshot.organizations}
+        state.keys = {k.key_id: k for k in snapshot.keys}
+        state.secrets = {s.secret_hash: (s.key_id, s.valid_until_us) for s in snapshot.secrets}
+        state.credentials, state.defaults = {}, {}
+        for record in snapshot.credentials:
+            if (opened := self._open(record)) is None:
+                continue
+            state.credentials[record.credential_id] = opened
+            if record.is_default:
+                state.defaults[record.organization_id, record.provider] = record.credential_id
+        return state
+
+    def _open(self, record: CredentialRecord) -> _Credential | None:
+        context = f"{record.organization_id}:{record.credential_id}"
+        try:
+            secret = unseal(self._credential, record.ciphertext, context=context)
+            base = parse_base_url(record.base_url)
+        except (VaultError, BadBaseUrl) as exc:
+            if self._log is not None:
+                self._log.error(
+                    "directory.credential_unusable",
+                    credential_id=record.credential_id,
+                    error=str(exc)[:200],
+                )
+            return None
+        return _Credential(record, base, organization_header(Provider(record.provider), secret))
+
+    # -- look-ups ------------------------------------------------------------
+
+    def find(self, secret: str, now_us: int) -> tuple[KeyRecord, OrganizationRecord] | None:
+        """The key that `secret` belongs to, with its organization, or None."""
+        if not secret:
+            return None
+        found = self._state.secrets.get(hash_secret(self._lookup, secret))
+        if found is None or (found[1] and found[1] <= now_us):
+            return None
+        key = self._state.keys.get(found[0])
+        organization = self._state.organizations.get(key.organization_id) if key else None
+        return (key, organization) if key is not None and organization is not None else None
+
+    def organization_route(self, key: KeyRecord, point: Endpoint) -> Route | Failure:
+        """Route a request that travels with its organization's credential."""
+        provider = PROVIDER_OF[point.dialect]
+        chosen = key.credential_ids.get(provider.value) or self._state.defaults.get(
+            (key.organization_id, provider.value)
+        )
+        found = self._state.credentials.get(chosen) if chosen else None
+        if found is None or found.record.organization_id != key.organization_id:
+            return errors.no_credential(PROVIDER_TITLE[provider])
+        return Route(
+            origin=found.base.origin,
+            path=organization_path(found.base.path, provider, point.path),
+            provider=provider,
+            billing=Billing.API,
+            credential_id=found.record.credential_id,
+            price_table=found.record.price_table,
+            set_header=found.header,
+        )
+
+
+def wants_own(key: KeyRecord, *, key_in_own_header: bool, brings_own: bool) -> bool:
+    """Whether a request travels with the developer's own login."""
+    if key.credential_mode == CredentialMode.OWN:
+        return True
+    return key.credential_mode == CredentialMode.AUTO and key_in_own_header and brings_own

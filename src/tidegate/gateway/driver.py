@@ -1,0 +1,296 @@
+"""Runs one exchange: executes the machine's commands on a client's and an upstream's connection."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from tidegate.core import errors
+from tidegate.core.errors import Failure, render
+from tidegate.core.exchange import (
+    Abort,
+    ClientGone,
+    CloseUpstream,
+    Command,
+    Event,
+    Exchange,
+    Forward,
+    Record,
+    Relay,
+    RelayEnd,
+    RelayHead,
+    RequestReceived,
+    RequestSent,
+    Respond,
+    Ticket,
+    UpstreamBytes,
+    UpstreamEnded,
+    UpstreamFailed,
+    UpstreamHead,
+)
+from tidegate.core.headers import client_headers, upstream_headers
+from tidegate.core.model import UsageEvent
+from tidegate.core.routing import Route
+from tidegate.gateway.address_guard import AddressForbidden
+from tidegate.gateway.client import ClientConnection
+from tidegate.gateway.connector import ConnectFailed
+from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.request import Request
+from tidegate.gateway.upstream import Answer, Pool, UpstreamConnection
+
+_ENDED: Final = UpstreamEnded()
+_SENT: Final = RequestSent()
+_GONE: Final = ClientGone()
+
+
+class Crew(Protocol):
+    """What a driver needs of its worker."""
+
+    options: GatewayOptions
+    pool: Pool
+
+    def now(self) -> float: ...
+    def record(self, event: UsageEvent) -> None: ...
+    def driver_done(self, driver: Any) -> None: ...
+
+
+class ExchangeDriver:
+    """Stands between one request of a client's connection and the upstream's answer to it."""
+
+    __slots__ = (
+        "_answer",
+        "_client",
+        "_crew",
+        "_exchange",
+        "_fresh_only",
+        "_metered",
+        "_over",
+        "_request",
+        "_task",
+        "_ticket",
+        "_upstream",
+        "deadline",
+    )
+
+    def __init__(
+        self,
+        crew: Crew,
+        client: ClientConnection,
+        request: Request,
+        ticket: Ticket,
+        exchange: Exchange,
+        *,
+        metered: bool,
+    ) -> None:
+        self._crew = crew
+        self._client = client
+        self._request = request
+        self._ticket = ticket
+        self._exchange = exchange
+        self._metered = metered
+        self._over = False
+        self._upstream: UpstreamConnection | None = None
+        self._answer: Answer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._fresh_only = False
+        self.deadline = 0.0
+        client.take_turn(self)
+
+    @property
+    def ticket(self) -> Ticket:
+        return self._ticket
+
+    def start(self, refusal: Failure | None) -> None:
+        """Go on with the decided request."""
+        self._run(RequestReceived(refusal))
+
+    def decide_later(self, decision: "asyncio.Future[Any]", then: Callable[[Any], None]) -> None:
+        """Call `then` with a result that is computed off the loop, if the client still waits."""
+
+        def done(future: "asyncio.Future[Any]") -> None:
+            if not self._over:
+                then(future.result())
+
+        decision.add_done_callback(done)
+
+    def expired(self) -> None:
+        """The upstream kept silent for too long."""
+        self.deadline = 0.0
+        self._run(UpstreamFailed(errors.upstream_timeout(self._host), timed_out=True))
+
+    @property
+    def _host(self) -> str:
+        route = self._ticket.route
+        return route.origin.host if route is not None else ""
+
+    # -- the machine ---------------------------------------------------------
+
+    def _run(self, event: Event) -> None:
+        for command in self._exchange.handle(event, time.monotonic_ns() // 1000):
+            self._execute(command)
+
+    def _execute(self, command: Command) -> None:
+        kind = type(command)
+        if kind is Relay:
+            self._client.write_body(command.chunk)  # type: ignore[union-attr]
+        elif kind is Record:
+            if self._metered:
+                self._crew.record(command.event)  # type: ignore[union-attr]
+        elif kind is RelayHead:
+            self._relay_head()
+        elif kind is RelayEnd:
+            self._leave()
+            self._client.end()
+        elif kind is Forward:
+            self._forward()
+        elif kind is Respond:
+            self._leave()
+            self._respond(command.failure)  # type: ignore[union-attr]
+        elif kind is Abort:
+            self._leave()
+            self._client.abort()
+        elif kind is CloseUpstream:
+            self._close_upstream()
+
+    def _leave(self) -> None:
+        self._over = True
+        self.deadline = 0.0
+        self._upstream = None
+        self._crew.driver_done(self)
+
+    def _close_upstream(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.abort()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _respond(self, failure: Failure) -> None:
+        ticket = self._ticket
+        reply = render(failure, ticket.dialect, ticket.client.agent, ticket.event_id)
+        lines = [b"%b: %b\r\n" % header for header in reply.headers]
+        lines.append(b"x-tidegate-request-id: %b\r\n" % ticket.event_id.encode())
+        self._client.reply(reply.status, reply.content_type, reply.body, tuple(lines))
+
+    # -- towards the upstream ------------------------------------------------
+
+    def _forward(self) -> None:
+        route = self._ticket.route
+        assert route is not None
+        self.deadline = self._crew.now() + self._crew.options.first_byte_timeout_s
+        connection = None if self._fresh_only else self._crew.pool.take(route.origin)
+        if connection is not None:
+            self._send(connection, route, reused=True)
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._connect(route))
+
+    async def _connect(self, route: Route) -> None:
+        try:
+            connection = await self._connect_twice(route)
+        except AddressForbidden:
+            self._task = None
+            self._run(UpstreamFailed(errors.upstream_forbidden(route.origin.host)))
+        except ConnectFailed:
+            self._task = None
+            self._run(UpstreamFailed(errors.upstream_unreachable(route.origin.host)))
+        else:
+            self._task = None
+            self._send(connection, route, reused=False)
+
+    async def _connect_twice(self, route: Route) -> UpstreamConnection:
+        try:
+            return await self._crew.pool.connect(route.origin)
+        except ConnectFailed:
+            return await self._crew.pool.connect(route.origin)
+
+    def _send(self, connection: UpstreamConnection, route: Route, *, reused: bool) -> None:
+        self._upstream = connection
+        self._fresh_only = self._fresh_only or not reused
+        connection.send(self._head(route), self._request.body, self, head_only=False)
+        if self._client.paused:
+            connection.pause()
+        self._run(_SENT)
+
+    def _head(self, route: Route) -> bytes:
+        request = self._request
+        lines = [
+            b"%b %b HTTP/1.1\r\nhost: %b\r\n"
+            % (request.method, route.path.encode() + request.query, route.origin.authority.encode())
+        ]
+        lines += upstream_headers(
+            request.headers,
+            connection=request.first.get(b"connection", b""),
+            keep_credential=route.keep_credential,
+            set_header=route.set_header,
+        )
+        if request.method == b"POST":
+            lines.append(b"content-length: %d\r\n" % len(request.body))
+        lines.append(b"\r\n")
+        return b"".join(lines)
+
+    # -- from the upstream ---------------------------------------------------
+
+    def upstream_head(self, answer: Answer) -> None:
+        self._answer = answer
+        self.deadline = self._crew.now() + self._crew.options.stream_timeout_s
+        first = answer.first
+        self._run(
+            UpstreamHead(
+                answer.status,
+                first.get(b"content-type", b"")[:17].lower() == b"text/event-stream",
+                answer.length,
+                first.get(b"content-encoding", b"").decode("latin-1").strip().lower(),
+                (first.get(b"request-id") or first.get(b"x-request-id") or b"").decode("latin-1")[
+                    :200
+                ],
+            )
+        )
+
+    def _relay_head(self) -> None:
+        answer, route = self._answer, self._ticket.route
+        assert answer is not None
+        assert route is not None
+        lines = client_headers(
+            answer.headers,
+            connection=answer.first.get(b"connection", b""),
+            organization_credential=route.set_header is not None,
+        )
+        lines.append(b"x-tidegate-request-id: %b\r\n" % self._ticket.event_id.encode())
+        self._client.write_head(answer.status, lines, answer.length)
+
+    def upstream_body(self, chunk: bytes) -> None:
+        self.deadline = self._crew.now() + self._crew.options.stream_timeout_s
+        self._run(UpstreamBytes(chunk))
+
+    def upstream_end(self) -> None:
+        self._upstream = None
+        self._run(_ENDED)
+
+    def upstream_lost(self, *, garbled: bool, untouched: bool) -> None:
+        self._upstream = None
+        if untouched and not garbled and not self._fresh_only:
+            # A kept connection that the upstream closed just as we used it: it saw nothing.
+            self._fresh_only = True
+            self._forward()
+            return
+        failure = (
+            errors.upstream_garbled if garbled or not untouched else errors.upstream_unreachable
+        )
+        self._run(UpstreamFailed(failure(self._host)))
+
+    # -- from the client -----------------------------------------------------
+
+    def client_paused(self) -> None:
+        if self._upstream is not None:
+            self.deadline = 0.0
+            self._upstream.pause()
+
+    def client_resumed(self) -> None:
+        if self._upstream is not None:
+            self.deadline = self._crew.now() + self._crew.options.stream_timeout_s
+            self._upstream.resume()
+
+    def client_gone(self) -> None:
+        self._run(_GONE)
+        self._leave()

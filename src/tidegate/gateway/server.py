@@ -1,0 +1,336 @@
+"""A gateway worker: listens, hands each request to whom it is for, keeps time, drains."""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+import time
+from typing import Any, Final, Protocol
+
+from tidegate.core import errors
+from tidegate.core.errors import Failure, render
+from tidegate.core.exchange import Exchange, Ticket
+from tidegate.core.identity import ClientFacts, read_client
+from tidegate.core.model import UsageEvent
+from tidegate.core.pricing import PriceBook
+from tidegate.core.routing import Endpoint, Route, endpoint
+from tidegate.gateway.admission import Caller, Reading, body_encoding, decide, identify, read_body
+from tidegate.gateway.client import ClientConnection
+from tidegate.gateway.connector import Connector
+from tidegate.gateway.console_relay import ConsoleRelay
+from tidegate.gateway.counters import Counters, PromptMemory
+from tidegate.gateway.directory import Directory
+from tidegate.gateway.driver import ExchangeDriver
+from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.request import Request
+from tidegate.gateway.upstream import Pool
+from tidegate.services.ids import new_id
+
+_SWEEP_S: Final = 0.5
+_OFF_LOOP_BYTES: Final = 1 << 20  # larger bodies, and encoded ones, are read in a thread
+_TEXT: Final = b"text/plain; charset=utf-8"
+
+
+class Spool(Protocol):
+    """Where usage events are handed over; raises OSError when it cannot take one."""
+
+    def append(self, event: UsageEvent) -> None: ...
+
+
+class Gateway:
+    """The data plane of one process."""
+
+    def __init__(
+        self,
+        options: GatewayOptions,
+        *,
+        directory: Directory,
+        spool: Spool,
+        price_book: PriceBook,
+        log: Any,
+    ) -> None:
+        self.options = options
+        self.draining = False
+        self.pool = Pool(Connector(options), options.pool_idle_s)
+        self._directory = directory
+        self._spool = spool
+        self._book = price_book
+        self._log = log
+        self._counters = Counters()
+        self._prompts = PromptMemory()
+        self._proxies = tuple(
+            ipaddress.ip_network(p, strict=False) for p in options.trusted_proxies
+        )
+        self._connections: set[ClientConnection] = set()
+        self._drivers: set[ExchangeDriver | ConsoleRelay] = set()
+        self._servers: list[asyncio.AbstractServer] = []
+        self._tls: ssl.SSLContext | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._emptied: asyncio.Event = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # -- life ----------------------------------------------------------------
+
+    async def start(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
+        """Serve on listening sockets that somebody else opened."""
+        self._loop = asyncio.get_running_loop()
+        if tls is not None:
+            self._tls = tls
+            tls.sni_callback = self._choose_tls
+        for sock in sockets:
+            self._servers.append(
+                await self._loop.create_server(lambda: ClientConnection(self), sock=sock, ssl=tls)
+            )
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+
+    def _choose_tls(self, sock: Any, name: str | None, context: ssl.SSLContext) -> None:
+        if self._tls is not None:
+            sock.context = self._tls
+
+    def set_tls(self, tls: ssl.SSLContext) -> None:
+        """Use another certificate for the connections to come."""
+        self._tls = tls
+
+    def close_listeners(self) -> None:
+        """Accept nothing more; what is accepted goes on."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Close the listeners, let running requests end for at most `timeout_s`, then abort."""
+        self.draining = True
+        self.close_listeners()
+        for connection in list(self._connections):
+            if connection.idle:
+                connection.close()
+        if self._connections:
+            try:
+                await asyncio.wait_for(self._emptied.wait(), timeout_s)
+            except TimeoutError:
+                self._log.warning("gateway.drain_timeout", connections=len(self._connections))
+        self.abort()
+
+    def abort(self) -> None:
+        """End everything now. Running requests are recorded as cancelled."""
+        self.close_listeners()
+        for connection in list(self._connections):
+            connection.transport.abort()
+        for driver in list(self._drivers):
+            driver.client_gone()
+        self.pool.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    def counters(self) -> dict[str, int]:
+        """What happened since the start, and what is open now."""
+        return self._counters.as_dict() | {
+            "client_connections": len(self._connections),
+            "upstream_connections": self.pool.open_connections,
+            "requests_running": len(self._drivers),
+        }
+
+    def now(self) -> float:
+        """The loop's monotonic clock, in seconds."""
+        assert self._loop is not None
+        return self._loop.time()
+
+    def _sweep(self) -> None:
+        now = self.now()
+        for connection in [c for c in self._connections if c.deadline and c.deadline < now]:
+            connection.expired()
+        for driver in [d for d in self._drivers if d.deadline and d.deadline < now]:
+            driver.expired()
+        self.pool.sweep(now)
+        assert self._loop is not None
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
+
+    # -- for connections -----------------------------------------------------
+
+    def joined(self, connection: ClientConnection) -> None:
+        self._connections.add(connection)
+
+    def left(self, connection: ClientConnection) -> None:
+        self._connections.discard(connection)
+        if self.draining and not self._connections:
+            self._emptied.set()
+
+    def refused_head(self, status: int) -> None:
+        self._counters.add("heads_refused")
+
+    def serve(self, connection: ClientConnection, request: Request) -> None:
+        """Answer a complete request, or start what does."""
+        point = endpoint(request.method, request.path, request.first)
+        if point is not None:
+            self._serve_agent(connection, request, point)
+        elif not self._serve_probe(connection, request):
+            self._relay_to_console(connection, request)
+
+    def refuse_body(self, connection: ClientConnection, request: Request) -> None:
+        """Answer a request whose body is larger than the limit and was not read."""
+        point = endpoint(request.method, request.path, request.first)
+        failure = errors.body_too_large(self.options.body_limit_bytes)
+        if point is None:
+            connection.reply(413, _TEXT, failure.message.encode())
+        else:
+            self._serve_agent(connection, request, point, failure)
+
+    # -- requests ------------------------------------------------------------
+
+    def _serve_probe(self, connection: ClientConnection, request: Request) -> bool:
+        """Answer the agents' and operators' probes; False if the request is none."""
+        method, path = request.method, request.path
+        reads = method in {b"GET", b"HEAD"}
+        if request.upgrade and path == "/v1/responses":
+            connection.reply(426, _TEXT, b"Use POST.\n", (b"upgrade: HTTP/1.1\r\n",))
+        elif (path == "/" and method == b"HEAD") or (path == "/api/hello" and reads):
+            connection.reply(200, _TEXT, b"")
+        elif path == "/healthz" and reads:
+            connection.reply(200, _TEXT, b"ok\n")
+        elif path == "/readyz" and reads:
+            ready = self._directory.fresh(self.now()) and not self.draining
+            connection.reply(200 if ready else 503, _TEXT, b"ready\n" if ready else b"not ready\n")
+        else:
+            return False
+        return True
+
+    def _relay_to_console(self, connection: ClientConnection, request: Request) -> None:
+        peer, secure = self._origin_of(connection, request)
+        relay = ConsoleRelay(self, connection, request, peer=peer, secure=secure)
+        self._drivers.add(relay)
+        relay.start()
+
+    def _origin_of(self, connection: ClientConnection, request: Request) -> tuple[str, bool]:
+        """The client's address and whether it spoke TLS, believing trusted proxies only."""
+        peer, secure = connection.peer, connection.secure
+        if not self._proxies or not self._trusted(peer):
+            return peer, secure
+        secure = secure or request.first.get(b"x-forwarded-proto", b"").strip().lower() == b"https"
+        chain = b",".join(v for n, _, v in request.headers if n == b"x-forwarded-for")
+        for hop in reversed(chain.decode("latin-1").split(",")):
+            address = hop.strip()
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                break
+            peer = address
+            if not self._trusted(address):
+                break
+        return peer, secure
+
+    def _trusted(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in self._proxies)
+
+    def _serve_agent(
+        self,
+        connection: ClientConnection,
+        request: Request,
+        point: Endpoint,
+        failure: Failure | None = None,
+    ) -> None:
+        started_us = time.time_ns() // 1000
+        client = read_client(request.first)
+        if not self._directory.fresh(self.now()):
+            self._turn_away(connection, point, client, errors.directory_stale())
+            return
+        caller = identify(self._directory, request.first, started_us)
+        if caller is None:
+            self._counters.add("unknown_keys")
+            self._log_unknown_key(connection, point)
+            self._turn_away(connection, point, client, errors.unknown_key())
+            return
+        ticket = Ticket(
+            event_id=new_id("req"),
+            key=caller.key,
+            client=client,
+            dialect=point.dialect,
+            facts=None,
+            route=None,
+            request_bytes=request.body_bytes,
+            started_us=started_us,
+            started_mono_us=time.monotonic_ns() // 1000,
+        )
+        exchange = Exchange(ticket, self._book)
+        driver = ExchangeDriver(self, connection, request, ticket, exchange, metered=point.metered)
+        self._drivers.add(driver)
+        if failure is not None:
+            driver.start(failure)
+        else:
+            self._read(driver, request, point, caller)
+
+    def _read(
+        self, driver: ExchangeDriver, request: Request, point: Endpoint, caller: Caller
+    ) -> None:
+        """Read the body, in a thread if that takes long, and decide."""
+        limit = self.options.decoded_limit_bytes
+        if request.method == b"GET":
+            self._start(driver, request, point, caller, None)
+        elif len(request.body) <= _OFF_LOOP_BYTES and not body_encoding(request):
+            self._start(driver, request, point, caller, read_body(point, request, limit))
+        else:
+            assert self._loop is not None
+            driver.decide_later(
+                self._loop.run_in_executor(None, read_body, point, request, limit),
+                lambda reading: self._start(driver, request, point, caller, reading),
+            )
+
+    def _start(
+        self,
+        driver: ExchangeDriver,
+        request: Request,
+        point: Endpoint,
+        caller: Caller,
+        reading: Reading | None,
+    ) -> None:
+        ticket = driver.ticket
+        facts = reading.facts if reading is not None else None
+        ticket.facts = facts
+        if reading is not None and reading.failure is not None:
+            driver.start(reading.failure)
+            return
+        model = facts.model if facts is not None else None
+        decision = decide(self._directory, caller, point, request.first, model)
+        if not isinstance(decision, Route):
+            driver.start(decision)
+            return
+        ticket.route = decision
+        if facts is not None and ticket.client.session:
+            session = (caller.key.key_id, ticket.client.session)
+            ticket.previous_prompt_tokens = self._prompts.get(session, facts.model)
+        driver.start(None)
+
+    def _turn_away(
+        self, connection: ClientConnection, point: Endpoint, client: ClientFacts, failure: Failure
+    ) -> None:
+        """Answer somebody whom we do not know; nothing is recorded."""
+        reply = render(failure, point.dialect, client.agent)
+        lines = tuple(b"%b: %b\r\n" % header for header in reply.headers)
+        connection.reply(reply.status, reply.content_type, reply.body, lines)
+
+    def _log_unknown_key(self, connection: ClientConnection, point: Endpoint) -> None:
+        if (unreported := self._counters.due("unknown_keys", self.now())) is not None:
+            self._log.warning(
+                "gateway.unknown_key", peer=connection.peer, path=point.path, count=unreported
+            )
+
+    # -- for drivers ---------------------------------------------------------
+
+    def record(self, event: UsageEvent) -> None:
+        """Hand a usage event over. An observer that fails is counted and breaks nothing."""
+        self._counters.add(f"requests_{event.outcome}")
+        if event.client_session and event.tokens.prompt and not event.estimated:
+            session = (event.key_id, event.client_session)
+            self._prompts.put(session, event.model_asked, event.tokens.prompt)
+        try:
+            self._spool.append(event)
+        except OSError as exc:
+            self._counters.add("events_lost")
+            if (unreported := self._counters.due("events_lost", self.now())) is not None:
+                self._log.error("gateway.event_lost", error=str(exc), count=unreported)
+
+    def driver_done(self, driver: ExchangeDriver | ConsoleRelay) -> None:
+        self._drivers.discard(driver)

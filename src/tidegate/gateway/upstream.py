@@ -1,0 +1,290 @@
+"""Connections to upstreams and the pool that keeps them. One exchange at a time on each."""
+
+import asyncio
+from collections import deque
+from typing import Any, Final, Protocol
+
+import httptools
+
+from tidegate.core.headers import Header
+from tidegate.core.routing import Origin
+from tidegate.gateway.connector import Connector
+
+_HEAD_BYTES: Final = 256 << 10
+_INTERIM_MAX: Final = 32  # 1xx heads before we take it for a flood
+_IDLE_PER_ORIGIN: Final = 256
+
+
+class Answer:
+    """The head of an upstream's answer. `length` is -1 where it was not announced."""
+
+    __slots__ = ("chunked", "first", "headers", "length", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: list[Header] = []
+        self.first: dict[bytes, bytes] = {}
+        self.length = -1
+        self.chunked = False
+
+
+class Receiver(Protocol):
+    """Who gets an answer. After `upstream_end` or `upstream_lost` nothing more comes."""
+
+    def upstream_head(self, answer: Answer) -> None: ...
+    def upstream_body(self, chunk: bytes) -> None: ...
+    def upstream_end(self) -> None: ...
+    def upstream_lost(self, *, garbled: bool, untouched: bool) -> None:
+        """The answer cannot be completed. `untouched`: not one byte of it had arrived."""
+
+
+class Garbled(Exception):
+    """The upstream does not speak HTTP as it should."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A connection to one origin. Idle ones sit in the pool."""
+
+    __slots__ = (
+        "_answer",
+        "_body",
+        "_complete",
+        "_head_bytes",
+        "_head_only",
+        "_interim",
+        "_parser",
+        "_paused",
+        "_pool",
+        "_receiver",
+        "_reusable",
+        "_untouched",
+        "idle_since",
+        "origin",
+        "transport",
+    )
+
+    def __init__(self, pool: "Pool", origin: Origin | str) -> None:
+        self._pool = pool
+        self.origin = origin
+        self._parser = httptools.HttpResponseParser(self)
+        self._receiver: Receiver | None = None
+        self._answer: Answer | None = None
+        self._body: list[bytes] = []
+        self._complete = False
+        self._reusable = True
+        self._untouched = True
+        self._head_only = False
+        self._head_bytes = 0
+        self._interim = 0
+        self._paused = False
+        self.idle_since = 0.0
+        self.transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def send(self, head: bytes, body: bytes, receiver: Receiver, *, head_only: bool) -> None:
+        """Send a request. `head_only` says that the answer has no body whatever its head says."""
+        self._receiver = receiver
+        self._answer = None
+        self._complete = False
+        self._untouched = True
+        self._head_only = head_only
+        self._head_bytes = self._interim = 0
+        if body:
+            self.transport.writelines([head, body])
+        else:
+            self.transport.write(head)
+
+    def abort(self) -> None:
+        """Give up at once; the receiver hears nothing more."""
+        self._receiver = None
+        self._reusable = False
+        self.transport.abort()
+
+    def pause(self) -> None:
+        if not self._paused and not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
+
+    # -- transport -----------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        receiver = self._receiver
+        if receiver is None:
+            self._reusable = False  # nobody asked: an answer to nothing cannot be trusted
+            self.transport.abort()
+            return
+        self._untouched = False
+        try:
+            self._parser.feed_data(data)
+            self._check_head_size(len(data))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, Garbled):
+            self._reusable = False
+            if not self._complete:
+                self._deliver_body(receiver)
+                self._lose(garbled=True)
+                return
+        self._deliver_body(receiver)
+        if self._complete and self._receiver is receiver:
+            self._finish(receiver)
+
+    def _check_head_size(self, size: int) -> None:
+        if self._answer is None or not self._answer.status:
+            self._head_bytes += size
+            if self._head_bytes > _HEAD_BYTES:
+                raise Garbled
+
+    def _deliver_body(self, receiver: Receiver) -> None:
+        """Hand over what one read brought as one piece, however the upstream cut it."""
+        if self._body:
+            body = self._body
+            self._body = []
+            if self._receiver is receiver:
+                receiver.upstream_body(body[0] if len(body) == 1 else b"".join(body))
+
+    def _finish(self, receiver: Receiver) -> None:
+        self._receiver = None
+        if self._reusable and not self.transport.is_closing():
+            self.resume()
+            self._pool.put_back(self)
+        else:
+            self.transport.abort()
+        receiver.upstream_end()
+
+    def _lose(self, *, garbled: bool) -> None:
+        receiver, self._receiver = self._receiver, None
+        self._reusable = False
+        self.transport.abort()
+        if receiver is not None:
+            receiver.upstream_lost(garbled=garbled, untouched=self._untouched)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.forget(self)
+        receiver = self._receiver
+        if receiver is None:
+            return
+        answer = self._answer
+        open_ended = answer is not None and answer.status and not answer.chunked
+        if exc is None and answer is not None and open_ended and answer.length < 0:
+            self._receiver = None
+            receiver.upstream_end()
+        else:
+            self._lose(garbled=False)
+
+    # -- parser --------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise Garbled
+        self._answer = Answer()
+
+    def on_header(self, raw: bytes, value: bytes) -> None:
+        assert self._answer is not None
+        name = raw.lower()
+        self._answer.headers.append((name, raw, value or b""))
+        self._answer.first.setdefault(name, value or b"")
+
+    def on_headers_complete(self) -> None:
+        answer, receiver = self._answer, self._receiver
+        assert answer is not None
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._interim += 1
+            if status == 101 or self._interim > _INTERIM_MAX:
+                raise Garbled
+            return
+        if status > 599:
+            raise Garbled
+        answer.status = status
+        answer.chunked = b"transfer-encoding" in answer.first
+        length = answer.first.get(b"content-length", b"")
+        answer.length = int(length) if length.isdigit() and not answer.chunked else -1
+        if status in {204, 304}:
+            answer.length = max(0, answer.length)
+        self._reusable = self._reusable and self._parser.should_keep_alive()
+        if receiver is not None:
+            receiver.upstream_head(answer)
+        if self._head_only:
+            self._complete = True
+            self._reusable = False
+
+    def on_body(self, body: bytes) -> None:
+        if not self._head_only:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._answer is not None and self._answer.status:
+            self._complete = True
+        else:
+            self._answer = None  # an interim head; the real one follows
+
+
+class Pool:
+    """Kept-alive connections by origin, the newest first. A str origin is a Unix socket's path."""
+
+    def __init__(self, connector: Connector, idle_s: float) -> None:
+        self._connector = connector
+        self._idle_s = idle_s
+        self._idle: dict[Origin | str, deque[UpstreamConnection]] = {}
+        self._open: set[UpstreamConnection] = set()
+
+    @property
+    def open_connections(self) -> int:
+        """Connections to upstreams now, idle ones included."""
+        return len(self._open)
+
+    def take(self, origin: Origin | str) -> UpstreamConnection | None:
+        """An idle connection, or None."""
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            if not connection.transport.is_closing():
+                return connection
+        return None
+
+    async def connect(self, origin: Origin | str) -> UpstreamConnection:
+        """A new connection. Raises ConnectFailed, AddressForbidden, or OSError (Unix socket)."""
+        if isinstance(origin, str):
+            loop = asyncio.get_running_loop()
+            _, made = await loop.create_unix_connection(
+                lambda: UpstreamConnection(self, origin), origin
+            )
+        else:
+            made = await self._connector.connect(origin, lambda: UpstreamConnection(self, origin))
+        assert isinstance(made, UpstreamConnection)
+        self._open.add(made)
+        return made
+
+    def put_back(self, connection: UpstreamConnection) -> None:
+        connection.idle_since = asyncio.get_running_loop().time()
+        idle = self._idle.setdefault(connection.origin, deque())
+        idle.append(connection)
+        if len(idle) > _IDLE_PER_ORIGIN:
+            idle.popleft().transport.close()
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        self._open.discard(connection)
+        idle = self._idle.get(connection.origin)
+        if idle and connection in idle:
+            idle.remove(connection)
+        if not idle:
+            self._idle.pop(connection.origin, None)
+
+    def sweep(self, now: float) -> None:
+        """Close connections that were idle for too long; the upstream would do it soon."""
+        for idle in list(self._idle.values()):
+            while idle and idle[0].idle_since + self._idle_s < now:
+                idle.popleft().transport.close()
+
+    def close(self) -> None:
+        for connection in list(self._open):
+            connection.transport.abort()
