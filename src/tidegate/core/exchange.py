@@ -2,13 +2,13 @@
 
 The machine decides *what* happens and in which order; the driver does it. `handle` is a generator:
 the driver executes each command before it asks for the next one. That is how "relayed first, read
-afterwards" is said: the code behind `yield Relay(...)` runs when the bytes are already on their way.
+afterwards" is said: the code behind `yield Relay(...)` runs when the bytes are on their way.
 
 The one exception is the read that completes the terminal event. It is read first and the usage
 event handed over before those bytes go out, so that no client ever holds an answer that the ledger
 does not know.
 
-Invariants, held by tests: exactly one `Record`; at most one `Respond`, and none after a `RelayHead`;
+Invariants, held by tests: exactly one `Record`; at most one `Respond`, none after a `RelayHead`;
 nothing after `Abort`; relayed bytes equal received bytes.
 """
 
@@ -134,8 +134,9 @@ CLOSE_UPSTREAM: Final = CloseUpstream()
 class Ticket(msgspec.Struct, kw_only=True):
     """All that is known of a request when it is decided on.
 
-    `started_us` is UTC, `started_mono_us` the same moment on the monotonic clock.
-    `previous_prompt_tokens` is the prompt of the session's last request with this model.
+    `started_us` is UTC, `started_mono_us` the same moment on the monotonic clock. `prompt_bytes`
+    is the body's size once decoded; `previous_prompt_tokens` is the prompt of the session's last
+    request with this model.
     """
 
     event_id: str
@@ -147,6 +148,7 @@ class Ticket(msgspec.Struct, kw_only=True):
     request_bytes: int
     started_us: int
     started_mono_us: int
+    prompt_bytes: int = 0
     previous_prompt_tokens: int | None = None
 
 
@@ -383,7 +385,7 @@ class Exchange:
         return complete(
             reported,
             dialect=ticket.dialect,
-            prompt_bytes=ticket.request_bytes,
+            prompt_bytes=ticket.prompt_bytes,
             previous_prompt_tokens=ticket.previous_prompt_tokens,
             request_model=ticket.facts.model if ticket.facts else "",
         )

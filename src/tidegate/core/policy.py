@@ -10,7 +10,8 @@ from tidegate.core.model import KeyRecord, OrganizationRecord
 def refuse(key: KeyRecord, organization: OrganizationRecord, model: str | None) -> Failure | None:
     """Return why `key` may not use `model`, or None when it may.
 
-    `model` is None where none is asked for. Both the organization's and the key's lists of globs must allow it; an empty list allows all.
+    `model` is None where none is asked for. Both the organization's and the key's lists of globs
+    must allow it; an empty list allows all.
     """
     if key.disabled:
         return errors.key_disabled()

@@ -23,6 +23,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     facts: RequestFacts | None = None
     failure: Failure | None = None
+    plain_bytes: int = 0  # the body's size once decoded
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -62,7 +63,7 @@ def read_body(point: Endpoint, request: Request, limit_bytes: int) -> Reading:
                 else errors.unsupported_encoding(coding)
             )
     try:
-        return Reading(facts=read_request(point.dialect, body))
+        return Reading(facts=read_request(point.dialect, body), plain_bytes=len(body))
     except MalformedBody as exc:
         return Reading(failure=errors.malformed_body(str(exc)))
 

@@ -27,7 +27,7 @@ from tidegate.core.routing import (
     organization_path,
     parse_base_url,
 )
-from tidegate.services.vault import VaultError, hash_secret, unseal
+from tidegate.services.vault import SealBroken, hash_secret, unseal
 
 _BACK_OFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
 
@@ -85,9 +85,7 @@ class Directory:
             try:
                 await self.refresh()
                 failures = 0
-            except (
-                Exception
-            ) as exc:  # the store is away: whatever it says, the last snapshot serves
+            except Exception as exc:  # noqa: BLE001  # store away, however: the last snapshot serves
                 failures += 1
                 if failures == 1 and self._log is not None:
                     self._log.warning("directory.unavailable", error=str(exc)[:200])
@@ -127,7 +125,7 @@ class Directory:
         try:
             secret = unseal(self._credential, record.ciphertext, context=context)
             base = parse_base_url(record.base_url)
-        except (VaultError, BadBaseUrl) as exc:
+        except (SealBroken, BadBaseUrl) as exc:
             if self._log is not None:
                 self._log.error(
                     "directory.credential_unusable",

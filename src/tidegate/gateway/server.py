@@ -289,6 +289,7 @@ class Gateway:
         ticket = driver.ticket
         facts = reading.facts if reading is not None else None
         ticket.facts = facts
+        ticket.prompt_bytes = reading.plain_bytes if reading is not None else 0
         if reading is not None and reading.failure is not None:
             driver.start(reading.failure)
             return
