@@ -1,0 +1,139 @@
+"""What people type in: normalised and checked, or refused with a message for that field."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tidegate.core.model import Agent, CredentialMode, Provider
+from tidegate.services.errors import InvalidField
+
+_MAX_EMAIL_CHARS: Final = 254
+_MAX_LOCAL_CHARS: Final = 64
+_MAX_NAME_CHARS: Final = 100
+_MAX_SECRET_CHARS: Final = 4096
+_MAX_URL_CHARS: Final = 500
+_MAX_GLOBS: Final = 100
+_EMAIL: Final = re.compile(
+    r"[^\s@\"(),:;<>\[\\\]]+@[^\s@.\"(),:;<>\[\\\]]+(\.[^\s@.\"(),:;<>\[\\\]]+)*"
+)
+_HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+")
+
+
+def email_address(text: str) -> str:
+    """An email address in the form that it is stored and compared in."""
+    email = unicodedata.normalize("NFC", text.strip()).casefold()
+    local = email.partition("@")[0]
+    too_long = len(email) > _MAX_EMAIL_CHARS or len(local) > _MAX_LOCAL_CHARS
+    if too_long or not _EMAIL.fullmatch(email) or not _printable(email):
+        raise InvalidField(
+            f"{_shown(text)} is no email address; write it like name@example.com.", field="email"
+        )
+    return email
+
+
+def display_name(text: str, *, field: str) -> str:
+    """A name as given, without the space around it."""
+    name = text.strip()
+    if not name:
+        raise InvalidField("A name is needed.", field=field)
+    if len(name) > _MAX_NAME_CHARS:
+        raise InvalidField(f"The name is longer than {_MAX_NAME_CHARS} characters.", field=field)
+    if not _printable(name):
+        raise InvalidField("The name holds control characters.", field=field)
+    return name
+
+
+def time_zone(text: str) -> str:
+    """The name of a time zone of the IANA database."""
+    name = text.strip()
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidField(
+            f"{_shown(text)} is no time zone; write it like Europe/Berlin or UTC.",
+            field="time_zone",
+        ) from None
+    return name
+
+
+def agent(text: str) -> Agent:
+    """A coding agent by its name."""
+    if text not in list(Agent):
+        raise InvalidField(f"{_shown(text)} is no agent; {_one_of(Agent)}.", field="agent")
+    return Agent(text)
+
+
+def provider(text: str) -> Provider:
+    """A provider by its name."""
+    if text not in list(Provider):
+        raise InvalidField(f"{_shown(text)} is no provider; {_one_of(Provider)}.", field="provider")
+    return Provider(text)
+
+
+def credential_mode(text: str) -> CredentialMode:
+    """A credential mode by its name."""
+    if text not in list(CredentialMode):
+        raise InvalidField(
+            f"{_shown(text)} is no credential mode; {_one_of(CredentialMode)}.", field="credential"
+        )
+    return CredentialMode(text)
+
+
+def base_url(text: str) -> str:
+    """A provider's base URL, without the slash or `/v1` that every path begins with."""
+    url = text.strip()
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc or port == 0)
+    safe = len(url) <= _MAX_URL_CHARS and _HEADER_SAFE.fullmatch(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain or not safe:
+        raise InvalidField(
+            f"{_shown(text)} is no base URL; write it like https://api.example.com,"
+            " without user name, query or fragment.",
+            field="base_url",
+        )
+    return url.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def api_key(text: str) -> str:
+    """A provider's secret: one header-safe word."""
+    secret = text.strip()
+    if not secret:
+        raise InvalidField("The API key is empty.", field="api_key")
+    if len(secret) > _MAX_SECRET_CHARS or not _HEADER_SAFE.fullmatch(secret):
+        raise InvalidField(
+            "The API key holds spaces or characters that no API key has, or is too long.",
+            field="api_key",
+        )
+    return secret
+
+
+def model_globs(patterns: Iterable[str]) -> tuple[str, ...]:
+    """Globs of allowed models, each once, in the order given."""
+    globs = tuple(dict.fromkeys(p.strip() for p in patterns if p.strip()))
+    if len(globs) > _MAX_GLOBS:
+        raise InvalidField(f"At most {_MAX_GLOBS} model patterns.", field="allowed_models")
+    for glob in globs:
+        if len(glob) > _MAX_NAME_CHARS or not _printable(glob):
+            raise InvalidField(f"{_shown(glob)} is no model pattern.", field="allowed_models")
+    return globs
+
+
+def _printable(text: str) -> bool:
+    """No control characters, no lone surrogates; right-to-left text and emoji are fine."""
+    return not any(unicodedata.category(c) in {"Cc", "Cs"} for c in text)
+
+
+def _shown(text: str) -> str:
+    shown = "".join(c if _printable(c) else "?" for c in text.strip())
+    return f"“{shown[:60]}…”" if len(shown) > 60 else f"“{shown}”"
+
+
+def _one_of(choices: Iterable[str]) -> str:
+    return "choose one of " + ", ".join(choices)

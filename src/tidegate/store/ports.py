@@ -1,0 +1,239 @@
+"""What the rest of the program may ask of persistence, whatever the database.
+
+Every method takes an organization, except look-ups by a hash that nobody can guess and what the
+gateway's snapshot and the drain need of all organizations at once.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import msgspec
+
+from tidegate.core.model import (
+    CredentialRecord,
+    DirectorySnapshot,
+    KeyRecord,
+    OrganizationRecord,
+    UsageEvent,
+)
+
+
+class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A person in an organization. A removed one stays, for the history under the name."""
+
+    member_id: str
+    organization_id: str
+    email: str  # normalised, see services/fields.py
+    name: str = ""
+    role: str = "member"  # Role
+    created_us: int = 0
+    removed_us: int = 0  # 0: not removed
+
+
+class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
+    record: KeyRecord
+    prefix: str  # the newest secret's beginning, for lists
+    created_us: int
+
+
+class StoredSecret(msgspec.Struct, frozen=True, kw_only=True):
+    secret_hash: str
+    organization_id: str
+    key_id: str
+    ciphertext: bytes
+    created_us: int
+    valid_until_us: int = 0  # 0: no end
+
+
+class StoredCredential(msgspec.Struct, frozen=True, kw_only=True):
+    record: CredentialRecord
+    name: str
+    hint: str  # the secret's last characters, for lists
+    created_us: int
+
+
+class Code(msgspec.Struct, frozen=True, kw_only=True):
+    """A single-use code, known by its keyed hash only."""
+
+    code_hash: str
+    purpose: str  # see services/codes.py
+    organization_id: str = ""  # empty for a set-up link: there is no organization yet
+    member_id: str = ""
+    key_id: str = ""
+    created_us: int
+    expires_us: int
+
+
+class LoginRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A browser's login, known by the keyed hash of its cookie only."""
+
+    login_id: str
+    login_hash: str
+    organization_id: str
+    member_id: str
+    address: str  # where it was made from
+    created_us: int
+    last_seen_us: int
+    expires_us: int
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    audit_id: str
+    organization_id: str
+    at_us: int
+    actor: str  # a member's id, or "cli"
+    action: str  # noun.verb, e.g. key.rotate
+    target: str  # id of what was changed
+    detail: dict[str, str] = {}  # never a secret
+    address: str = ""
+
+
+class DirectoryReads(Protocol):
+    """One consistent view of the directory."""
+
+    def organizations(self) -> list[OrganizationRecord]: ...
+    def organization(self, organization_id: str) -> OrganizationRecord | None: ...
+    def members(self, organization_id: str) -> list[MemberRecord]: ...
+    def member(self, organization_id: str, member_id: str) -> MemberRecord | None: ...
+    def member_by_email(self, organization_id: str, email: str) -> MemberRecord | None: ...
+    def keys(self, organization_id: str) -> list[StoredKey]: ...
+    def key(self, organization_id: str, key_id: str) -> StoredKey | None: ...
+    def key_by_secret(self, secret_hash: str, now_us: int) -> StoredKey | None: ...
+    def secrets(self, organization_id: str, key_id: str) -> list[StoredSecret]: ...
+    def credentials(self, organization_id: str) -> list[StoredCredential]: ...
+    def code(self, code_hash: str, purpose: str, now_us: int) -> Code | None: ...
+    def login(self, login_hash: str, now_us: int) -> LoginRecord | None: ...
+    def logins(self, organization_id: str, member_id: str) -> list[LoginRecord]: ...
+    def audit(self, organization_id: str, limit: int, before_id: str = "") -> list[AuditEntry]: ...
+
+
+class DirectoryChange(DirectoryReads, Protocol):
+    """One transaction; a change that a gateway must know of raises the directory's version."""
+
+    def add_organization(self, record: OrganizationRecord, created_us: int) -> None: ...
+    def update_organization(self, record: OrganizationRecord) -> None: ...
+    def add_member(self, record: MemberRecord) -> None: ...
+    def add_key(self, key: StoredKey) -> None: ...
+    def update_key(self, key: StoredKey) -> None: ...
+    def delete_key(self, organization_id: str, key_id: str) -> None: ...
+    def add_secret(self, secret: StoredSecret) -> None: ...
+    def retire_secrets(self, organization_id: str, key_id: str, until_us: int | None) -> None: ...
+    def put_credential(self, credential: StoredCredential) -> None: ...
+    def delete_credential(self, organization_id: str, credential_id: str) -> None: ...
+    def add_code(self, code: Code) -> None: ...
+    def use_code(self, code_hash: str, purpose: str, now_us: int) -> Code | None: ...
+    def delete_ended_codes(self, now_us: int) -> None: ...
+    def add_login(self, record: LoginRecord) -> None: ...
+    def extend_login(self, login_hash: str, last_seen_us: int, expires_us: int) -> None: ...
+    def delete_login(self, organization_id: str, login_id: str) -> None: ...
+    def add_audit(self, entry: AuditEntry) -> None: ...
+
+
+class DirectoryStore(Protocol):
+    def version(self) -> int: ...
+    def snapshot(self) -> DirectorySnapshot: ...
+    def reading(self) -> AbstractContextManager[DirectoryReads]: ...
+    def changing(self) -> AbstractContextManager[DirectoryChange]: ...
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """What a set of requests amounts to. `cost_nusd` is all of it at list price,
+    `subscription_cost_nusd` the part that no one is billed for by token."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_nusd: int = 0
+    subscription_cost_nusd: int = 0
+    estimated: int = 0  # requests of which a part was estimated
+    price_unknown: int = 0  # requests priced by the fallback
+
+    @property
+    def tokens(self) -> int:
+        """The headline metric "Tokens"."""
+        return (
+            self.input_tokens
+            + self.cache_write_5m_tokens
+            + self.cache_write_1h_tokens
+            + self.cache_read_tokens
+            + self.output_tokens
+        )
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The sums of the requests that have these values in common, in the order asked for."""
+
+    values: tuple[str, ...]
+    sums: Sums
+    last_us: int = 0
+
+
+class SessionSums(msgspec.Struct, frozen=True, kw_only=True):
+    """A session with all that its sub-agents used."""
+
+    session_id: str
+    client_session: str
+    agent: str
+    member_id: str
+    key_id: str
+    subagents: int
+    first_us: int
+    last_us: int
+    sums: Sums
+
+
+class SpoolBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Events read from one spool file, and the place in it before and after them."""
+
+    file: str
+    start: int
+    end: int
+    events: Sequence[UsageEvent]
+
+
+class OffsetMoved(Exception):
+    """Someone else drained the same part of a spool file meanwhile; read it anew."""
+
+
+class EventRefused(Exception):
+    """The database takes an event of the batch for unfit; nothing of the batch was written."""
+
+
+class UsageStore(Protocol):
+    # the drain's side
+    def offset(self, file: str) -> int: ...
+    def record(self, batch: SpoolBatch) -> int: ...
+    def forget(self, file: str) -> None: ...
+    def adopt_zones(self, zones: dict[str, str]) -> None: ...
+    # the reports' side
+    def time_zone(self, organization_id: str) -> str: ...
+    def ledger_sums(
+        self, organization_id: str, by: Sequence[str], *, launch_id: str = "", key_id: str = ""
+    ) -> list[Group]: ...
+    def session_sums(self, organization_id: str) -> list[SessionSums]: ...
+    def rollup_sums(
+        self,
+        organization_id: str,
+        by: Sequence[str],
+        *,
+        bucket: str,
+        start_us: int,
+        end_us: int,
+        member_id: str = "",
+    ) -> list[Group]: ...
+    def events(self, organization_id: str, limit: int = 100) -> list[UsageEvent]: ...
+
+
+class Store(Protocol):
+    """The two halves of persistence; they may live in different databases."""
+
+    @property
+    def directory(self) -> DirectoryStore: ...
+    @property
+    def usage(self) -> UsageStore: ...
+    def close(self) -> None: ...

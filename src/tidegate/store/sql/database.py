@@ -1,0 +1,49 @@
+"""Opening the store: one SQLite file for the directory and one for usage, or one PostgreSQL."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from tidegate.store.sql.directory import SqlDirectoryStore
+from tidegate.store.sql.engines import postgresql_engine, sqlite_engine
+from tidegate.store.sql.migrate import migrate_to_head
+from tidegate.store.sql.usage import SqlUsageStore
+
+
+class SqlStore:
+    """Both halves of persistence on SQL."""
+
+    def __init__(self, directory: sa.Engine, usage: sa.Engine) -> None:
+        self._engines = (directory, usage)
+        self.directory = SqlDirectoryStore(directory)
+        self.usage = SqlUsageStore(usage)
+
+    def migrate(self) -> None:
+        """Bring both schemas to this release's; safe when several processes do it at once."""
+        directory, usage = self._engines
+        migrate_to_head(directory, "directory")
+        migrate_to_head(usage, "usage")
+
+    def close(self) -> None:
+        """Close every connection."""
+        for engine in self._engines:
+            engine.dispose()
+
+
+def open_store(
+    *, data_dir: Path | None = None, database_url: str | None = None, migrate: bool = True
+) -> SqlStore:
+    """Open the store in PostgreSQL if a URL is given, else in files of the data directory."""
+    if database_url:
+        engine = postgresql_engine(database_url)
+        store = SqlStore(engine, engine)
+    elif data_dir is not None:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        store = SqlStore(
+            sqlite_engine(data_dir / "directory.db"), sqlite_engine(data_dir / "usage.db")
+        )
+    else:
+        raise ValueError("a data directory or a database URL is needed")
+    if migrate:
+        store.migrate()
+    return store

@@ -1,0 +1,189 @@
+"""Reading the directory inside a transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from tidegate.core.model import (
+    CredentialRecord,
+    DirectorySnapshot,
+    KeyRecord,
+    OrganizationRecord,
+    SecretRecord,
+)
+from tidegate.store.ports import (
+    AuditEntry,
+    Code,
+    LoginRecord,
+    MemberRecord,
+    StoredCredential,
+    StoredKey,
+    StoredSecret,
+)
+from tidegate.store.sql import directory_tables as t
+
+Row = Mapping[Any, Any]
+
+
+class SqlDirectoryReads:
+    """One transaction's view; see `tidegate.store.ports.DirectoryReads`."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def organizations(self) -> list[OrganizationRecord]:
+        query = sa.select(t.organizations).order_by(t.organizations.c.created_us)
+        return [_organization(row) for row in self._rows(query)]
+
+    def organization(self, organization_id: str) -> OrganizationRecord | None:
+        query = sa.select(t.organizations).where(
+            t.organizations.c.organization_id == organization_id
+        )
+        return next((_organization(row) for row in self._rows(query)), None)
+
+    def members(self, organization_id: str) -> list[MemberRecord]:
+        query = sa.select(t.members).where(t.members.c.organization_id == organization_id)
+        return [MemberRecord(**row) for row in self._rows(query.order_by(t.members.c.email))]
+
+    def member(self, organization_id: str, member_id: str) -> MemberRecord | None:
+        query = sa.select(t.members).where(
+            t.members.c.organization_id == organization_id, t.members.c.member_id == member_id
+        )
+        return next((MemberRecord(**row) for row in self._rows(query)), None)
+
+    def member_by_email(self, organization_id: str, email: str) -> MemberRecord | None:
+        query = sa.select(t.members).where(
+            t.members.c.organization_id == organization_id,
+            t.members.c.email == email,
+            t.members.c.removed_us == 0,
+        )
+        return next((MemberRecord(**row) for row in self._rows(query)), None)
+
+    def keys(self, organization_id: str) -> list[StoredKey]:
+        query = sa.select(t.keys).where(t.keys.c.organization_id == organization_id)
+        ordered = query.order_by(t.keys.c.created_us, t.keys.c.key_id)
+        return [_stored_key(row) for row in self._rows(ordered)]
+
+    def key(self, organization_id: str, key_id: str) -> StoredKey | None:
+        query = sa.select(t.keys).where(
+            t.keys.c.organization_id == organization_id, t.keys.c.key_id == key_id
+        )
+        return next((_stored_key(row) for row in self._rows(query)), None)
+
+    def key_by_secret(self, secret_hash: str, now_us: int) -> StoredKey | None:
+        query = (
+            sa.select(t.keys)
+            .join(t.key_secrets, t.key_secrets.c.key_id == t.keys.c.key_id)
+            .where(
+                t.key_secrets.c.secret_hash == secret_hash,
+                (t.key_secrets.c.valid_until_us == 0) | (t.key_secrets.c.valid_until_us > now_us),
+            )
+        )
+        return next((_stored_key(row) for row in self._rows(query)), None)
+
+    def secrets(self, organization_id: str, key_id: str) -> list[StoredSecret]:
+        query = sa.select(t.key_secrets).where(
+            t.key_secrets.c.organization_id == organization_id, t.key_secrets.c.key_id == key_id
+        )
+        lasting_last = query.order_by(t.key_secrets.c.valid_until_us.desc())
+        return [StoredSecret(**row) for row in self._rows(lasting_last)]
+
+    def credentials(self, organization_id: str) -> list[StoredCredential]:
+        query = sa.select(t.credentials).where(t.credentials.c.organization_id == organization_id)
+        ordered = query.order_by(t.credentials.c.provider, t.credentials.c.name)
+        return [_stored_credential(row) for row in self._rows(ordered)]
+
+    def code(self, code_hash: str, purpose: str, now_us: int) -> Code | None:
+        query = sa.select(t.codes).where(
+            t.codes.c.code_hash == code_hash,
+            t.codes.c.purpose == purpose,
+            t.codes.c.used_us == 0,
+            t.codes.c.expires_us > now_us,
+        )
+        return next((_code(row) for row in self._rows(query)), None)
+
+    def login(self, login_hash: str, now_us: int) -> LoginRecord | None:
+        query = sa.select(t.logins).where(
+            t.logins.c.login_hash == login_hash, t.logins.c.expires_us > now_us
+        )
+        return next((LoginRecord(**row) for row in self._rows(query)), None)
+
+    def logins(self, organization_id: str, member_id: str) -> list[LoginRecord]:
+        query = sa.select(t.logins).where(
+            t.logins.c.organization_id == organization_id, t.logins.c.member_id == member_id
+        )
+        ordered = query.order_by(t.logins.c.created_us.desc())
+        return [LoginRecord(**row) for row in self._rows(ordered)]
+
+    def audit(self, organization_id: str, limit: int, before_id: str = "") -> list[AuditEntry]:
+        query = sa.select(t.audit).where(t.audit.c.organization_id == organization_id)
+        if before_id:
+            query = query.where(t.audit.c.audit_id < before_id)
+        newest = query.order_by(t.audit.c.audit_id.desc()).limit(limit)
+        return [AuditEntry(**row) for row in self._rows(newest)]
+
+    def version(self) -> int:
+        return int(self._connection.execute(sa.select(t.versions.c.version)).scalar_one())
+
+    def snapshot(self) -> DirectorySnapshot:
+        """Everything the gateways need, of all organizations."""
+        secrets = sa.select(
+            t.key_secrets.c.secret_hash, t.key_secrets.c.key_id, t.key_secrets.c.valid_until_us
+        )
+        return DirectorySnapshot(
+            version=self.version(),
+            organizations=tuple(self.organizations()),
+            keys=tuple(_stored_key(row).record for row in self._rows(sa.select(t.keys))),
+            secrets=tuple(SecretRecord(**row) for row in self._rows(secrets)),
+            credentials=tuple(
+                _stored_credential(row).record for row in self._rows(sa.select(t.credentials))
+            ),
+        )
+
+    def _rows(self, query: "sa.Select[Any]") -> Sequence[Row]:
+        return self._connection.execute(query).mappings().all()
+
+
+def _organization(row: Row) -> OrganizationRecord:
+    return OrganizationRecord(
+        organization_id=row["organization_id"],
+        name=row["name"],
+        time_zone=row["time_zone"],
+        week_start=row["week_start"],
+        allow_own_credential=row["allow_own_credential"],
+        allowed_models=tuple(row["allowed_models"]),
+    )
+
+
+def _stored_key(row: Row) -> StoredKey:
+    record = KeyRecord(
+        key_id=row["key_id"],
+        organization_id=row["organization_id"],
+        member_id=row["member_id"],
+        agent=row["agent"],
+        credential_mode=row["credential_mode"],
+        credential_ids=row["credential_ids"],
+        allowed_models=tuple(row["allowed_models"]),
+        disabled=row["disabled"],
+    )
+    return StoredKey(record=record, prefix=row["prefix"], created_us=row["created_us"])
+
+
+def _stored_credential(row: Row) -> StoredCredential:
+    record = CredentialRecord(
+        credential_id=row["credential_id"],
+        organization_id=row["organization_id"],
+        provider=row["provider"],
+        base_url=row["base_url"],
+        ciphertext=row["ciphertext"],
+        is_default=row["is_default"],
+        price_table=row["price_table"],
+    )
+    return StoredCredential(
+        record=record, name=row["name"], hint=row["hint"], created_us=row["created_us"]
+    )
+
+
+def _code(row: Row) -> Code:
+    return Code(**{name: row[name] for name in Code.__struct_fields__})

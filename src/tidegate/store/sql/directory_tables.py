@@ -1,0 +1,158 @@
+"""The directory's tables: who may do what. The migrations make them; a test compares the two."""
+
+import sqlalchemy as sa
+
+directory = sa.MetaData()
+
+
+def _id(name: str, *, primary_key: bool = False) -> "sa.Column[str]":
+    return sa.Column(name, sa.String(64), primary_key=primary_key, nullable=False)
+
+
+def _us(name: str) -> "sa.Column[int]":
+    return sa.Column(name, sa.BigInteger, nullable=False)
+
+
+def _text(name: str) -> "sa.Column[str]":
+    return sa.Column(name, sa.Text, nullable=False)
+
+
+def _references(column: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint([column.partition(".")[2]], [column])
+
+
+versions = sa.Table(
+    "directory_version",
+    directory,
+    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+
+organizations = sa.Table(
+    "organizations",
+    directory,
+    _id("organization_id", primary_key=True),
+    _text("name"),
+    _text("time_zone"),
+    sa.Column("week_start", sa.Integer, nullable=False),
+    sa.Column("allow_own_credential", sa.Boolean, nullable=False),
+    sa.Column("allowed_models", sa.JSON, nullable=False),
+    _us("created_us"),
+)
+
+members = sa.Table(
+    "members",
+    directory,
+    _id("member_id", primary_key=True),
+    _id("organization_id"),
+    _text("email"),
+    _text("name"),
+    _text("role"),
+    _us("created_us"),
+    _us("removed_us"),
+    _references("organizations.organization_id"),
+)
+sa.Index(
+    "members_by_email",
+    members.c.organization_id,
+    members.c.email,
+    unique=True,
+    sqlite_where=sa.text("removed_us = 0"),
+    postgresql_where=sa.text("removed_us = 0"),
+)
+
+keys = sa.Table(
+    "keys",
+    directory,
+    _id("key_id", primary_key=True),
+    _id("organization_id"),
+    _id("member_id"),
+    _text("agent"),
+    _text("credential_mode"),
+    sa.Column("credential_ids", sa.JSON, nullable=False),
+    sa.Column("allowed_models", sa.JSON, nullable=False),
+    sa.Column("disabled", sa.Boolean, nullable=False),
+    _text("prefix"),
+    _us("created_us"),
+    _references("organizations.organization_id"),
+    _references("members.member_id"),
+)
+sa.Index("keys_by_member", keys.c.organization_id, keys.c.member_id, keys.c.agent, unique=True)
+
+key_secrets = sa.Table(
+    "key_secrets",
+    directory,
+    sa.Column("secret_hash", sa.String(64), primary_key=True, nullable=False),
+    _id("organization_id"),
+    _id("key_id"),
+    sa.Column("ciphertext", sa.LargeBinary, nullable=False),
+    _us("created_us"),
+    _us("valid_until_us"),
+    _references("keys.key_id"),
+)
+sa.Index("key_secrets_by_key", key_secrets.c.organization_id, key_secrets.c.key_id)
+
+credentials = sa.Table(
+    "credentials",
+    directory,
+    _id("credential_id", primary_key=True),
+    _id("organization_id"),
+    _text("provider"),
+    _text("name"),
+    _text("base_url"),
+    sa.Column("ciphertext", sa.LargeBinary, nullable=False),
+    _text("hint"),
+    sa.Column("is_default", sa.Boolean, nullable=False),
+    _text("price_table"),
+    _us("created_us"),
+    _references("organizations.organization_id"),
+)
+sa.Index(
+    "credentials_by_name",
+    credentials.c.organization_id,
+    credentials.c.provider,
+    credentials.c.name,
+    unique=True,
+)
+
+codes = sa.Table(
+    "codes",
+    directory,
+    sa.Column("code_hash", sa.String(64), primary_key=True, nullable=False),
+    _text("purpose"),
+    sa.Column("organization_id", sa.String(64), nullable=False),
+    sa.Column("member_id", sa.String(64), nullable=False),
+    sa.Column("key_id", sa.String(64), nullable=False),
+    _us("created_us"),
+    _us("expires_us"),
+    _us("used_us"),
+)
+
+logins = sa.Table(
+    "logins",
+    directory,
+    _id("login_id", primary_key=True),
+    sa.Column("login_hash", sa.String(64), nullable=False, unique=True),
+    _id("organization_id"),
+    _id("member_id"),
+    _text("address"),
+    _us("created_us"),
+    _us("last_seen_us"),
+    _us("expires_us"),
+    _references("members.member_id"),
+)
+sa.Index("logins_by_member", logins.c.organization_id, logins.c.member_id)
+
+audit = sa.Table(
+    "audit",
+    directory,
+    _id("audit_id", primary_key=True),
+    _id("organization_id"),
+    _us("at_us"),
+    _text("actor"),
+    _text("action"),
+    _text("target"),
+    sa.Column("detail", sa.JSON, nullable=False),
+    _text("address"),
+)
+sa.Index("audit_by_organization", audit.c.organization_id, audit.c.audit_id)

@@ -1,0 +1,84 @@
+"""Sessions as the drain keeps them: one row per session, each knowing its root.
+
+OpenCode gives a sub-agent a session of its own with a parent; the root is the session of the run.
+Events come in any order, so a child may be there before its parent: it then takes the parent's
+id as its root, and when the parent turns out to have a root of its own, follows.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tidegate.store.sql import usage_tables as t
+from tidegate.store.sql.ledger import Row, cost_nusd
+from tidegate.store.sql.rollups import insert_into, later
+
+_IDENTITY = ("session_id", "organization_id", "key_id", "member_id", "agent", "client_session")
+
+
+def add_to_sessions(connection: sa.Connection, rows: Iterable[Row]) -> None:
+    """Add ledger rows to their sessions and attach sub-agents' sessions to their roots."""
+    sums: dict[str, Row] = {}
+    parents: dict[tuple[str, str], str] = {}
+    for row in rows:
+        if row["session_id"]:
+            _add(sums, row)
+            if row["parent_session_id"]:
+                parents[row["organization_id"], row["session_id"]] = row["parent_session_id"]
+    if sums:
+        upserts = [sums[session_id] for session_id in sorted(sums)]
+        connection.execute(_upsert(connection.dialect.name), upserts)
+    for (organization_id, session_id), parent_id in sorted(parents.items()):
+        _attach(connection, organization_id, session_id, parent_id)
+
+
+def _add(sums: dict[str, Row], row: Row) -> None:
+    total = sums.get(row["session_id"])
+    if total is None:
+        total = sums[row["session_id"]] = dict.fromkeys(t.SESSION_SUMS, 0)
+        total.update({name: row[name] for name in _IDENTITY})
+        total.update(parent_session_id="", root_session_id=row["session_id"])
+        total.update(first_us=row["started_us"], last_us=0)
+    cost = cost_nusd(row)
+    total["requests"] += 1
+    for column in t.TOKEN_COLUMNS:
+        total[column] += row[column]
+    total["cost_nusd"] += cost
+    total["subscription_cost_nusd"] += cost if row["billing"] == "subscription" else 0
+    total["first_us"] = min(total["first_us"], row["started_us"])
+    total["last_us"] = max(total["last_us"], row["started_us"] + row["duration_us"])
+
+
+def _upsert(dialect: str) -> sa.Insert:
+    insert = insert_into(dialect, t.sessions)
+    new, old = insert.excluded, t.sessions.c
+    changes: dict[str, Any] = {name: old[name] + new[name] for name in t.SESSION_SUMS}
+    changes["first_us"] = sa.case((old.first_us < new.first_us, old.first_us), else_=new.first_us)
+    changes["last_us"] = later(old.last_us, new.last_us)
+    mine = old.organization_id == new.organization_id
+    return insert.on_conflict_do_update(index_elements=["session_id"], set_=changes, where=mine)
+
+
+def _attach(
+    connection: sa.Connection, organization_id: str, session_id: str, parent_id: str
+) -> None:
+    """Note a session's parent, once, and take over the parent's root; never close a circle."""
+    mine = t.sessions.c.organization_id == organization_id
+    noted_parent, _ = _place(connection, organization_id, session_id)
+    _, root_id = _place(connection, organization_id, parent_id)
+    if noted_parent or root_id == session_id:
+        return
+    noted = sa.update(t.sessions).where(mine, t.sessions.c.session_id == session_id)
+    connection.execute(noted, {"parent_session_id": parent_id})
+    below = sa.update(t.sessions).where(mine, t.sessions.c.root_session_id == session_id)
+    connection.execute(below, {"root_session_id": root_id})
+
+
+def _place(connection: sa.Connection, organization_id: str, session_id: str) -> tuple[str, str]:
+    """A session's parent and root; one that is not there yet is its own root."""
+    query = sa.select(t.sessions.c.parent_session_id, t.sessions.c.root_session_id).where(
+        t.sessions.c.organization_id == organization_id, t.sessions.c.session_id == session_id
+    )
+    row = connection.execute(query).one_or_none()
+    return (row[0], row[1]) if row else ("", session_id)

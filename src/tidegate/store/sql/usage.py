@@ -1,0 +1,150 @@
+"""Usage on SQL: the drain writes ledger, rollups and sessions in one transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError, StatementError
+
+from tidegate.core.model import UsageEvent
+from tidegate.store.ports import EventRefused, Group, OffsetMoved, SessionSums, SpoolBatch
+from tidegate.store.sql import usage_reads as reads
+from tidegate.store.sql import usage_tables as t
+from tidegate.store.sql.engines import writing
+from tidegate.store.sql.ledger import Row, row_of
+from tidegate.store.sql.rollups import add_to_rollups, insert_into, rebuild_rollups
+from tidegate.store.sql.sessions import add_to_sessions
+
+_DEFAULT_ZONE = "UTC"
+
+
+class SqlUsageStore:
+    """See `tidegate.store.ports.UsageStore`."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._reading = engine
+        self._writing = writing(engine)
+
+    def offset(self, file: str) -> int:
+        query = sa.select(t.spool_files.c.offset).where(t.spool_files.c.file == file)
+        with self._reading.begin() as connection:
+            return connection.execute(query).scalar_one_or_none() or 0
+
+    def record(self, batch: SpoolBatch) -> int:
+        """Write a batch and its place in the file in one transaction: how many were new."""
+        rows = [row_of(event) for event in batch.events]
+        with self._writing.begin() as connection:
+            self._move_offset(connection, batch)
+            try:
+                new = self._insert_new(connection, rows)
+            except (DataError, IntegrityError, OverflowError, StatementError) as refusal:
+                if isinstance(refusal, StatementError) and _is_outage(refusal):
+                    raise
+                raise EventRefused(str(refusal)) from refusal
+            if new:
+                add_to_rollups(connection, new, self._zones_of(connection, new))
+                add_to_sessions(connection, new)
+        return len(new)
+
+    def forget(self, file: str) -> None:
+        with self._writing.begin() as connection:
+            connection.execute(sa.delete(t.spool_files).where(t.spool_files.c.file == file))
+
+    def adopt_zones(self, zones: dict[str, str]) -> None:
+        """Take over the organizations' zones; where one changed its rollups are rebuilt."""
+        with self._reading.begin() as connection:
+            known = self._known_zones(connection)
+        for organization_id, zone in zones.items():
+            if known.get(organization_id) != zone:
+                self._adopt_zone(organization_id, zone)
+
+    def time_zone(self, organization_id: str) -> str:
+        """The zone that the organization's rollups are in."""
+        query = sa.select(t.zones.c.time_zone).where(t.zones.c.organization_id == organization_id)
+        with self._reading.begin() as connection:
+            return connection.execute(query).scalar_one_or_none() or _DEFAULT_ZONE
+
+    def ledger_sums(
+        self, organization_id: str, by: Sequence[str], *, launch_id: str = "", key_id: str = ""
+    ) -> list[Group]:
+        with self._reading.begin() as connection:
+            return reads.ledger_sums(
+                connection, organization_id, by, launch_id=launch_id, key_id=key_id
+            )
+
+    def session_sums(self, organization_id: str) -> list[SessionSums]:
+        with self._reading.begin() as connection:
+            return reads.session_sums(connection, organization_id)
+
+    def rollup_sums(
+        self,
+        organization_id: str,
+        by: Sequence[str],
+        *,
+        bucket: str,
+        start_us: int,
+        end_us: int,
+        member_id: str = "",
+    ) -> list[Group]:
+        table = {"hour": t.hours, "day": t.days}[bucket]
+        within = (start_us, end_us)
+        with self._reading.begin() as connection:
+            return reads.rollup_sums(
+                connection, organization_id, by, table=table, within=within, member_id=member_id
+            )
+
+    def events(self, organization_id: str, limit: int = 100) -> list[UsageEvent]:
+        """The newest events."""
+        with self._reading.begin() as connection:
+            return reads.newest_events(connection, organization_id, limit)
+
+    def _move_offset(self, connection: sa.Connection, batch: SpoolBatch) -> None:
+        table, row = t.spool_files, {"file": batch.file, "offset": 0}
+        connection.execute(self._insert(table).on_conflict_do_nothing(), row)
+        mine = table.c.file == batch.file
+        query = sa.select(table.c.offset).where(mine).with_for_update()
+        if connection.execute(query).scalar_one() != batch.start:
+            raise OffsetMoved(batch.file)
+        connection.execute(sa.update(table).where(mine), {"offset": batch.end})
+
+    def _insert_new(self, connection: sa.Connection, rows: list[Row]) -> list[Row]:
+        """Insert what the ledger does not hold yet, and return just that."""
+        if not rows:
+            return []
+        unique = {row["event_id"]: row for row in rows}
+        insert = self._insert(t.events).on_conflict_do_nothing().returning(t.events.c.event_id)
+        inserted = connection.execute(insert, list(unique.values())).scalars().all()
+        return [unique[event_id] for event_id in inserted]
+
+    def _insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+        return insert_into(self._writing.dialect.name, table)
+
+    def _zones_of(self, connection: sa.Connection, rows: list[Row]) -> dict[str, str]:
+        """The zones of the rows' organizations; one that nobody told us of is kept in UTC."""
+        zones = self._known_zones(connection)
+        for organization_id in sorted({row["organization_id"] for row in rows} - set(zones)):
+            row = {"organization_id": organization_id, "time_zone": _DEFAULT_ZONE}
+            connection.execute(self._insert(t.zones).on_conflict_do_nothing(), row)
+            zones[organization_id] = _DEFAULT_ZONE
+        return zones
+
+    def _known_zones(self, connection: sa.Connection) -> dict[str, str]:
+        rows: Sequence[sa.Row[Any]] = connection.execute(sa.select(t.zones)).all()
+        return {row.organization_id: row.time_zone for row in rows}
+
+    def _adopt_zone(self, organization_id: str, zone: str) -> None:
+        with self._writing.begin() as connection:
+            row = {"organization_id": organization_id, "time_zone": zone}
+            put = self._insert(t.zones).on_conflict_do_update(
+                index_elements=["organization_id"], set_={"time_zone": zone}
+            )
+            connection.execute(put, row)
+            rebuild_rollups(connection, organization_id, zone)
+
+
+def _is_outage(error: StatementError) -> bool:
+    """Whether the database is away or full, not the row unfit."""
+    return not isinstance(error, DataError | IntegrityError) and not isinstance(
+        error.orig, OverflowError | ValueError | TypeError
+    )

@@ -1,0 +1,121 @@
+"""The usage tables: ledger, rollups, sessions. Migrations make them; a test compares the two."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+usage = sa.MetaData()
+
+TOKEN_COLUMNS: Final = (
+    "input_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_read_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
+COST_COLUMNS: Final = (
+    "input_nusd",
+    "cache_write_5m_nusd",
+    "cache_write_1h_nusd",
+    "cache_read_nusd",
+    "output_nusd",
+    "extras_nusd",
+)
+FAULT_COLUMNS: Final = ("upstream_error", "refused", "cancelled", "cut", "timed_out", "crashed")
+"""Outcomes other than ok, which is what is left of `requests`."""
+
+_EVENT_TEXTS: Final = (
+    "member_id", "key_id", "agent", "client_version", "provider", "credential_id", "billing",
+    "model_asked", "model_served", "dialect", "session_id", "client_session",
+    "parent_session_id", "subagent_id", "parent_agent_id", "repository", "branch", "commit",
+    "launch_id", "outcome", "error_code", "price_version", "service_tier", "speed", "region",
+    "upstream_request_id", "upstream_id",
+)  # fmt: skip
+_EVENT_NUMBERS: Final = (
+    "started_us", "first_byte_us", "duration_us", "status", "request_bytes", "response_bytes",
+    "web_searches", *TOKEN_COLUMNS, *COST_COLUMNS,
+)  # fmt: skip
+_EVENT_FLAGS: Final = ("stream", "is_title", "price_unknown", "estimated")
+ROLLUP_KEY: Final = (
+    "organization_id", "bucket_start_us", "member_id", "key_id", "agent", "model", "repository",
+    "pull_request", "billing",
+)  # fmt: skip
+ROLLUP_SUMS: Final = (
+    "requests", *TOKEN_COLUMNS, *COST_COLUMNS, "estimated", "price_unknown", *FAULT_COLUMNS,
+)  # fmt: skip
+SESSION_SUMS: Final = ("requests", *TOKEN_COLUMNS, "cost_nusd", "subscription_cost_nusd")
+
+
+def _texts(*names: str) -> "list[sa.Column[str]]":
+    return [sa.Column(name, sa.Text, nullable=False) for name in names]
+
+
+def _numbers(*names: str) -> "list[sa.Column[int]]":
+    return [sa.Column(name, sa.BigInteger, nullable=False) for name in names]
+
+
+def _key(*names: str) -> "list[sa.Column[str]]":
+    return [sa.Column(name, sa.Text, primary_key=True, nullable=False) for name in names]
+
+
+events = sa.Table(
+    "usage_events",
+    usage,
+    *_key("event_id"),
+    *_texts("organization_id", *_EVENT_TEXTS),
+    *_numbers(*_EVENT_NUMBERS),
+    *[sa.Column(name, sa.Boolean, nullable=False) for name in _EVENT_FLAGS],
+)
+sa.Index("events_by_time", events.c.organization_id, events.c.started_us)
+sa.Index("events_by_key", events.c.organization_id, events.c.key_id, events.c.started_us)
+sa.Index("events_by_member", events.c.organization_id, events.c.member_id, events.c.started_us)
+sa.Index("events_by_session", events.c.organization_id, events.c.session_id, events.c.started_us)
+sa.Index(
+    "events_by_launch",
+    events.c.organization_id,
+    events.c.launch_id,
+    sqlite_where=sa.text("launch_id <> ''"),
+    postgresql_where=sa.text("launch_id <> ''"),
+)
+
+
+def _rollup(name: str) -> sa.Table:
+    return sa.Table(
+        name,
+        usage,
+        *[
+            sa.Column(
+                column,
+                sa.BigInteger if column == "bucket_start_us" else sa.Text,
+                primary_key=True,
+                nullable=False,
+                autoincrement=False,
+            )
+            for column in ROLLUP_KEY
+        ],
+        *_numbers(*ROLLUP_SUMS, "last_us"),
+        sqlite_with_rowid=False,
+    )
+
+
+hours = _rollup("usage_hours")
+days = _rollup("usage_days")
+
+sessions = sa.Table(
+    "sessions",
+    usage,
+    *_key("session_id"),
+    *_texts(
+        "organization_id", "key_id", "member_id", "agent", "client_session", "parent_session_id",
+        "root_session_id",
+    ),
+    *_numbers("first_us", "last_us", *SESSION_SUMS),
+)  # fmt: skip
+sa.Index("sessions_by_root", sessions.c.organization_id, sessions.c.root_session_id)
+sa.Index("sessions_by_time", sessions.c.organization_id, sessions.c.last_us)
+
+zones = sa.Table("usage_zones", usage, *_key("organization_id"), *_texts("time_zone"))
+"""The zone that an organization's rollups are in; the directory's may be newer for a moment."""
+
+spool_files = sa.Table("spool_files", usage, *_key("file"), *_numbers("offset"))
