@@ -24,7 +24,6 @@ class Program:
     binary: Path
     version: str
     arguments: tuple[str, ...]
-    model: str
 
     def headless(self, prompt: str = PROMPT) -> list[str]:
         """The arguments of one run without a person."""
@@ -38,8 +37,10 @@ def _claude(version: str) -> Program:
         enrolled_as="claude_code",
         binary=INSTALLED / f"claude-{version}" / "claude",
         version=version,
-        arguments=("--output-format", "json", "--dangerously-skip-permissions", "-p"),
-        model="claude-opus-4-8",
+        arguments=(
+            *("--model", "claude-opus-4-8", "--output-format", "json"),
+            *("--dangerously-skip-permissions", "-p"),
+        ),
     )
 
 
@@ -52,11 +53,11 @@ CODEX = Program(
     binary=INSTALLED / "codex/vendor/x86_64-unknown-linux-musl/bin/codex",
     version="0.169.0",
     arguments=(
-        *("-c", "analytics.enabled=false", "-c", "check_for_update_on_startup=false"),
+        *("-c", 'model="gpt-5.5"', "-c", "analytics.enabled=false"),
+        *("-c", "check_for_update_on_startup=false"),
         *("exec", "--skip-git-repo-check", "--json"),
         "--dangerously-bypass-approvals-and-sandbox",
     ),
-    model="gpt-5.5",
 )
 OPENCODE = Program(
     name="opencode",
@@ -65,7 +66,6 @@ OPENCODE = Program(
     binary=INSTALLED / "opencode/bin/opencode",
     version="1.18.33",
     arguments=("run",),
-    model="",
 )
 
 
