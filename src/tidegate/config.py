@@ -1,0 +1,463 @@
+"""Settings. The only module that looks at the environment.
+
+One table says for each setting its flag, its variable, its key in the TOML file, how it is read
+and what it is for; `docs/settings.md` and the options of `tidegate serve` are made from it. A flag
+wins over the variable, the variable over the file, the file over the default.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+from tidegate import settings_text as text
+from tidegate.settings_text import Address
+
+Environment = Mapping[str, str]
+Flags = Mapping[str, str | Sequence[str] | None]
+
+
+class ConfigError(Exception):
+    """A setting is malformed. The message names its source and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the table below yields: sizes in bytes, times in seconds."""
+
+    listen: tuple[Address, ...]
+    public_url: str
+    tls_cert: Path | None
+    tls_key: Path | None
+    trusted_proxies: tuple[str, ...]
+    workers: int
+    drain_timeout_s: float
+    data_dir: Path
+    database_url: str = field(repr=False)
+    master_key: str = field(repr=False)
+    master_key_file: Path
+    price_file: Path | None
+    allow_upstreams: tuple[str, ...]
+    upstream_ca: Path | None
+    https_proxy: str = field(repr=False)
+    no_proxy: str
+    head_limit_bytes: int
+    body_limit_bytes: int
+    decoded_limit_bytes: int
+    head_timeout_s: float
+    body_timeout_s: float
+    idle_timeout_s: float
+    write_timeout_s: float
+    connect_timeout_s: float
+    first_byte_timeout_s: float
+    stream_timeout_s: float
+    pool_idle_s: float
+    directory_max_age_s: float
+    log_level: str
+    log_format: str
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether no other machine can reach the server directly."""
+        return all(_is_loopback(address.host) for address in self.listen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One row: `parse` raises ValueError saying what it expected."""
+
+    name: str  # the attribute of Settings
+    parse: Callable[[str], object]
+    help: str
+    section: str
+    default: str = ""  # as a user would write it; shown, and parsed unless `fallback` is given
+    fallback: Callable[[Environment], object] | None = None
+    absent: object = ""  # the value without a default
+    several: bool = False  # a comma list; the flag may be repeated
+    flag: str | None = ""  # "": made from the name; None: may not be given this way
+    variable: str = ""
+    key: str | None = ""
+
+    @property
+    def option(self) -> str | None:
+        """The flag on the command line."""
+        return self.flag if self.flag != "" else "--" + _without_unit(self.name).replace("_", "-")
+
+    @property
+    def environment_variable(self) -> str:
+        return self.variable or "TIDEGATE_" + _without_unit(self.name).upper()
+
+    @property
+    def toml_key(self) -> str | None:
+        return self.key if self.key != "" else _without_unit(self.name).replace("_", "-")
+
+
+def _without_unit(name: str) -> str:
+    """Flags take values with a unit (`32MB`, `5m`), so their names carry none."""
+    return name.removesuffix("_bytes").removesuffix("_s")
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (bool(host) and ip_address(host).is_loopback)
+
+
+def _home(environ: Environment) -> Path:
+    return Path(environ.get("HOME") or Path.home())
+
+
+def _data_dir(environ: Environment) -> Path:
+    base = environ.get("XDG_DATA_HOME", "")
+    return (Path(base) if base else _home(environ) / ".local/share") / "tidegate"
+
+
+def _master_key_file(environ: Environment) -> Path:
+    base = environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base else _home(environ) / ".config") / "tidegate/master.key"
+
+
+def _worker_count(_environ: Environment) -> int:
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+
+
+NETWORK, STORAGE, UPSTREAMS = "Network", "Storage", "Upstreams"
+LIMITS, LOGGING = "Limits and deadlines", "Logging"
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting(
+        name="listen",
+        section=NETWORK,
+        parse=text.address,
+        several=True,
+        default="127.0.0.1:4180",
+        help="Address to listen on, as HOST:PORT with an IP address or localhost. On 127.0.0.1 "
+        "the same port of ::1 is opened too. Port 0 takes a free one.",
+    ),
+    Setting(
+        name="public_url",
+        section=NETWORK,
+        parse=text.public_url,
+        help="The URL by which people and agents reach the server; every link is built from it. "
+        "Required unless all addresses are loopback.",
+    ),
+    Setting(
+        name="tls_cert",
+        section=NETWORK,
+        parse=text.path,
+        absent=None,
+        help="Certificate chain (PEM) to serve HTTPS with; read again on SIGHUP.",
+    ),
+    Setting(
+        name="tls_key",
+        section=NETWORK,
+        parse=text.path,
+        absent=None,
+        help="Private key (PEM, not encrypted) of the certificate; read again on SIGHUP.",
+    ),
+    Setting(
+        name="trusted_proxies",
+        section=NETWORK,
+        parse=text.network,
+        several=True,
+        help="Networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto count.",
+    ),
+    Setting(
+        name="workers",
+        section=NETWORK,
+        parse=text.whole_number(1, 64),
+        default="one per core, at most 4",
+        fallback=_worker_count,
+        help="Number of gateway processes.",
+    ),
+    Setting(
+        name="drain_timeout_s",
+        section=NETWORK,
+        parse=text.duration,
+        default="300s",
+        help="How long a stopping server waits for open answers.",
+    ),
+    Setting(
+        name="data_dir",
+        section=STORAGE,
+        parse=text.path,
+        default="$XDG_DATA_HOME/tidegate",
+        fallback=_data_dir,
+        help="Directory of the databases and the spool; its mode is 0700.",
+    ),
+    Setting(
+        name="database_url",
+        section=STORAGE,
+        parse=text.database_url,
+        help="PostgreSQL for directory and ledger instead of SQLite in the data directory, as "
+        "postgresql+psycopg://USER:PASSWORD@HOST/NAME. Prefer the variable or the file: other "
+        "users of the machine can read a command line.",
+    ),
+    Setting(
+        name="master_key",
+        section=STORAGE,
+        parse=text.plain,
+        flag=None,
+        key=None,
+        help="The master key itself: 32 bytes as 64 hexadecimal digits or as base64. It wins over "
+        "the file.",
+    ),
+    Setting(
+        name="master_key_file",
+        section=STORAGE,
+        parse=text.path,
+        default="~/.config/tidegate/master.key",
+        fallback=_master_key_file,
+        help="File of the master key; made on the first start, mode 0600. It must not lie in the "
+        "data directory: a backup of the data must not hold the key to it.",
+    ),
+    Setting(
+        name="price_file",
+        section=STORAGE,
+        parse=text.path,
+        absent=None,
+        help="Prices of your own, laid over the bundled price list.",
+    ),
+    Setting(
+        name="allow_upstreams",
+        section=UPSTREAMS,
+        parse=text.upstream,
+        several=True,
+        flag="--allow-upstream",
+        help="HOST:PORT of an upstream that may have a private or loopback address; port * allows "
+        "every port. Metadata addresses of clouds are never allowed.",
+    ),
+    Setting(
+        name="upstream_ca",
+        section=UPSTREAMS,
+        parse=text.path,
+        absent=None,
+        help="Certificate authorities (PEM) to trust beside the system's when calling upstreams.",
+    ),
+    Setting(
+        name="https_proxy",
+        section=UPSTREAMS,
+        parse=text.proxy_url,
+        flag=None,
+        variable="HTTPS_PROXY",
+        help="HTTP proxy through which upstreams are called, as http://[USER:PASSWORD@]HOST:PORT.",
+    ),
+    Setting(
+        name="no_proxy",
+        section=UPSTREAMS,
+        parse=text.plain,
+        flag=None,
+        variable="NO_PROXY",
+        help="Comma list of hosts that are called without the proxy.",
+    ),
+    Setting(
+        name="head_limit_bytes",
+        section=LIMITS,
+        parse=text.size,
+        default="64KB",
+        help="Longest head of a request; above it 431.",
+    ),
+    Setting(
+        name="body_limit_bytes",
+        section=LIMITS,
+        parse=text.size,
+        default="32MB",
+        help="Longest body of a request; above it 413.",
+    ),
+    Setting(
+        name="decoded_limit_bytes",
+        section=LIMITS,
+        parse=text.size,
+        default="32MB",
+        help="Longest compressed body once it is decoded; above it 413.",
+    ),
+    Setting(
+        name="head_timeout_s",
+        section=LIMITS,
+        parse=text.timeout,
+        default="30s",
+        help="From the first byte of a request's head to its end.",
+    ),
+    Setting(
+        name="body_timeout_s",
+        section=LIMITS,
+        parse=text.timeout,
+        default="300s",
+        help="Between two reads of a request's body.",
+    ),
+    Setting(
+        name="idle_timeout_s",
+        section=LIMITS,
+        parse=text.timeout,
+        default="120s",
+        help="A kept-alive connection without a request.",
+    ),
+    Setting(
+        name="write_timeout_s",
+        section=LIMITS,
+        parse=text.timeout,
+        default="300s",
+        help="A client that reads nothing of its answer.",
+    ),
+    Setting(
+        name="connect_timeout_s",
+        section=LIMITS,
+        parse=text.timeout,
+        default="10s",
+        help="Connecting to an upstream.",
+    ),
+    Setting(
+        name="first_byte_timeout_s",
+        section=LIMITS,
+        parse=text.timeout,
+        default="600s",
+        help="From the end of a request to the head of the upstream's answer.",
+    ),
+    Setting(
+        name="stream_timeout_s",
+        section=LIMITS,
+        parse=text.timeout,
+        default="600s",
+        help="Between two reads of the upstream's answer.",
+    ),
+    Setting(
+        name="pool_idle_s",
+        section=LIMITS,
+        parse=text.timeout,
+        default="55s",
+        help="How long an idle connection to an upstream is kept for reuse.",
+    ),
+    Setting(
+        name="directory_max_age_s",
+        section=LIMITS,
+        parse=text.timeout,
+        default="600s",
+        help="How long keys and policies count while their database is away; then 503.",
+    ),
+    Setting(
+        name="log_level",
+        section=LOGGING,
+        parse=text.one_of("debug", "info", "warning", "error"),
+        default="info",
+        help="Least severity that is logged: debug, info, warning or error.",
+    ),
+    Setting(
+        name="log_format",
+        section=LOGGING,
+        parse=text.one_of("auto", "json", "text"),
+        default="auto",
+        help="json, text, or auto: text on a terminal, else json. The log goes to standard error.",
+    ),
+)
+
+CONFIG_FLAG: Final = "--config"
+CONFIG_VARIABLE: Final = "TIDEGATE_CONFIG"
+
+# Their values are not shown in messages.
+_SECRET: Final = {"master_key", "database_url", "https_proxy"}
+
+# What a child process may see of our environment: no setting and no secret.
+_INHERITED: Final = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_INHERITED_PREFIXES: Final = ("LC_", "LD_", "PYTHON", "MALLOC_", "COVERAGE_")
+
+
+def load(flags: Flags, environ: Environment | None = None) -> Settings:
+    """Read every setting; `flags` is by attribute name, plus `config` for the file."""
+    environ = os.environ if environ is None else environ
+    path = flags.get("config") or environ.get(CONFIG_VARIABLE)
+    file = _read_file(Path(str(path)).expanduser()) if path else {}
+    values: dict[str, Any] = {s.name: _value(s, flags, environ, file) for s in SETTINGS}
+    settings = Settings(**values)
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise ConfigError("--tls-cert and --tls-key belong together: give both or neither.")
+    return settings
+
+
+def require_public_url(settings: Settings) -> None:
+    """Refuse to serve other machines without knowing by which URL they come."""
+    if not settings.public_url and not settings.loopback_only:
+        raise ConfigError(
+            "--public-url is required when listening on more than loopback: give the URL by which "
+            "people reach this server, as in --public-url https://tidegate.example.com."
+        )
+
+
+def child_environment(environ: Environment | None = None) -> dict[str, str]:
+    """The environment that worker and console processes are started with."""
+    environ = os.environ if environ is None else environ
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
+    }
+
+
+def runtime_base(environ: Environment | None = None) -> Path:
+    """Where short-lived sockets belong."""
+    environ = os.environ if environ is None else environ
+    for name in ("XDG_RUNTIME_DIR", "TMPDIR"):
+        if environ.get(name) and os.access(environ[name], os.W_OK | os.X_OK):
+            return Path(environ[name])
+    return Path("/tmp")  # noqa: S108 - only a directory of mode 0700 is made in it
+
+
+def _value(setting: Setting, flags: Flags, environ: Environment, file: dict[str, Any]) -> object:
+    for source, raw in _sources(setting, flags, environ, file):
+        return _parsed(setting, source, raw)
+    if setting.fallback is not None:
+        return setting.fallback(environ)
+    return _parsed(setting, "default", [setting.default] if setting.default else [])
+
+
+def _sources(
+    setting: Setting, flags: Flags, environ: Environment, file: dict[str, Any]
+) -> Iterator[tuple[str, list[str]]]:
+    """Where the setting is given, strongest first. An empty text counts as not given."""
+    given = flags.get(setting.name)
+    if given:
+        yield str(setting.option), [given] if isinstance(given, str) else list(given)
+    variable = setting.environment_variable
+    names = (variable,) if variable.startswith("TIDEGATE_") else (variable.lower(), variable)
+    for name in names:
+        if environ.get(name):
+            yield name, [environ[name]]
+    if setting.toml_key is not None and setting.toml_key in file:
+        raw = file[setting.toml_key]
+        yield f"{setting.toml_key} in the file", [str(v) for v in _listed(raw)]
+
+
+def _listed(raw: Any) -> list[Any]:
+    return raw if isinstance(raw, list) else [raw]
+
+
+def _parsed(setting: Setting, source: str, raw: list[str]) -> object:
+    if setting.several:
+        raw = [part.strip() for item in raw for part in item.split(",") if part.strip()]
+    values = []
+    for item in raw:
+        try:
+            values.append(setting.parse(item))
+        except ValueError as fault:
+            shown = "" if setting.name in _SECRET else f" {item!r}"
+            raise ConfigError(f"{source}{shown}: {fault}. {setting.help}") from None
+    if setting.several:
+        return tuple(values)
+    if len(values) > 1:
+        raise ConfigError(f"{source}: one value is expected. {setting.help}")
+    return values[0] if values else setting.absent
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise ConfigError(f"{CONFIG_FLAG} {path}: {fault.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise ConfigError(f"{CONFIG_FLAG} {path} is not TOML: {fault}.") from None
+    known = {setting.toml_key for setting in SETTINGS}
+    if unknown := sorted(set(found) - known):
+        raise ConfigError(
+            f"{CONFIG_FLAG} {path}: unknown key {unknown[0]!r}. docs/settings.md lists the keys."
+        )
+    return found

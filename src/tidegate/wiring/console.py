@@ -1,0 +1,144 @@
+"""The console process: `python -m tidegate.wiring.console`, started by the supervisor.
+
+It serves the pages on the Unix socket that the gateways relay to, and moves what they spooled
+into the ledger.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+import uvloop
+from structlog.typing import FilteringBoundLogger
+
+from tidegate.console.app import create_app
+from tidegate.console.options import ConsoleOptions
+from tidegate.console.services import ConsoleServices
+from tidegate.jobs.drain import SpoolDrain
+from tidegate.services.credentials import Credentials
+from tidegate.services.enrolment import Enrolment
+from tidegate.services.logins import Logins
+from tidegate.services.members import Members
+from tidegate.services.organizations import Organizations
+from tidegate.services.price_book import agent_models
+from tidegate.services.usage import UsageReports
+from tidegate.services.vault import Subkeys
+from tidegate.store.sql.database import SqlStore
+from tidegate.wiring import runtime_dir
+from tidegate.wiring.channel import Channel
+from tidegate.wiring.data_dir import SPOOL
+from tidegate.wiring.logs import adopt_standard_logging, make_log
+from tidegate.wiring.orders import ConsoleOrders, Ready
+from tidegate.wiring.prepare import load_prices, store_of
+
+_KEEP_ALIVE_S: Final = 90  # longer than the gateways keep an idle connection to us
+_FINISH_S: Final = 5  # what a stopping console leaves its own answers
+
+
+class Server(uvicorn.Server):
+    """Signals are the supervisor's business; it is told when we serve."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+def services_of(
+    store: SqlStore, subkeys: Subkeys, orders: ConsoleOrders, drain: SpoolDrain
+) -> ConsoleServices:
+    """What the pages and the API are made of."""
+    return ConsoleServices(
+        organizations=Organizations(store, subkeys),
+        members=Members(store, subkeys),
+        logins=Logins(store, subkeys),
+        enrolment=Enrolment(store, subkeys),
+        credentials=Credentials(store, subkeys),
+        usage=UsageReports(store),
+        drain_now=drain.run_once,
+        agent_models=partial(agent_models, load_prices(orders.place)),
+    )
+
+
+async def serve(orders: ConsoleOrders, channel: Channel, log: FilteringBoundLogger) -> None:
+    """Serve until the supervisor says stop, or until it is gone and its last worker too."""
+    store = store_of(orders.place)
+    drain = SpoolDrain(Path(orders.place.data_dir) / SPOOL, store, log)
+    options = ConsoleOptions(public_url=orders.public_url, version=metadata.version("tidegate"))
+    app = create_app(services_of(store, orders.subkeys, orders, drain), options)
+    server = Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=_FINISH_S,
+        ),
+        on_ready=lambda: channel.report(Ready()),
+    )
+    stop = asyncio.Event()
+    draining = asyncio.create_task(drain.run(stop))
+    serving = asyncio.create_task(server.serve([socket.socket(fileno=orders.listener)]))
+    ending = asyncio.create_task(_until_the_end(orders, channel, log))
+    await asyncio.wait({serving, ending, draining}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    stop.set()
+    await asyncio.gather(serving, draining)
+    if ending.done() and ending.result() == "orphaned":
+        shutil.rmtree(orders.runtime_dir, ignore_errors=True)
+    ending.cancel()
+
+
+async def _until_the_end(orders: ConsoleOrders, channel: Channel, log: FilteringBoundLogger) -> str:
+    async for command in channel.commands():
+        if command.command == "stop":
+            return "stopped"
+    log.error("the supervisor is gone: ending with the last worker")
+    await _end_of(orders.workers_gone)
+    return "orphaned"
+
+
+async def _end_of(pipe: int) -> None:
+    """Wait until nobody holds the other end of a pipe."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    os.set_blocking(pipe, False)
+    loop.add_reader(pipe, ended.set)
+    await ended.wait()
+    loop.remove_reader(pipe)
+
+
+async def _main() -> None:
+    channel = await Channel.open()
+    orders = await channel.orders(ConsoleOrders)
+    if orders is None:
+        return
+    place = orders.place
+    log = make_log(level=place.log_level, form=place.log_format, process="console")
+    adopt_standard_logging(log)
+    runtime_dir.hold(Path(orders.runtime_dir))
+    await serve(orders, channel, log)
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_main())

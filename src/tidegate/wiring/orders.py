@@ -1,0 +1,80 @@
+"""What the supervisor and its children tell each other: one JSON object a line.
+
+Orders go through a socket that only the two processes hold: what a child must know, secrets
+included, is never on its command line or in its environment.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from tidegate.gateway.options import GatewayOptions
+from tidegate.services.vault import Subkeys
+
+LINE_LIMIT_BYTES = 4 << 20
+
+
+class StartFailed(Exception):
+    """The server cannot start. The message says what to do."""
+
+
+class TlsFiles(msgspec.Struct, frozen=True):
+    """The PEM texts of a certificate chain and its private key."""
+
+    certificate: str
+    private_key: str
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What every child is told: where things are, and how to log."""
+
+    data_dir: str
+    database_url: str
+    price_file: str
+    log_level: str
+    log_format: str
+
+
+class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
+    place: Place
+    name: str
+    options: GatewayOptions
+    subkeys: Subkeys  # only those that this process needs; the others are empty
+    listeners: tuple[int, ...]  # descriptors of the listening sockets
+    drain_timeout_s: float
+    tls: TlsFiles | None = None
+
+
+class ConsoleOrders(msgspec.Struct, frozen=True, kw_only=True):
+    place: Place
+    subkeys: Subkeys
+    public_url: str
+    listener: int  # descriptor of the listening Unix socket
+    workers_gone: int  # descriptor of a pipe that ends with the last worker
+    runtime_dir: str
+
+
+class PrepareOrders(msgspec.Struct, frozen=True, kw_only=True):
+    place: Place
+    subkeys: Subkeys
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of the preparation."""
+
+    setup_token: str = ""  # empty when there is an organization already
+    store_fault: str = ""  # the database is away: to be tried again
+    fault: str = ""  # the server cannot start
+
+
+class Command(msgspec.Struct, frozen=True):
+    """From the supervisor to a child that runs."""
+
+    command: Literal["drain", "stop", "tls"]
+    tls: TlsFiles | None = None
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """From a child, once it serves."""
+
+    ready: Literal[True] = True

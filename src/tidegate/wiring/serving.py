@@ -1,0 +1,85 @@
+"""`tidegate serve`, from settings to a running supervisor."""
+
+import asyncio
+import os
+import resource
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from tidegate import config
+from tidegate.config import ConfigError, Settings
+from tidegate.services.vault import derive
+from tidegate.wiring import setup_link
+from tidegate.wiring.data_dir import open_data_dir
+from tidegate.wiring.listening import bound_port, close_all, open_listeners
+from tidegate.wiring.lock import DirectoryLock, Note
+from tidegate.wiring.logs import make_log
+from tidegate.wiring.master_key import open_master_key
+from tidegate.wiring.orders import StartFailed
+from tidegate.wiring.runtime_dir import RuntimeDirectory
+from tidegate.wiring.supervisor import Supervisor
+
+_OPEN_FILES: Final = 1 << 20  # where the system sets no limit
+
+
+def run(settings: Settings, *, ready_fd: int | None = None) -> None:
+    """Run the server until it is told to stop. ConfigError or StartFailed if it cannot start."""
+    config.require_public_url(settings)
+    if settings.price_file is not None and not settings.price_file.is_file():
+        raise ConfigError(f"--price-file {settings.price_file}: there is no such file.")
+    os.umask(0o077)
+    raise_open_file_limit()
+    open_data_dir(settings.data_dir)
+    with DirectoryLock(settings.data_dir) as lock:
+        setup_link.withdraw(settings.data_dir)
+        master_key = open_master_key(settings)
+        listeners = open_listeners(settings.listen)
+        try:
+            public_url = settings.public_url or loopback_url(settings, listeners)
+            lock.write(Note(os.getpid(), public_url))
+            asyncio.run(_supervise(settings, master_key, listeners, public_url, ready_fd))
+        finally:
+            close_all(listeners)
+
+
+async def _supervise(
+    settings: Settings,
+    master_key: bytes,
+    listeners: Sequence[socket.socket],
+    public_url: str,
+    ready_fd: int | None,
+) -> None:
+    log = make_log(level=settings.log_level, form=settings.log_format, process="supervisor")
+    runtime = RuntimeDirectory(config.runtime_base())
+    try:
+        supervisor = Supervisor(
+            settings,
+            subkeys=derive(master_key),
+            listeners=listeners,
+            public_url=public_url,
+            runtime=runtime,
+            log=log,
+        )
+        await supervisor.run(ready_fd)
+    finally:
+        runtime.close()
+
+
+def loopback_url(settings: Settings, listeners: Sequence[socket.socket]) -> str:
+    """By which URL to reach a server that only listens on loopback."""
+    scheme = "https" if settings.tls_cert else "http"
+    host = settings.listen[0].host
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}:{bound_port(listeners[0])}"
+
+
+def raise_open_file_limit() -> None:
+    """Every open stream takes two descriptors: take as many as the system grants."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else hard
+    if soft != wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+__all__ = ["StartFailed", "run"]

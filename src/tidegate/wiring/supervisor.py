@@ -1,0 +1,304 @@
+"""The supervisor: owns the sockets and the lock, starts the processes that serve, and ends them."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from structlog.typing import FilteringBoundLogger
+
+from tidegate.config import Settings
+from tidegate.gateway.options import GatewayOptions
+from tidegate.services.vault import Subkeys
+from tidegate.wiring import setup_link
+from tidegate.wiring.children import Child, end, spawn
+from tidegate.wiring.listening import close_all
+from tidegate.wiring.orders import (
+    Command,
+    ConsoleOrders,
+    Place,
+    Prepared,
+    PrepareOrders,
+    StartFailed,
+    TlsFiles,
+    WorkerOrders,
+)
+from tidegate.wiring.runtime_dir import RuntimeDirectory
+from tidegate.wiring.tls import read_tls
+
+_STORE_RETRY_S: Final = 2.0
+_BEYOND_DRAIN_S: Final = 5.0  # what a worker may take to end after its drain
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """The server was told to stop before it was ready."""
+
+
+class Supervisor:
+    """One run of the server."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        subkeys: Subkeys,
+        listeners: Sequence[socket.socket],
+        public_url: str,
+        runtime: RuntimeDirectory,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._settings = settings
+        self._subkeys = subkeys
+        self._listeners = listeners
+        self._public_url = public_url
+        self._runtime = runtime
+        self._log = log
+        self._began = time.monotonic()
+        self._place = place_of(settings)
+        self._tls = _tls_of(settings)
+        self._cleared = asyncio.Event()  # the stores are prepared: the children get their orders
+        self._stop = asyncio.Event()
+        self._stop_now = asyncio.Event()
+        self._console_listener = _console_listener(runtime)
+        self._workers_gone, self._workers_alive = os.pipe()
+        self._console = self._console_child()
+        self._workers = [self._worker_child(n) for n in range(1, settings.workers + 1)]
+        self._tasks: dict[Child, asyncio.Task[None]] = {}
+
+    async def run(self, ready_fd: int | None) -> None:
+        """Serve until a signal says to stop; StartFailed if it comes to nothing."""
+        self._listen_to_signals()
+        for child in (self._console, *self._workers):
+            self._tasks[child] = asyncio.create_task(child.keep_running())
+        try:
+            prepared = await self._unless_stopped(self._prepare())
+            self._cleared.set()
+            await self._unless_stopped(self._all_ready())
+            self._announce(prepared, ready_fd)
+            await self._watch()
+        except Stopped:
+            self._log.info("stopped before the server was ready")
+        finally:
+            await self._shut_down()
+
+    # -- start ---------------------------------------------------------------
+
+    async def _prepare(self) -> Prepared:
+        """Ask a process of its own to prepare the stores, again and again while they are away."""
+        while True:
+            process, line = await spawn("tidegate.wiring.prepare")
+            line.send(PrepareOrders(place=self._place, subkeys=self._subkeys))
+            report = await line.receive()
+            await process.wait()
+            line.close()
+            if not report:
+                raise StartFailed("The data could not be prepared; the message above says why.")
+            prepared = msgspec.json.decode(report, type=Prepared)
+            if prepared.fault:
+                raise StartFailed(prepared.fault)
+            if not prepared.store_fault:
+                return prepared
+            self._log.error("the database is away, trying again", fault=prepared.store_fault)
+            self._cleared.set()  # so that callers are answered meanwhile
+            await asyncio.sleep(_STORE_RETRY_S)
+
+    async def _all_ready(self) -> None:
+        """Wait for every child; a child that gives up ends the wait with its StartFailed."""
+        for child in self._tasks:
+            ready = asyncio.create_task(child.ready.wait())
+            await asyncio.wait({ready, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
+            self._raise_faults()
+
+    def _announce(self, prepared: Prepared, ready_fd: int | None) -> None:
+        took_s = round(time.monotonic() - self._began, 3)
+        self._log.info("ready", public_url=self._public_url, seconds=took_s)
+        print(f"Tidegate is ready: {self._public_url}", flush=True)  # noqa: T201
+        if prepared.setup_token:
+            url = f"{self._public_url}/setup/{prepared.setup_token}"
+            data_dir = self._settings.data_dir
+            setup_link.hand_out(url, data_dir=data_dir, stdout=sys.stdout, log=self._log)
+        if ready_fd is not None:
+            with open(ready_fd, "w", encoding="utf-8") as file:
+                file.write(json.dumps(self._description(took_s)) + "\n")
+
+    def _description(self, took_s: float) -> dict[str, Any]:
+        return {
+            "public_url": self._public_url,
+            "addresses": [listener.getsockname()[:2] for listener in self._listeners],
+            "pid": os.getpid(),
+            "workers": [worker.pid for worker in self._workers],
+            "console": self._console.pid,
+            "seconds": took_s,
+        }
+
+    # -- while it runs -------------------------------------------------------
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+
+    def _on_stop(self) -> None:
+        if self._stop.is_set():
+            self._stop_now.set()
+        self._stop.set()
+
+    def _on_hangup(self) -> None:
+        """Read the TLS files again. Without any, a closed terminal is what it is: the end."""
+        cert, key = self._settings.tls_cert, self._settings.tls_key
+        if cert is None or key is None:
+            if sys.stdout.isatty():
+                self._on_stop()
+            return
+        try:
+            self._tls = read_tls(cert, key)
+        except StartFailed as fault:
+            self._log.error("the TLS files are unusable, the old ones stay", fault=str(fault))
+            return
+        for worker in self._workers:
+            worker.send(Command("tls", self._tls))
+
+    async def _watch(self) -> None:
+        """Wait for the signal to stop. A child that gives up for good is a defect: end as well."""
+        stop = asyncio.create_task(self._stop.wait())
+        awaited: set[asyncio.Future[Any]] = {stop, *self._tasks.values()}
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        self._raise_faults()
+
+    def _raise_faults(self) -> None:
+        for task in self._tasks.values():
+            if task.done():
+                task.result()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(work)
+        stop = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not task.done():
+            task.cancel()
+            raise Stopped
+        return task.result()
+
+    # -- end -----------------------------------------------------------------
+
+    async def _shut_down(self) -> None:
+        """Workers first, the console last: it still has their last events to take over."""
+        close_all(self._listeners)
+        await self._end_workers()
+        self._console.stop(Command("stop"))
+        await end([self._console], self._running([self._console]))
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._console_listener.close()
+        os.close(self._workers_gone)
+        os.close(self._workers_alive)
+
+    async def _end_workers(self) -> None:
+        for worker in self._workers:
+            worker.stop(Command("drain"))
+        running = self._running(self._workers)
+        if running and not self._stop_now.is_set():
+            self._log.info("draining", longest_s=self._settings.drain_timeout_s)
+            stop_now = asyncio.create_task(self._stop_now.wait())
+            drained = asyncio.ensure_future(asyncio.wait(running))
+            longest_s = self._settings.drain_timeout_s + _BEYOND_DRAIN_S
+            await asyncio.wait(
+                {drained, stop_now}, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            stop_now.cancel()
+        for worker in self._workers:
+            worker.stop(Command("stop"))
+        await end(self._workers, self._running(self._workers))
+
+    def _running(self, children: Sequence[Child]) -> list[asyncio.Task[None]]:
+        found = [self._tasks[child] for child in children if child in self._tasks]
+        return [task for task in found if not task.done()]
+
+    # -- children ------------------------------------------------------------
+
+    def _worker_child(self, number: int) -> Child:
+        name = f"worker-{number}"
+        return Child(
+            name,
+            "tidegate.wiring.worker",
+            orders=lambda: self._worker_orders(name),
+            descriptors=[*(s.fileno() for s in self._listeners), self._workers_alive],
+            cleared=self._cleared,
+            log=self._log,
+        )
+
+    def _worker_orders(self, name: str) -> WorkerOrders:
+        return WorkerOrders(
+            place=self._place,
+            name=name,
+            options=gateway_options(self._settings, str(self._runtime.console_socket)),
+            subkeys=Subkeys(lookup=self._subkeys.lookup, credential=self._subkeys.credential),
+            listeners=tuple(listener.fileno() for listener in self._listeners),
+            drain_timeout_s=self._settings.drain_timeout_s,
+            tls=self._tls,
+        )
+
+    def _console_child(self) -> Child:
+        return Child(
+            "console",
+            "tidegate.wiring.console",
+            orders=self._console_orders,
+            descriptors=[self._console_listener.fileno(), self._workers_gone],
+            cleared=self._cleared,
+            log=self._log,
+        )
+
+    def _console_orders(self) -> ConsoleOrders:
+        return ConsoleOrders(
+            place=self._place,
+            subkeys=self._subkeys,
+            public_url=self._public_url,
+            listener=self._console_listener.fileno(),
+            workers_gone=self._workers_gone,
+            runtime_dir=str(self._runtime.path),
+        )
+
+
+def place_of(settings: Settings) -> Place:
+    """What every child is told."""
+    return Place(
+        data_dir=str(settings.data_dir),
+        database_url=settings.database_url,
+        price_file=str(settings.price_file or ""),
+        log_level=settings.log_level,
+        log_format=settings.log_format,
+    )
+
+
+def gateway_options(settings: Settings, console_socket: str) -> GatewayOptions:
+    """The settings of the same names, and where the console is."""
+    names = {field.name for field in msgspec.structs.fields(GatewayOptions)} - {"console_socket"}
+    values = {name: getattr(settings, name) for name in names}
+    values["upstream_ca"] = str(settings.upstream_ca or "")
+    return GatewayOptions(console_socket=console_socket, **values)
+
+
+def _tls_of(settings: Settings) -> TlsFiles | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return read_tls(settings.tls_cert, settings.tls_key)
+
+
+def _console_listener(runtime: RuntimeDirectory) -> socket.socket:
+    """The console's socket is ours too: while the console restarts, requests wait in its queue."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(runtime.console_socket))
+    listener.listen(512)
+    listener.setblocking(False)
+    return listener
