@@ -40,12 +40,12 @@ def read_frames(buffer: bytes, offset: int = 0) -> tuple[list[bytes], int]:
     return scan.payloads, scan.end
 
 
-def scan_frames(buffer: bytes, offset: int = 0) -> FrameScan:
-    """Like `read_frames`, and counts the damage that was skipped."""
+def scan_frames(buffer: bytes, offset: int = 0, limit: int | None = None) -> FrameScan:
+    """Like `read_frames`, at most `limit` of them; counts the damage that was skipped."""
     payloads: list[bytes] = []
     damaged = 0
     position = offset
-    while position < len(buffer):
+    while position < len(buffer) and (limit is None or len(payloads) < limit):
         if (payload := _payload_at(buffer, position)) is not None:
             payloads.append(payload)
             position += _HEADER.size + len(payload)
