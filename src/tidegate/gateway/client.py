@@ -20,6 +20,7 @@ _PIPELINE_BYTES: Final = 256 << 10  # unread bytes of later requests before read
 _JOIN_BYTES: Final = 8 << 10  # below this a copy is cheaper than three buffers
 _LINGER_S: Final = 2.0  # how long a refused client may go on sending so that it reads the answer
 _LINGER_BYTES: Final = 64 << 20
+_SLOWEST_BYTES_PER_S: Final = 4096
 _REASONS: Final = {s.value: s.phrase.encode() for s in HTTPStatus}
 
 
@@ -57,6 +58,7 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_advancing",
+        "_body_since",
         "_broken",
         "_close_after",
         "_framing",
@@ -88,6 +90,7 @@ class ClientConnection(asyncio.Protocol):
         self._pending: list[bytes] = []
         self._head_bytes = 0
         self._in_head = False
+        self._body_since = 0.0
         self._broken: HeadRefused | None = None
         self._close_after = False
         self._lingering = 0
@@ -175,7 +178,7 @@ class ClientConnection(asyncio.Protocol):
                 self.deadline = self._host.now() + options.head_timeout_s
             self._head_bytes += len(data)
         else:
-            self.deadline = self._host.now() + options.body_timeout_s
+            self.deadline = self._body_deadline(self._request)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -190,6 +193,11 @@ class ClientConnection(asyncio.Protocol):
             self._broken = HeadRefused(400, "malformed request")
         if self._broken is None and self._in_head and self._head_bytes > options.head_limit_bytes:
             self._broken = HeadRefused(431, "the request's head is too large")
+
+    def _body_deadline(self, request: Request) -> float:
+        """When a body is too slow: it has its time, and more the more of it has come."""
+        earned_s = request.body_bytes / _SLOWEST_BYTES_PER_S
+        return self._body_since + self._host.options.body_timeout_s + earned_s
 
     def on_message_begin(self) -> None:
         self._request = Request()
@@ -207,6 +215,7 @@ class ClientConnection(asyncio.Protocol):
         request = self._request
         assert request is not None
         self._in_head = False
+        self._body_since = self._host.now()
         request.method = self._parser.get_method()
         request.http10 = self._parser.get_http_version() != "1.1"
         request.keep_alive = self._parser.should_keep_alive()
@@ -259,7 +268,7 @@ class ClientConnection(asyncio.Protocol):
             self._advancing = False
 
     def _advance(self) -> None:
-        while self._serving is None and not self.transport.is_closing():
+        while self._serving is None and not self._lingering and not self.transport.is_closing():
             if self._queue:
                 self._start(self._queue.popleft())
             elif self._broken is not None:
@@ -290,8 +299,11 @@ class ClientConnection(asyncio.Protocol):
             self.deadline = self._host.now() + options.idle_timeout_s
             if self._host.draining:
                 self.close()
-        elif request is not None and not self._in_head:
-            self.deadline = self._host.now() + options.body_timeout_s
+        elif request is None or self._in_head:
+            self.deadline = self.deadline or self._host.now() + options.head_timeout_s
+        else:
+            self._body_since = self._body_since or self._host.now()
+            self.deadline = self._body_deadline(request)
             if request.expects_continue:
                 request.expects_continue = False
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

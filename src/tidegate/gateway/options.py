@@ -11,7 +11,7 @@ class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
     body_limit_bytes: int = 32 << 20
     decoded_limit_bytes: int = 32 << 20
     head_timeout_s: float = 30.0  # from the first byte of a head to its end
-    body_timeout_s: float = 300.0  # between two reads of a request's body
+    body_timeout_s: float = 300.0  # for a request's body, and a second more per 4 KB that came
     idle_timeout_s: float = 120.0  # a kept-alive connection without a request
     connect_timeout_s: float = 10.0
     first_byte_timeout_s: float = 600.0  # upstream's head, from the request's end
