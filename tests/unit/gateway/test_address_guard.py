@@ -41,7 +41,13 @@ def test_private_addresses_are_refused_unless_allowed_by_name(address: str) -> N
 
 @pytest.mark.parametrize(
     "address",
-    ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "100.100.100.200"],
+    [
+        "169.254.169.254",
+        "fd00:ec2::254",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "100.100.100.200",
+    ],
 )
 def test_metadata_services_are_refused_whatever_is_allowed(address: str) -> None:
     guard = AddressGuard(["host.example:*", f"[{address}]:*", f"{address}:*"])
@@ -49,7 +55,9 @@ def test_metadata_services_are_refused_whatever_is_allowed(address: str) -> None
         guard.check(ipaddress.ip_address(address), "host.example", 80)
 
 
-@pytest.mark.parametrize("name", ["metadata.google.internal", "METADATA", "metadata.google.internal."])
+@pytest.mark.parametrize(
+    "name", ["metadata.google.internal", "METADATA", "metadata.google.internal."]
+)
 def test_metadata_names_are_refused_before_they_are_resolved(name: str) -> None:
     with pytest.raises(AddressForbidden):
         AddressGuard([f"{name}:*"]).check_name(name, 80)
