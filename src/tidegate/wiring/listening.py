@@ -9,21 +9,24 @@ import ipaddress
 import socket
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from tidegate.settings_text import Address
 from tidegate.wiring.orders import StartFailed
 
-BACKLOG = 4096  # the kernel lowers it to its own limit
-PATIENCE_S = 3.0  # workers of a server that died close their sockets within moments
-_FREE_PORT_ATTEMPTS = 20
+BACKLOG: Final = 4096  # the kernel lowers it to its own limit
+PATIENCE_S: Final = 3.0  # workers of a server that died close their sockets within moments
+_FREE_PORT_ATTEMPTS: Final = 20
 
 
-def open_listeners(addresses: Sequence[Address]) -> list[socket.socket]:
-    """Bind every address, or none."""
+def open_listeners(
+    addresses: Sequence[Address], patience_s: float = PATIENCE_S
+) -> list[socket.socket]:
+    """Bind every address, or none; wait a while for one that is in use."""
     opened: list[socket.socket] = []
     try:
         for address in addresses:
-            opened += _open_address(address)
+            opened += _open_address(address, patience_s)
     except StartFailed:
         close_all(opened)
         raise
@@ -40,11 +43,11 @@ def bound_port(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 
-def _open_address(address: Address) -> list[socket.socket]:
+def _open_address(address: Address, patience_s: float) -> list[socket.socket]:
     if address.host not in {"localhost", "127.0.0.1"}:
-        return [_bind_patiently(address.host, address.port)]
+        return [_bind_patiently(address.host, address.port, patience_s)]
     for _ in range(_FREE_PORT_ATTEMPTS):
-        first = _bind_patiently("127.0.0.1", address.port)
+        first = _bind_patiently("127.0.0.1", address.port, patience_s)
         try:
             return [first, _bind("::1", bound_port(first))]
         except OSError as fault:
@@ -57,8 +60,8 @@ def _open_address(address: Address) -> list[socket.socket]:
     raise StartFailed("No port is free on both 127.0.0.1 and ::1.")
 
 
-def _bind_patiently(host: str, port: int) -> socket.socket:
-    deadline = time.monotonic() + PATIENCE_S
+def _bind_patiently(host: str, port: int, patience_s: float) -> socket.socket:
+    deadline = time.monotonic() + patience_s
     while True:
         try:
             return _bind(host, port)

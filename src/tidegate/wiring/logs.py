@@ -54,7 +54,7 @@ class _Adopted(logging.Handler):
 
 
 def _as_json(_log: Any, _name: str, event: MutableMapping[str, Any]) -> bytes:
-    return msgspec.json.encode(event, enc_hook=repr)
+    return msgspec.json.encode(event, enc_hook=str)
 
 
 def _encoded(_log: Any, _name: str, event: Any) -> bytes:
