@@ -1,26 +1,44 @@
 """Usage events as rows of the ledger, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
-from tidegate.core.model import Cost, TokenCounts, UsageEvent
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import Dialect
 
-_MAX_INTEGER: Final = (1 << 63) - 1
+from tidegate.core.model import Cost, TokenCounts, UsageEvent
+from tidegate.store.sql import usage_tables as t
+
+_MIN: Final = -(1 << 63)
+_MAX: Final = (1 << 63) - 1
 _TOKENS: Final = {name: f"{name}_tokens" for name in TokenCounts.__struct_fields__}
 _COSTS: Final = {name: f"{name}_nusd" for name in Cost.__struct_fields__}
 _PLAIN: Final = [n for n in UsageEvent.__struct_fields__ if n not in {"tokens", "cost"}]
+_COLUMNS: Final = (*_PLAIN, *_TOKENS.values(), *_COSTS.values())
+_plain_values: Final = itemgetter(*(UsageEvent.__struct_fields__.index(n) for n in _PLAIN))
+_texts: Final = itemgetter(
+    *(i for i, field in enumerate(_COLUMNS) if isinstance(t.events.c[field].type, sa.Text))
+)
+_numbers: Final = itemgetter(
+    *(i for i, field in enumerate(_COLUMNS) if isinstance(t.events.c[field].type, sa.BigInteger))
+)
+_costs: Final = itemgetter(*_COSTS.values())
 
 Row = dict[str, Any]
 
 
 def row_of(event: UsageEvent) -> Row:
     """The ledger's row of an event, with nothing in it that a database refuses."""
-    row: Row = {name: _storable(getattr(event, name)) for name in _PLAIN}
-    for name, column in _TOKENS.items():
-        row[column] = _storable(getattr(event.tokens, name))
-    for name, column in _COSTS.items():
-        row[column] = _storable(getattr(event.cost, name))
-    return row
+    plain = _plain_values(msgspec.structs.astuple(event))
+    tokens, cost = msgspec.structs.astuple(event.tokens), msgspec.structs.astuple(event.cost)
+    values = (*plain, *tokens, *cost)
+    numbers = _numbers(values)
+    if "\0" in "".join(_texts(values)) or not _MIN <= min(numbers) <= max(numbers) <= _MAX:
+        values = tuple(_storable(value) for value in values)
+    return dict(zip(_COLUMNS, values, strict=True))
 
 
 def event_of(row: Mapping[str, Any]) -> UsageEvent:
@@ -33,10 +51,38 @@ def event_of(row: Mapping[str, Any]) -> UsageEvent:
 
 def cost_nusd(row: Mapping[str, Any]) -> int:
     """The total cost of a row."""
-    return sum(row[column] for column in _COSTS.values())
+    return sum(_costs(row))
+
+
+def insert_new(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
+    """Insert what the ledger does not hold yet, and return just that.
+
+    An id that another transaction inserts meanwhile is an integrity error: the batch is then
+    written anew, and finds it.
+    """
+    unique = {row["event_id"]: row for row in rows}
+    known = sa.select(t.events.c.event_id).where(t.events.c.event_id.in_(list(unique)))
+    for event_id in connection.execute(known).scalars():
+        del unique[event_id]
+    if unique:
+        statement, order = _insert(connection.dialect)
+        values: list[Any] = list(unique.values())
+        if order is not None:
+            values = [order(row) for row in values]
+        # Straight to the driver: for rows this wide the usual way costs four times the CPU.
+        connection.exec_driver_sql(statement, values)
+    return list(unique.values())
 
 
 def _storable(value: str | int) -> str | int:
     if isinstance(value, str):
-        return value.replace("\0", "�") if "\0" in value else value
-    return value if -_MAX_INTEGER <= value <= _MAX_INTEGER else _MAX_INTEGER
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return min(max(value, _MIN), _MAX)
+
+
+@cache
+def _insert(dialect: Dialect) -> tuple[str, "itemgetter[Any] | None"]:
+    """The statement in the driver's words, and the order of its values where they have one."""
+    compiled = t.events.insert().compile(dialect=dialect, column_keys=list(_COLUMNS))
+    names = compiled.positiontup
+    return str(compiled), itemgetter(*names) if names else None

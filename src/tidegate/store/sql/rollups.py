@@ -17,6 +17,7 @@ from tidegate.store.sql.ledger import Row
 
 _ADDED: Final = (*t.TOKEN_COLUMNS, *t.COST_COLUMNS)
 _REBUILD_ROWS: Final = 5000
+_MINUTE_US: Final = 60_000_000
 _BUCKETS: Final = ((t.hours, hour_start_us), (t.days, day_start_us))
 
 
@@ -25,12 +26,17 @@ def add_to_rollups(
 ) -> None:
     """Add ledger rows to the hours and days of their organizations' zones."""
     rows = list(rows)
-    zone_of = {organization_id: ZoneInfo(zone) for organization_id, zone in zones.items()}
     for table, start_us in _BUCKETS:
         sums: dict[tuple[Any, ...], Row] = {}
+        # Zones change their offset on whole minutes only, so a minute has one bucket.
+        starts: dict[tuple[str, int], int] = {}
         for row in rows:
-            zone = zone_of[row["organization_id"]]
-            _add(sums, row, start_us(row["started_us"], zone))
+            organization_id, started_us = row["organization_id"], row["started_us"]
+            minute = (organization_id, started_us // _MINUTE_US)
+            if (start := starts.get(minute)) is None:
+                start = start_us(started_us, ZoneInfo(zones[organization_id]))
+                starts[minute] = start
+            _add(sums, row, start)
         if sums:
             upserts = [sums[key] for key in sorted(sums)]
             connection.execute(_upsert(connection.dialect.name, table), upserts)

@@ -12,7 +12,7 @@ from tidegate.store.ports import EventRefused, Group, OffsetMoved, SessionSums, 
 from tidegate.store.sql import usage_reads as reads
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.engines import writing
-from tidegate.store.sql.ledger import Row, row_of
+from tidegate.store.sql.ledger import Row, insert_new, row_of
 from tidegate.store.sql.rollups import add_to_rollups, insert_into, rebuild_rollups
 from tidegate.store.sql.sessions import add_to_sessions
 
@@ -37,7 +37,7 @@ class SqlUsageStore:
         with self._writing.begin() as connection:
             self._move_offset(connection, batch)
             try:
-                new = self._insert_new(connection, rows)
+                new = insert_new(connection, rows) if rows else []
             except (DataError, IntegrityError, OverflowError, StatementError) as refusal:
                 if isinstance(refusal, StatementError) and _is_outage(refusal):
                     raise
@@ -107,15 +107,6 @@ class SqlUsageStore:
         if connection.execute(query).scalar_one() != batch.start:
             raise OffsetMoved(batch.file)
         connection.execute(sa.update(table).where(mine), {"offset": batch.end})
-
-    def _insert_new(self, connection: sa.Connection, rows: list[Row]) -> list[Row]:
-        """Insert what the ledger does not hold yet, and return just that."""
-        if not rows:
-            return []
-        unique = {row["event_id"]: row for row in rows}
-        insert = self._insert(t.events).on_conflict_do_nothing().returning(t.events.c.event_id)
-        inserted = connection.execute(insert, list(unique.values())).scalars().all()
-        return [unique[event_id] for event_id in inserted]
 
     def _insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         return insert_into(self._writing.dialect.name, table)
