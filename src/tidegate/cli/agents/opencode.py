@@ -1,0 +1,115 @@
+"""OpenCode: `OPENCODE_CONFIG_CONTENT`, which beats its config files."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from tidegate.cli.agents.setup import (
+    KEY_VARIABLE,
+    AgentSetup,
+    Launch,
+    Prepared,
+    launch_headers,
+    launch_variables,
+)
+from tidegate.cli.errors import CommandError
+from tidegate.cli.server_api import Model
+
+_CONTENT: Final = "OPENCODE_CONFIG_CONTENT"
+_CHAT: Final = "tidegate"  # the provider that speaks Chat Completions
+_SMALL_MARKS: Final = ("haiku", "mini", "nano", "small", "flash")
+
+
+def prepare(launch: Launch, arguments: Sequence[str]) -> Prepared:
+    """Merge our providers into the developer's own content."""
+    merged = _merge(_existing(launch.environ), _ours(launch))
+    variables = {**launch_variables(launch), KEY_VARIABLE: launch.key, _CONTENT: json.dumps(merged)}
+    # A login that OpenCode keeps for a provider would replace our base URL by its own plugin.
+    variables["OPENCODE_DISABLE_DEFAULT_PLUGINS"] = "true"
+    return Prepared(list(arguments), variables)
+
+
+def _ours(launch: Launch) -> dict[str, Any]:
+    options = {
+        "baseURL": f"{launch.base_url}/v1",
+        "apiKey": f"{{env:{KEY_VARIABLE}}}",
+        "headers": {header.name: f"{{env:{header.variable}}}" for header in launch_headers(launch)},
+    }
+    models = launch.facts.models
+    providers: dict[str, Any] = {}
+    for name in sorted(launch.facts.providers & {"anthropic", "openai"}):
+        mine = [model for model in models if model.provider == name]
+        providers[name] = {"options": options, "models": _entries(mine)}
+    if "openai" in providers:
+        providers[_CHAT] = {
+            "npm": "@ai-sdk/openai-compatible",
+            "name": "Tidegate",
+            "options": options,
+            "models": providers["openai"]["models"],
+        }
+    ours = {"provider": providers, "enabled_providers": list(providers), "disabled_providers": []}
+    if small := _small_model(models, providers):
+        ours["small_model"] = small
+    return ours
+
+
+def _entries(models: Sequence[Model]) -> dict[str, Any]:
+    return {model.id: _entry(model) for model in models}
+
+
+def _entry(model: Model) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": model.name}
+    if model.context_tokens and model.output_tokens:
+        entry["limit"] = {"context": model.context_tokens, "output": model.output_tokens}
+    rates = {name: rate for name, rate in model.cost.items() if rate is not None}
+    if {"input", "output"} <= rates.keys():
+        entry["cost"] = rates
+    return entry
+
+
+def _small_model(models: Sequence[Model], providers: Mapping[str, Any]) -> str:
+    """The cheapest model for titles: else they might go to another provider."""
+    usable = [model for model in models if model.provider in providers]
+    if not usable:
+        return ""
+    cheapest = min(usable, key=lambda model: (not _is_small(model), model.cost.get("input") or 0))
+    return f"{cheapest.provider}/{cheapest.id}"
+
+
+def _is_small(model: Model) -> bool:
+    return any(mark in model.id for mark in _SMALL_MARKS)
+
+
+def _existing(environ: Mapping[str, str]) -> dict[str, Any]:
+    text = environ.get(_CONTENT, "")
+    if not text.strip():
+        return {}
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise CommandError(f"{_CONTENT} is set, but is not a JSON object, so it cannot be kept.")
+    return content
+
+
+def _merge(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Their content with ours on top, object by object."""
+    merged = dict(theirs)
+    for name, value in ours.items():
+        present = merged.get(name)
+        if isinstance(present, dict) and isinstance(value, dict):
+            merged[name] = _merge(present, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+SETUP: Final = AgentSetup(
+    program="opencode",
+    agent="opencode",
+    title="OpenCode",
+    providers=frozenset({"anthropic", "openai"}),
+    own_login=False,
+    prepare=prepare,
+)

@@ -1,0 +1,241 @@
+"""The server as the command line sees it: three calls, by the standard library alone.
+
+The key goes to the server of the profile and nowhere else: redirects are not followed.
+"""
+
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import (
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
+
+from tidegate.cli.server_url import is_loopback
+
+_MAX_REPLY_BYTES: Final = 4 << 20
+
+
+class ServerError(Exception):
+    """The server refused, or did not answer as a Tidegate server does.
+
+    `status` is that of the answer, 0 if there was none.
+    """
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a code was exchanged for."""
+
+    key: str
+    key_id: str
+    agent: str
+    organization_id: str
+    organization_name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that agents may use, with its windows and its rates in USD per million tokens."""
+
+    id: str
+    name: str
+    provider: str
+    context_tokens: int | None
+    output_tokens: int | None
+    cost: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchFacts:
+    """What the server says of a key when an agent is launched with it."""
+
+    agent: str
+    credential_mode: str
+    allow_own: bool
+    providers: frozenset[str]
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchUsage:
+    """What the requests of one launch used."""
+
+    requests: int
+    tokens: int
+    cost_nusd: int
+    subscription_cost_nusd: int
+    estimated: int
+
+
+class ServerApi:
+    """The calls to one server."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._host = urlsplit(base_url).netloc
+        self._opener = _opener(base_url)
+
+    def exchange(self, code: str, *, timeout_s: float) -> Enrolment:
+        """Exchange a single-use code for a key."""
+        reply = self._call("POST", "/api/login", timeout_s, body={"code": code})
+        with _Shape(self._host):
+            return Enrolment(
+                _text(reply["key"]),
+                _text(reply["key_id"]),
+                _text(reply["agent"]),
+                _text(reply["organization"]["id"]),
+                _text(reply["organization"]["name"]),
+                _text(reply["member"]["email"]),
+            )
+
+    def launch(self, key: str, *, timeout_s: float) -> LaunchFacts:
+        """What a launch needs to know: credentials the organization has, models, the mode."""
+        reply = self._call("GET", "/api/launch", timeout_s, key=key)
+        with _Shape(self._host):
+            return LaunchFacts(
+                _text(reply["agent"]),
+                _text(reply["credential_mode"]),
+                bool(reply["allow_own"]),
+                frozenset(name for name, there in reply["providers"].items() if there),
+                tuple(_read_model(entry) for entry in reply["models"]),
+            )
+
+    def launch_usage(self, key: str, launch_id: str, *, timeout_s: float) -> LaunchUsage:
+        """What the requests of one launch used."""
+        reply = self._call("GET", f"/api/launches/{launch_id}/usage", timeout_s, key=key)
+        with _Shape(self._host):
+            return LaunchUsage(
+                int(reply["requests"]),
+                int(reply["tokens"]),
+                int(reply["cost_nusd"]),
+                int(reply["subscription_cost_nusd"]),
+                int(reply["estimated"]),
+            )
+
+    def _call(
+        self, method: str, path: str, timeout_s: float, *, key: str = "", body: object = None
+    ) -> dict[str, Any]:
+        request = Request(self._base_url + path, method=method)  # noqa: S310  # http(s), see login
+        request.add_header("Accept", "application/json")
+        request.add_header("User-Agent", "tidegate-cli")
+        if key:
+            request.add_unredirected_header("Authorization", f"Bearer {key}")
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        try:
+            with self._opener.open(request, timeout=timeout_s) as reply:
+                return _parse(reply.read(_MAX_REPLY_BYTES), self._host)
+        except HTTPError as error:
+            with error:
+                raise _refusal(error.code, error.read(_MAX_REPLY_BYTES), self._host) from None
+        except (OSError, HTTPException) as error:
+            raise ServerError(_unreachable(self._host, error)) from None
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    def redirect_request(self, *_arguments: object) -> None:
+        return None
+
+
+class _Shape:
+    """Turns what a reply of another shape raises into one error."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        if kind is not None and issubclass(kind, (KeyError, TypeError, ValueError, AttributeError)):
+            raise _stranger(self._host) from None
+
+
+def _opener(base_url: str) -> OpenerDirector:
+    # The default context verifies, and reads SSL_CERT_FILE and SSL_CERT_DIR.
+    handlers = [_NoRedirects(), HTTPSHandler(context=ssl.create_default_context())]
+    if is_loopback(base_url):
+        return build_opener(*handlers, ProxyHandler({}))
+    return build_opener(*handlers)
+
+
+def _parse(body: bytes, host: str) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        raise _stranger(host) from None
+    if not isinstance(document, dict):
+        raise _stranger(host)
+    return document
+
+
+def _refusal(status: int, body: bytes, host: str) -> ServerError:
+    """The server's own message where it has one."""
+    try:
+        message = json.loads(body)["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        message = None
+    if isinstance(message, str) and message:
+        return ServerError(message, status=status)
+    if 300 <= status < 400:
+        return ServerError(
+            f"{host} answers with a redirect; use the address it leads to.", status=status
+        )
+    if status >= 500:
+        return ServerError(f"{host} cannot answer at the moment (status {status}).", status=status)
+    return ServerError(_stranger_text(host, f" (status {status})"), status=status)
+
+
+def _stranger(host: str) -> ServerError:
+    return ServerError(_stranger_text(host, ""))
+
+
+def _stranger_text(host: str, detail: str) -> str:
+    return f"{host} does not answer like a Tidegate server{detail}. Check the URL."
+
+
+def _unreachable(host: str, error: OSError | HTTPException) -> str:
+    reason = error.reason if isinstance(error, URLError) else error
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return (
+            f"The certificate of {host} is not trusted: {reason.verify_message}. "
+            "For a private authority set SSL_CERT_FILE to its certificate."
+        )
+    if isinstance(reason, TimeoutError):
+        return f"{host} cannot be reached: no answer in time."
+    if isinstance(reason, HTTPException):
+        return _stranger_text(host, "")
+    return f"{host} cannot be reached: {getattr(reason, 'strerror', None) or reason}."
+
+
+def _read_model(entry: dict[str, Any]) -> Model:
+    return Model(
+        _text(entry["id"]),
+        _text(entry["name"]),
+        _text(entry["provider"]),
+        entry["context_tokens"],
+        entry["output_tokens"],
+        dict(entry["cost"]),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

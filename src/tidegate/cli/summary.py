@@ -1,0 +1,42 @@
+"""What a launch used, in one line for a person."""
+
+from typing import Final
+
+from tidegate.cli.server_api import LaunchUsage
+
+_NANO_PER_CENT: Final = 10_000_000
+_NANO_PER_USD: Final = 1_000_000_000
+
+
+def summary_line(usage: LaunchUsage) -> str:
+    """One line, or nothing if there was no request."""
+    if usage.requests == 0:
+        return ""
+    word = "request" if usage.requests == 1 else "requests"
+    about = "about " if usage.estimated else ""
+    parts = [f"{usage.requests:,} {word}", f"{about}{_short(usage.tokens)} tokens"]
+    parts += _costs(usage)
+    return "Tidegate: " + ", ".join(parts)
+
+
+def _costs(usage: LaunchUsage) -> list[str]:
+    subscription = usage.subscription_cost_nusd
+    costs = []
+    if usage.cost_nusd or not subscription:
+        costs.append(_usd(usage.cost_nusd))
+    if subscription:
+        costs.append(f"{_usd(subscription)} at list price on your own login")
+    return costs
+
+
+def _usd(nusd: int) -> str:
+    if 0 < nusd < _NANO_PER_CENT:
+        return f"${nusd / _NANO_PER_USD:.4f}"
+    return f"${nusd / _NANO_PER_USD:,.2f}"
+
+
+def _short(number: int) -> str:
+    for unit, mark in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
+        if number >= unit:
+            return f"{number / unit:.3g} {mark}"
+    return str(number)
