@@ -1,0 +1,93 @@
+"""`tidegate admin`: the services, on an installation of this machine, beside a running server."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.exc import OperationalError
+
+from tidegate.config import Settings
+from tidegate.core.model import OrganizationRecord
+from tidegate.jobs.drain import SpoolDrain
+from tidegate.services.credentials import Credentials
+from tidegate.services.enrolment import Enrolment
+from tidegate.services.logins import Logins
+from tidegate.services.members import Members
+from tidegate.services.organizations import Organizations
+from tidegate.services.usage import UsageReports
+from tidegate.services.vault import Subkeys, derive
+from tidegate.store.ports import Store
+from tidegate.store.sql.database import SqlStore, open_store
+from tidegate.store.sql.migrate import SchemaTooNew
+from tidegate.wiring.data_dir import SPOOL, open_data_dir
+from tidegate.wiring.lock import read_note
+from tidegate.wiring.logs import make_log
+from tidegate.wiring.master_key import open_master_key
+from tidegate.wiring.orders import StartFailed
+
+_DEFAULT_URL: Final = "http://127.0.0.1:4180"
+_DIRECTORY_FILE: Final = "directory.db"
+
+
+class Administration:
+    """The services of one installation."""
+
+    def __init__(self, settings: Settings, store: Store, subkeys: Subkeys) -> None:
+        self.organizations = Organizations(store, subkeys)
+        self.members = Members(store, subkeys)
+        self.logins = Logins(store, subkeys)
+        self.enrolment = Enrolment(store, subkeys)
+        self.credentials = Credentials(store, subkeys)
+        self.usage = UsageReports(store)
+        self._settings = settings
+        self._store = store
+
+    @property
+    def public_url(self) -> str:
+        """By which URL people reach the server: as set, as it runs, or as it would."""
+        note = read_note(self._settings.data_dir)
+        return self._settings.public_url or (note.public_url if note else "") or _DEFAULT_URL
+
+    def organization(self, name_or_id: str) -> OrganizationRecord:
+        """The organization to work on."""
+        return self.organizations.find(name_or_id)
+
+    def drain(self) -> None:
+        """Move what the workers of this machine have spooled; a running console does the same."""
+        log = make_log(level="warning", form="text", process="admin")
+        SpoolDrain(self._settings.data_dir / SPOOL, self._store, log).run_once()
+
+
+@contextmanager
+def open_administration(settings: Settings, *, may_create: bool) -> Iterator[Administration]:
+    """Open an installation. ConfigError or StartFailed if it cannot be opened."""
+    if not (may_create or settings.database_url or _is_installed(settings.data_dir)):
+        raise StartFailed(
+            f"There is no installation in {settings.data_dir}. Choose it with --data-dir, or make"
+            " one with `tidegate admin bootstrap`."
+        )
+    os.umask(0o077)
+    open_data_dir(settings.data_dir)
+    master_key = open_master_key(settings)
+    store = _open_store(settings)
+    try:
+        yield Administration(settings, store, derive(master_key))
+    except OperationalError as fault:
+        raise StartFailed(f"The database: {fault.orig}.") from None
+    finally:
+        store.close()
+
+
+def _open_store(settings: Settings) -> SqlStore:
+    try:
+        return open_store(data_dir=settings.data_dir, database_url=settings.database_url or None)
+    except SchemaTooNew as fault:
+        raise StartFailed(f"{fault}.") from None
+    except OperationalError as fault:
+        raise StartFailed(f"The database: {fault.orig}.") from None
+
+
+def _is_installed(data_dir: Path) -> bool:
+    return (data_dir / _DIRECTORY_FILE).exists()
