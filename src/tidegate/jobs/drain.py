@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from structlog.typing import FilteringBoundLogger
 
 from tidegate.core.frames import MAX_FRAME_BYTES, FrameScan, scan_frames
 from tidegate.core.model import UsageEvent
+from tidegate.services.log import Log
 from tidegate.store.ports import EventRefused, OffsetMoved, SpoolBatch, Store
 
 BATCH_EVENTS: Final = 500
@@ -28,7 +28,7 @@ _READ_BYTES: Final = 4 * MAX_FRAME_BYTES
 class SpoolDrain:
     """Drains every file of a spool directory; one pass at a time in this process."""
 
-    def __init__(self, spool_dir: Path, store: Store, log: FilteringBoundLogger) -> None:
+    def __init__(self, spool_dir: Path, store: Store, log: Log) -> None:
         self._spool_dir = spool_dir
         self._directory = store.directory
         self._usage = store.usage

@@ -6,20 +6,19 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from structlog.typing import FilteringBoundLogger
 
 from tidegate import config
-from tidegate.wiring.orders import LINE_LIMIT_BYTES, Command, Ready, StartFailed
+from tidegate.wiring.logs import Log
+from tidegate.wiring.orders import LINE_LIMIT_BYTES, Command, Prepared, Ready, Report, StartFailed
 
 _LONGEST_DELAY_S: Final = 5.0
 _STEADY_AFTER_S: Final = 10.0  # a process that lived so long is started again at once
 _ATTEMPTS_BEFORE_READY: Final = 3
 _KILL_AFTER_S: Final = 10.0
-
-Orders = Callable[[], msgspec.Struct]
 
 
 class Line:
@@ -33,12 +32,13 @@ class Line:
         if not self._writer.is_closing():
             self._writer.write(msgspec.json.encode(message) + b"\n")
 
-    async def receive(self) -> bytes:
-        """A report, or b"" when the process has ended."""
+    async def receive(self) -> Report | None:
+        """What the process reports, or None when it has ended."""
         try:
-            return await self._reader.readline()
+            line = await self._reader.readline()
         except ConnectionError:
-            return b""
+            return None
+        return msgspec.json.decode(line, type=Report) if line.endswith(b"\n") else None
 
     def close(self) -> None:
         self._writer.close()
@@ -67,28 +67,28 @@ async def spawn(
     return process, Line(*await asyncio.open_unix_connection(sock=ours, limit=LINE_LIMIT_BYTES))
 
 
-class Child:
-    """One worker, or the console. It imports its modules while `cleared` is awaited."""
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """What a process is for."""
 
-    def __init__(
-        self,
-        name: str,
-        module: str,
-        *,
-        orders: Orders,
-        descriptors: Sequence[int],
-        cleared: asyncio.Event,
-        log: FilteringBoundLogger,
-    ) -> None:
-        self.name = name
+    name: str
+    module: str
+    orders: Callable[[], msgspec.Struct]  # asked anew at each start
+    descriptors: Sequence[int]
+    cleared: asyncio.Event  # when it may have its orders
+    on_prepared: Callable[[Prepared], None] | None = None
+
+
+class Child:
+    """The process of a role. It imports its modules while `cleared` is awaited."""
+
+    def __init__(self, role: Role, log: Log) -> None:
         self.ready = asyncio.Event()
-        self._module = module
-        self._orders = orders
-        self._descriptors = descriptors
-        self._cleared = cleared
-        self._log = log.bind(child=name)
+        self._role = role
+        self._log = log.bind(child=role.name)
         self._process: asyncio.subprocess.Process | None = None
         self._line: Line | None = None
+        self._has_orders = False
         self._stopping = asyncio.Event()
 
     @property
@@ -105,21 +105,24 @@ class Child:
                 return
             failures = 0 if time.monotonic() - began >= _STEADY_AFTER_S else failures + 1
             if not self.ready.is_set() and failures >= _ATTEMPTS_BEFORE_READY:
-                raise StartFailed(f"The {self.name} process does not start; the log says why.")
+                raise StartFailed(
+                    f"The {self._role.name} process does not start; the log says why."
+                )
             delay_s = min(_LONGEST_DELAY_S, 0.05 * 2**failures) if failures else 0.0
             self._log.error("process ended, starting it again", status=status, delay_s=delay_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay_s)
 
     def send(self, command: Command) -> None:
-        if self._line is not None:
+        """Tell the process, if it has got its orders; later ones hold what is new."""
+        if self._line is not None and self._has_orders:
             self._line.send(command)
 
     def stop(self, command: Command) -> None:
         """Tell it to end; it is not started again. Before its orders, it just ends."""
         self._stopping.set()
         self.send(command)
-        if self._line is not None and not self._cleared.is_set():
+        if self._line is not None and not self._has_orders:
             self._line.close()
 
     def kill(self) -> None:
@@ -127,35 +130,29 @@ class Child:
             self._process.kill()
 
     async def _run_once(self) -> int:
-        self._process, self._line = await spawn(self._module, self._descriptors)
-        try:
-            if await self._give_orders(self._line):
-                await self._listen(self._line)
-            return await self._process.wait()
-        finally:
+        self._has_orders = False
+        self._process, self._line = await spawn(self._role.module, self._role.descriptors)
+        if self._stopping.is_set():  # while it was being started
             self._line.close()
-
-    async def _give_orders(self, line: Line) -> bool:
-        """Whether the server got so far before this process, or the server, ended."""
-        ended = asyncio.ensure_future(line.receive())
-        cleared = asyncio.ensure_future(self._cleared.wait())
-        await asyncio.wait({ended, cleared}, return_when=asyncio.FIRST_COMPLETED)
+        reports = asyncio.create_task(self._listen(self._line))
+        cleared = asyncio.create_task(self._role.cleared.wait())
+        await asyncio.wait({reports, cleared}, return_when=asyncio.FIRST_COMPLETED)
         cleared.cancel()
-        if ended.done():
-            return False
-        line.send(self._orders())
-        self._note_ready(await ended)
-        return True
+        if not reports.done() and not self._stopping.is_set():
+            self._line.send(self._role.orders())
+            self._has_orders = True
+        await reports
+        self._line.close()
+        return await self._process.wait()
 
     async def _listen(self, line: Line) -> None:
-        while await line.receive():
-            pass
-
-    def _note_ready(self, report: bytes) -> None:
-        if report:
-            msgspec.json.decode(report, type=Ready)
-            self._log.debug("process is ready", pid=self.pid)
-            self.ready.set()
+        while (report := await line.receive()) is not None:
+            match report:
+                case Ready():
+                    self._log.debug("process is ready", pid=self.pid)
+                    self.ready.set()
+                case Prepared() if self._role.on_prepared is not None:
+                    self._role.on_prepared(report)
 
 
 async def end(children: Sequence[Child], tasks: Sequence[asyncio.Task[None]]) -> None:

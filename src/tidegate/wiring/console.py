@@ -10,14 +10,13 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import uvicorn
 import uvloop
-from structlog.typing import FilteringBoundLogger
 
 from tidegate.console.app import create_app
 from tidegate.console.options import ConsoleOptions
@@ -30,15 +29,16 @@ from tidegate.services.members import Members
 from tidegate.services.organizations import Organizations
 from tidegate.services.price_book import agent_models
 from tidegate.services.usage import UsageReports
-from tidegate.services.vault import Subkeys
 from tidegate.store.sql.database import SqlStore
 from tidegate.wiring import runtime_dir
 from tidegate.wiring.channel import Channel
 from tidegate.wiring.data_dir import SPOOL
-from tidegate.wiring.logs import adopt_standard_logging, make_log
-from tidegate.wiring.orders import ConsoleOrders, Ready
-from tidegate.wiring.prepare import load_prices, store_of
+from tidegate.wiring.logs import Log, adopt_standard_logging, make_log
+from tidegate.wiring.orders import ConsoleOrders, Prepared, Ready
+from tidegate.wiring.prices import load_prices, price_fault
+from tidegate.wiring.stores import prepare_store, store_of
 
+_STORE_RETRY_S: Final = 2.0
 _KEEP_ALIVE_S: Final = 90  # longer than the gateways keep an idle connection to us
 _FINISH_S: Final = 5  # what a stopping console leaves its own answers
 
@@ -59,28 +59,26 @@ class Server(uvicorn.Server):
         self._on_ready()
 
 
-def services_of(
-    store: SqlStore, subkeys: Subkeys, orders: ConsoleOrders, drain: SpoolDrain
-) -> ConsoleServices:
+def services_of(store: SqlStore, orders: ConsoleOrders, drain: SpoolDrain) -> ConsoleServices:
     """What the pages and the API are made of."""
+    prices = cache(partial(load_prices, orders.place))  # another process may still make them
     return ConsoleServices(
-        organizations=Organizations(store, subkeys),
-        members=Members(store, subkeys),
-        logins=Logins(store, subkeys),
-        enrolment=Enrolment(store, subkeys),
-        credentials=Credentials(store, subkeys),
+        organizations=Organizations(store, orders.subkeys),
+        members=Members(store, orders.subkeys),
+        logins=Logins(store, orders.subkeys),
+        enrolment=Enrolment(store, orders.subkeys),
+        credentials=Credentials(store, orders.subkeys),
         usage=UsageReports(store),
         drain_now=drain.run_once,
-        agent_models=partial(agent_models, load_prices(orders.place)),
+        agent_models=lambda provider: agent_models(prices(), provider),
     )
 
 
-async def serve(orders: ConsoleOrders, channel: Channel, log: FilteringBoundLogger) -> None:
+async def serve(orders: ConsoleOrders, store: SqlStore, channel: Channel, log: Log) -> None:
     """Serve until the supervisor says stop, or until it is gone and its last worker too."""
-    store = store_of(orders.place)
     drain = SpoolDrain(Path(orders.place.data_dir) / SPOOL, store, log)
     options = ConsoleOptions(public_url=orders.public_url, version=metadata.version("tidegate"))
-    app = create_app(services_of(store, orders.subkeys, orders, drain), options)
+    app = create_app(services_of(store, orders, drain), options, log=log)
     server = Server(
         uvicorn.Config(
             app,
@@ -108,7 +106,25 @@ async def serve(orders: ConsoleOrders, channel: Channel, log: FilteringBoundLogg
     ending.cancel()
 
 
-async def _until_the_end(orders: ConsoleOrders, channel: Channel, log: FilteringBoundLogger) -> str:
+async def prepare(orders: ConsoleOrders, store: SqlStore, channel: Channel) -> bool:
+    """Prepare the stores, again and again while the database is away; whether we may serve."""
+    fault = await asyncio.to_thread(price_fault, orders.place) if orders.check_prices else ""
+    if fault:
+        channel.report(Prepared(fault=fault))
+        return False
+    while True:
+        prepared = await asyncio.to_thread(
+            prepare_store, orders.place, store, orders.subkeys, setup=orders.setup
+        )
+        channel.report(prepared)
+        if not prepared.store_fault:
+            return not prepared.fault
+        await asyncio.sleep(_STORE_RETRY_S)
+
+
+async def _until_the_end(
+    orders: ConsoleOrders, channel: Channel, log: Log
+) -> Literal["stopped", "orphaned"]:
     async for command in channel.commands():
         if command.command == "stop":
             return "stopped"
@@ -136,7 +152,10 @@ async def _main() -> None:
     log = make_log(level=place.log_level, form=place.log_format, process="console")
     adopt_standard_logging(log)
     runtime_dir.hold(Path(orders.runtime_dir))
-    await serve(orders, channel, log)
+    store = store_of(place)
+    if await prepare(orders, store, channel):
+        await serve(orders, store, channel, log)
+    await channel.close()
 
 
 if __name__ == "__main__":

@@ -52,15 +52,12 @@ class ConsoleOrders(msgspec.Struct, frozen=True, kw_only=True):
     listener: int  # descriptor of the listening Unix socket
     workers_gone: int  # descriptor of a pipe that ends with the last worker
     runtime_dir: str
+    setup: bool  # make a set-up link if there is no organization
+    check_prices: bool  # else another process makes the price book
 
 
-class PrepareOrders(msgspec.Struct, frozen=True, kw_only=True):
-    place: Place
-    subkeys: Subkeys
-
-
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of the preparation."""
+class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """From the console: how preparing the stores went."""
 
     setup_token: str = ""  # empty when there is an organization already
     store_fault: str = ""  # the database is away: to be tried again
@@ -74,7 +71,8 @@ class Command(msgspec.Struct, frozen=True):
     tls: TlsFiles | None = None
 
 
-class Ready(msgspec.Struct, frozen=True):
+class Ready(msgspec.Struct, frozen=True, tag=True):
     """From a child, once it serves."""
 
-    ready: Literal[True] = True
+
+Report = Prepared | Ready

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 from typing import IO, Final
 
-from structlog.typing import FilteringBoundLogger
+from tidegate.wiring.logs import Log
 
 FILE_NAME: Final = "setup-link"
 
 
-def hand_out(url: str, *, data_dir: Path, stdout: IO[str], log: FilteringBoundLogger) -> None:
+def hand_out(url: str, *, data_dir: Path, stdout: IO[str], log: Log) -> None:
     """Print the link on a terminal; a log or a pipe is no place for a secret, so else a file."""
     if stdout.isatty():
         print(

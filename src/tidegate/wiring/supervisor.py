@@ -11,35 +11,34 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
-from structlog.typing import FilteringBoundLogger
 
 from tidegate.config import Settings
 from tidegate.gateway.options import GatewayOptions
 from tidegate.services.vault import Subkeys
 from tidegate.wiring import setup_link
-from tidegate.wiring.children import Child, end, spawn
+from tidegate.wiring.children import Child, Role, end, spawn
 from tidegate.wiring.listening import close_all
+from tidegate.wiring.logs import Log
 from tidegate.wiring.orders import (
     Command,
     ConsoleOrders,
     Place,
     Prepared,
-    PrepareOrders,
     StartFailed,
     TlsFiles,
     WorkerOrders,
 )
+from tidegate.wiring.prices import CACHE_FILE_NAME
 from tidegate.wiring.runtime_dir import RuntimeDirectory
 from tidegate.wiring.tls import read_tls
 
-_STORE_RETRY_S: Final = 2.0
 _BEYOND_DRAIN_S: Final = 5.0  # what a worker may take to end after its drain
 
 T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """The server was told to stop before it was ready."""
+    """A signal told the server to stop."""
 
 
 class Supervisor:
@@ -53,7 +52,7 @@ class Supervisor:
         listeners: Sequence[socket.socket],
         public_url: str,
         runtime: RuntimeDirectory,
-        log: FilteringBoundLogger,
+        log: Log,
     ) -> None:
         self._settings = settings
         self._subkeys = subkeys
@@ -64,7 +63,9 @@ class Supervisor:
         self._began = time.monotonic()
         self._place = place_of(settings)
         self._tls = _tls_of(settings)
-        self._cleared = asyncio.Event()  # the stores are prepared: the children get their orders
+        self._cleared = asyncio.Event()  # the stores are prepared: workers get their orders
+        self._prepared: asyncio.Future[Prepared] = asyncio.get_running_loop().create_future()
+        self._has_prices = (settings.data_dir / CACHE_FILE_NAME).exists()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
         self._console_listener = _console_listener(runtime)
@@ -79,44 +80,42 @@ class Supervisor:
         for child in (self._console, *self._workers):
             self._tasks[child] = asyncio.create_task(child.keep_running())
         try:
-            prepared = await self._unless_stopped(self._prepare())
+            if not self._has_prices:
+                await self._unless_stopped(self._make_prices())
+            prepared = await self._unless_stopped(_result(self._prepared))
             self._cleared.set()
-            await self._unless_stopped(self._all_ready())
+            for child in self._tasks:
+                await self._unless_stopped(child.ready.wait())
             self._announce(prepared, ready_fd)
-            await self._watch()
+            await self._unless_stopped(asyncio.Event().wait())
         except Stopped:
-            self._log.info("stopped before the server was ready")
+            pass
         finally:
             await self._shut_down()
 
     # -- start ---------------------------------------------------------------
 
-    async def _prepare(self) -> Prepared:
-        """Ask a process of its own to prepare the stores, again and again while they are away."""
-        while True:
-            process, line = await spawn("tidegate.wiring.prepare")
-            line.send(PrepareOrders(place=self._place, subkeys=self._subkeys))
-            report = await line.receive()
-            await process.wait()
-            line.close()
-            if not report:
-                raise StartFailed("The data could not be prepared; the message above says why.")
-            prepared = msgspec.json.decode(report, type=Prepared)
-            if prepared.fault:
-                raise StartFailed(prepared.fault)
-            if not prepared.store_fault:
-                return prepared
+    async def _make_prices(self) -> None:
+        """On the first start, while the console prepares the stores."""
+        process, line = await spawn("tidegate.wiring.prices")
+        line.send(self._place)
+        report = await line.receive()
+        line.close()
+        await process.wait()
+        if not isinstance(report, Prepared) or report.fault:
+            raise StartFailed(report.fault if isinstance(report, Prepared) else "No price book.")
+
+    def _on_prepared(self, prepared: Prepared) -> None:
+        """The console reports at each of its starts, and again while the database is away."""
+        if prepared.store_fault:
             self._log.error("the database is away, trying again", fault=prepared.store_fault)
             self._cleared.set()  # so that callers are answered meanwhile
-            await asyncio.sleep(_STORE_RETRY_S)
-
-    async def _all_ready(self) -> None:
-        """Wait for every child; a child that gives up ends the wait with its StartFailed."""
-        for child in self._tasks:
-            ready = asyncio.create_task(child.ready.wait())
-            await asyncio.wait({ready, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
-            ready.cancel()
-            self._raise_faults()
+        elif self._prepared.done():
+            return
+        elif prepared.fault:
+            self._prepared.set_exception(StartFailed(prepared.fault))
+        else:
+            self._prepared.set_result(prepared)
 
     def _announce(self, prepared: Prepared, ready_fd: int | None) -> None:
         took_s = round(time.monotonic() - self._began, 3)
@@ -168,28 +167,22 @@ class Supervisor:
         for worker in self._workers:
             worker.send(Command("tls", self._tls))
 
-    async def _watch(self) -> None:
-        """Wait for the signal to stop. A child that gives up for good is a defect: end as well."""
-        stop = asyncio.create_task(self._stop.wait())
-        awaited: set[asyncio.Future[Any]] = {stop, *self._tasks.values()}
-        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        self._raise_faults()
-
-    def _raise_faults(self) -> None:
-        for task in self._tasks.values():
-            if task.done():
-                task.result()
-
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`; Stopped on a signal, StartFailed when a child gives up."""
         task = asyncio.create_task(work)
         stop = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if not task.done():
-            task.cancel()
+        awaited: set[asyncio.Future[Any]] = {task, stop, *self._tasks.values()}
+        try:
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            for child in self._tasks.values():
+                if child.done():
+                    child.result()
             raise Stopped
-        return task.result()
+        finally:
+            task.cancel()
+            stop.cancel()
 
     # -- end -----------------------------------------------------------------
 
@@ -229,14 +222,14 @@ class Supervisor:
 
     def _worker_child(self, number: int) -> Child:
         name = f"worker-{number}"
-        return Child(
-            name,
-            "tidegate.wiring.worker",
+        role = Role(
+            name=name,
+            module="tidegate.wiring.worker",
             orders=lambda: self._worker_orders(name),
             descriptors=[*(s.fileno() for s in self._listeners), self._workers_alive],
             cleared=self._cleared,
-            log=self._log,
         )
+        return Child(role, self._log)
 
     def _worker_orders(self, name: str) -> WorkerOrders:
         return WorkerOrders(
@@ -250,14 +243,15 @@ class Supervisor:
         )
 
     def _console_child(self) -> Child:
-        return Child(
-            "console",
-            "tidegate.wiring.console",
+        role = Role(
+            name="console",
+            module="tidegate.wiring.console",
             orders=self._console_orders,
             descriptors=[self._console_listener.fileno(), self._workers_gone],
-            cleared=self._cleared,
-            log=self._log,
+            cleared=_already(),
+            on_prepared=self._on_prepared,
         )
+        return Child(role, self._log)
 
     def _console_orders(self) -> ConsoleOrders:
         return ConsoleOrders(
@@ -267,6 +261,8 @@ class Supervisor:
             listener=self._console_listener.fileno(),
             workers_gone=self._workers_gone,
             runtime_dir=str(self._runtime.path),
+            setup=not self._prepared.done(),
+            check_prices=self._has_prices,
         )
 
 
@@ -287,6 +283,16 @@ def gateway_options(settings: Settings, console_socket: str) -> GatewayOptions:
     values = {name: getattr(settings, name) for name in names}
     values["upstream_ca"] = str(settings.upstream_ca or "")
     return GatewayOptions(console_socket=console_socket, **values)
+
+
+async def _result(future: asyncio.Future[T]) -> T:
+    return await future
+
+
+def _already() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 def _tls_of(settings: Settings) -> TlsFiles | None:

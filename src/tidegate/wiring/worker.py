@@ -8,7 +8,6 @@ import ssl
 from pathlib import Path
 
 import uvloop
-from structlog.typing import FilteringBoundLogger
 
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.server import Gateway
@@ -16,16 +15,17 @@ from tidegate.gateway.spool import SpoolWriter
 from tidegate.wiring import runtime_dir
 from tidegate.wiring.channel import Channel
 from tidegate.wiring.data_dir import SPOOL
-from tidegate.wiring.logs import adopt_standard_logging, make_log
+from tidegate.wiring.logs import Log, adopt_standard_logging, make_log
 from tidegate.wiring.orders import Ready, WorkerOrders
-from tidegate.wiring.prepare import load_prices, store_of
+from tidegate.wiring.prices import load_prices
+from tidegate.wiring.stores import store_of
 from tidegate.wiring.tls import tls_context
 
 
 class Worker:
     """Serves until it is told to drain, or until its supervisor is gone."""
 
-    def __init__(self, orders: WorkerOrders, log: FilteringBoundLogger) -> None:
+    def __init__(self, orders: WorkerOrders, log: Log) -> None:
         self._orders = orders
         self._log = log
         self._draining = asyncio.Event()
