@@ -66,6 +66,24 @@ def split_requests(data: bytes) -> list[Message]:
     return found
 
 
+def take_response(buffer: bytes | bytearray, method: str) -> tuple[Message, int] | None:
+    """The first whole response in the buffer and its length; its end must be announced."""
+    end = buffer.find(b"\r\n\r\n")
+    if end < 0:
+        return None
+    start, headers = parse_head(bytes(buffer[:end]))
+    status = int(start.split(" ")[1])
+    if method == "HEAD" or status < 200 or status in NO_BODY_STATUSES:
+        return Message(start, headers, b"", bytes(buffer[: end + 4])), end + 4
+    if not {name for name, _ in headers} & {"content-length", "transfer-encoding"}:
+        return None
+    body = _framed_body(buffer, end + 4, headers)
+    if body is None:
+        return None
+    content, length = body
+    return Message(start, headers, content, bytes(buffer[:length])), length
+
+
 def split_responses(data: bytes, methods: Sequence[str]) -> list[Message]:
     """All responses that a closed connection received; interim ones are left out."""
     return list(_responses(data, methods))

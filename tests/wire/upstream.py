@@ -16,15 +16,21 @@ READ_BYTES = 65536
 
 
 class Upstream(LoopThread):
-    """Listens on loopback, in clear text and, given an authority, with TLS as well."""
+    """Listens on loopback, in clear text and, as told, with TLS and on a Unix socket as well."""
 
-    def __init__(self, script: Script = converse, authority: Authority | None = None) -> None:
+    def __init__(
+        self,
+        script: Script = converse,
+        authority: Authority | None = None,
+        unix_path: str = "",
+    ) -> None:
         super().__init__()
         self.script = script
         self.book = Book()
         self.port = 0
         self.tls_port = 0
         self._authority = authority
+        self._unix_path = unix_path
         self._servers: list[asyncio.Server] = []
         self._connection_count = 0
 
@@ -41,6 +47,8 @@ class Upstream(LoopThread):
             server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=context)
             self._servers.append(server)
             self.tls_port = port_of(server)
+        if self._unix_path:
+            self._servers.append(await asyncio.start_unix_server(self._connected, self._unix_path))
 
     async def stop(self) -> None:
         for server in self._servers:
