@@ -188,7 +188,7 @@ _STATUS: Final[dict[Agent, dict[Remedy, int]]] = {
         Remedy.REQUEST: 400,
         Remedy.SIZE: 413,
     },
-    # 401 to 404 cost six requests, and 413 is not known to be final.
+    # 401 to 404 and 413 cost six requests.
     Agent.CODEX: {
         Remedy.KEY: 400,
         Remedy.PERMISSION: 400,
@@ -199,7 +199,7 @@ _STATUS: Final[dict[Agent, dict[Remedy, int]]] = {
         Remedy.KEY: 403,
         Remedy.PERMISSION: 400,
         Remedy.REQUEST: 400,
-        Remedy.SIZE: 413,
+        Remedy.SIZE: 400,
     },
 }
 
