@@ -13,7 +13,7 @@ nothing after `Abort`; relayed bytes equal received bytes.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -24,7 +24,7 @@ from tidegate.core.errors import Failure, Remedy
 from tidegate.core.estimate import complete
 from tidegate.core.identity import ClientFacts, session_id
 from tidegate.core.model import Dialect, KeyRecord, Outcome, Usage, UsageEvent
-from tidegate.core.pricing import PriceBook, price
+from tidegate.core.pricing import PriceBook, Priced, price
 from tidegate.core.routing import Route
 
 _NO_USAGE: Final = Usage()
@@ -314,7 +314,6 @@ class Exchange:
         self.recorded = True
         ticket = self._ticket
         usage = self._usage(outcome)
-        model = usage.model_served or (ticket.facts.model if ticket.facts else "")
         route = ticket.route
         event = UsageEvent(
             event_id=ticket.event_id,
@@ -337,14 +336,7 @@ class Exchange:
         )
         if route is None or usage == _NO_USAGE:
             return Record(event)
-        priced = price(
-            self._book,
-            provider=route.provider,
-            model=model,
-            usage=usage,
-            at_us=ticket.started_us,
-            price_table=route.price_table,
-        )
+        priced = self._price(usage, route)
         event = msgspec.structs.replace(
             event,
             cost=priced.cost,
@@ -352,6 +344,27 @@ class Exchange:
             price_unknown=priced.price_unknown,
         )
         return Record(event)
+
+    def _price(self, usage: Usage, route: Route) -> Priced:
+        """Price by the model served, or by the one asked for if only that name is on a list."""
+        asked = self._ticket.facts.model if self._ticket.facts else ""
+        served = usage.model_served or asked
+        priced = self._price_as(served, usage, route)
+        if priced.price_unknown and asked not in {"", served}:
+            priced_as_asked = self._price_as(asked, usage, route)
+            if not priced_as_asked.price_unknown:
+                return priced_as_asked
+        return priced
+
+    def _price_as(self, model: str, usage: Usage, route: Route) -> Priced:
+        return price(
+            self._book,
+            provider=route.provider,
+            model=model,
+            usage=usage,
+            at_us=self._ticket.started_us,
+            price_table=route.price_table,
+        )
 
     def _status(self, failure: Failure | None) -> int:
         if self._head is not None:
@@ -391,9 +404,9 @@ class Exchange:
         )
 
 
-def _who(ticket: Ticket) -> dict[str, str | bool]:
+def _who(ticket: Ticket) -> dict[str, Any]:
     key, client, route, facts = ticket.key, ticket.client, ticket.route, ticket.facts
-    fields: dict[str, str | bool] = {
+    fields: dict[str, Any] = {
         "client_version": client.version,
         "session_id": session_id(key.organization_id, key.key_id, client.session),
         "client_session": client.session,
@@ -416,7 +429,7 @@ def _who(ticket: Ticket) -> dict[str, str | bool]:
     return fields
 
 
-def _what(usage: Usage) -> dict[str, object]:
+def _what(usage: Usage) -> dict[str, Any]:
     return {
         "tokens": usage.tokens,
         "model_served": usage.model_served,
