@@ -31,7 +31,7 @@ from tidegate.core.model import Dialect, Outcome, TokenCounts, UsageEvent
 
 STREAM = UpstreamHead(200, event_stream=True)
 EVENTS = [e + b"\n\n" for e in MESSAGES_STREAM.split(b"\n\n")[:-1]]
-GO = [RequestReceived(), RequestSent()]
+GO: list[Event] = [RequestReceived(), RequestSent()]
 LOST = UpstreamFailed(errors.upstream_garbled("h"))
 
 

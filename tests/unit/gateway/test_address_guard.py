@@ -19,7 +19,7 @@ from tidegate.gateway.connector import Proxy
         "192.168.1.1",
         "100.64.0.1",
         "169.254.1.1",
-        "0.0.0.0",  # noqa: S104 - the unspecified address is one to refuse
+        "0.0.0.0",
         "224.0.0.1",
         "fe80::1",
         "fd00::1",

@@ -106,6 +106,16 @@ class FakeHost:
         self.turn = FakeTurn()
         connection.take_turn(self.turn)
 
+    def stream(self, connection: ClientConnection, request: Request) -> None:
+        connection.write_head(200, [], -1)
+        connection.write_body(b"abc")
+        connection.end()
+
+    def cut(self, connection: ClientConnection, request: Request) -> None:
+        connection.write_head(200, [], -1)
+        connection.write_body(b"abc")
+        connection.abort()
+
     def feed(self, data: bytes) -> bytes:
         self.connection.data_received(data)
         written, self.transport.written = self.transport.written, b""
@@ -270,7 +280,7 @@ def test_continue_waits_for_the_answer_before() -> None:
 
 def test_an_http10_client_gets_a_body_that_ends_with_the_connection() -> None:
     host = FakeHost()
-    host.answer = lambda c, _: (c.write_head(200, [], -1), c.write_body(b"abc"), c.end())[0]
+    host.answer = host.stream
     answer = host.feed(b"GET /a HTTP/1.0\r\nhost: h\r\n\r\n")
     assert b"transfer-encoding" not in answer
     assert answer.endswith(b"connection: close\r\n\r\nabc")
@@ -279,7 +289,7 @@ def test_an_http10_client_gets_a_body_that_ends_with_the_connection() -> None:
 
 def test_an_unsized_body_is_chunked() -> None:
     host = FakeHost()
-    host.answer = lambda c, _: (c.write_head(200, [], -1), c.write_body(b"abc"), c.end())[0]
+    host.answer = host.stream
     assert host.feed(GET).endswith(b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
 
 
@@ -365,6 +375,6 @@ def test_while_draining_an_answer_closes_its_connection() -> None:
 
 def test_an_aborted_answer_has_no_end() -> None:
     host = FakeHost()
-    host.answer = lambda c, _: (c.write_head(200, [], -1), c.write_body(b"abc"), c.abort())[0]
+    host.answer = host.cut
     assert host.feed(GET).endswith(b"3\r\nabc\r\n")
     assert host.transport.closed
