@@ -1,0 +1,54 @@
+"""The console as an ASGI application: routes, and what stands around them."""
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
+from structlog.typing import FilteringBoundLogger
+
+from tidegate.console.api import Api
+from tidegate.console.install import Install
+from tidegate.console.middleware import Border, OwnHosts, SecurityHeaders
+from tidegate.console.options import ConsoleOptions
+from tidegate.console.refusals import ApiRefusal, Refusals, api_refusal
+from tidegate.console.services import ConsoleServices
+from tidegate.console.sign_in import SignIn
+from tidegate.console.usage import UsagePage
+from tidegate.console.web import make_web
+from tidegate.services.context import Clock, now_us
+
+__all__ = ["ConsoleOptions", "ConsoleServices", "create_app"]
+
+
+def create_app(
+    services: ConsoleServices,
+    options: ConsoleOptions,
+    *,
+    log: FilteringBoundLogger | None = None,
+    clock: Clock = now_us,
+) -> Starlette:
+    """The console. It believes `x-tidegate-peer`: serve it to the gateway alone."""
+    web = make_web(services, options, clock)
+    refusals = Refusals(web)
+    app = Starlette(
+        routes=[
+            *UsagePage(web).routes(),
+            *SignIn(web).routes(),
+            *Api(web).routes(),
+            *Install(web).routes(),
+            Route("/assets/{version}/{name:path}", web.assets.serve),
+        ],
+        middleware=[
+            Middleware(SecurityHeaders, options=options),
+            Middleware(Border, log=log or structlog.get_logger()),
+            Middleware(OwnHosts, options=options),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=options.max_body_bytes),
+            Middleware(GZipMiddleware, minimum_size=1000),
+        ],
+        exception_handlers={HTTPException: refusals.http, ApiRefusal: api_refusal},
+    )
+    app.router.redirect_slashes = False  # its redirects would be built from the Host header
+    return app

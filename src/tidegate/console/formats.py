@@ -1,0 +1,61 @@
+"""Numbers as people read them. The exact value always stands beside them as a title."""
+
+from tidegate.core.model import NANO_PER_USD
+
+DASH = "\N{EN DASH}"  # for ranges and for what is not known
+_CENT_NUSD = NANO_PER_USD // 100
+_UNITS = ((10**3, "K", 1), (10**6, "M", 1), (10**9, "B", 2), (10**12, "T", 2))
+_COMPACT_FROM = 10_000
+
+
+def money(nusd: int) -> str:
+    """`$1,284.20`; below one cent `<$0.01`: a zero would hide that something was used."""
+    if 0 < nusd < _CENT_NUSD:
+        return "<$0.01"
+    cents = _half_even(nusd, _CENT_NUSD)
+    return f"${cents // 100:,}.{cents % 100:02d}"
+
+
+def exact_money(nusd: int) -> str:
+    """`$0.090248125`: to the nano-dollar, at least two decimals."""
+    whole, nano = divmod(nusd, NANO_PER_USD)
+    decimals = f"{nano:09d}".rstrip("0").ljust(2, "0")
+    return f"${whole:,}.{decimals}"
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def tokens(number: int) -> str:
+    """`9,412`, `88.2K`, `12.4M`, `5.63B`."""
+    if number < _COMPACT_FROM:
+        return count(number)
+    for size, unit, decimals in _UNITS:
+        scaled = _half_even(number * 10**decimals, size)
+        if scaled < 1_000 * 10**decimals or unit == _UNITS[-1][1]:
+            whole, rest = divmod(scaled, 10**decimals)
+            return f"{whole:,}.{rest:0{decimals}d}{unit}"
+    raise AssertionError("the last unit takes all")
+
+
+def initials(name: str) -> str:
+    """Two letters for an avatar, from a name or an email address."""
+    words = name.split("@", 1)[0].replace(".", " ").replace("_", " ").split()
+    letters = [next((char for char in word if char.isalnum()), "") for word in words]
+    shown = [letter for letter in letters if letter]
+    return "".join(shown[:1] + shown[1:][-1:]).upper() or "?"
+
+
+def _half_even(number: int, size: int) -> int:
+    whole, rest = divmod(number, size)
+    return whole + (2 * rest > size or (2 * rest == size and whole % 2))
+
+
+def first_letter(name: str) -> str:
+    """What stands in an organization's mark."""
+    return next((char for char in name if char.isalnum()), "?").upper()
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,140 @@
+"""A console on a real store, with people and usage in it, for its tests."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from tidegate.console.app import ConsoleOptions, ConsoleServices, create_app
+from tidegate.core.model import Billing, Cost, TokenCounts, UsageEvent
+from tidegate.services.credentials import Credentials
+from tidegate.services.enrolment import Enrolled, Enrolment
+from tidegate.services.logins import Logins
+from tidegate.services.members import Members
+from tidegate.services.organizations import Organizations
+from tidegate.services.price_book import ModelListing
+from tidegate.services.usage import UsageReports
+from tidegate.services.vault import derive
+from tidegate.store.ports import SpoolBatch
+from tidegate.store.sql.database import SqlStore, open_store
+
+DAY_US = 86_400_000_000
+NOON_US = 1_795_348_800_000_000  # 22 Nov 2026, 12:00 UTC
+PUBLIC_URL = "http://localhost:4180"
+
+
+class World:
+    """One organization with an owner; its clock stands at noon unless a test moves it."""
+
+    def __init__(self, store: SqlStore, options: ConsoleOptions) -> None:
+        subkeys = derive(bytes(range(32)))
+        self.now_us = NOON_US
+        self.drains = 0
+        self._store = store
+        self._events = count(1)
+        self._offset = 0
+        self.services = ConsoleServices(
+            organizations=Organizations(store, subkeys, self.clock),
+            members=Members(store, subkeys, self.clock),
+            logins=Logins(store, subkeys, self.clock),
+            enrolment=Enrolment(store, subkeys, self.clock),
+            credentials=Credentials(store, subkeys, self.clock),
+            usage=UsageReports(store),
+            drain_now=self._drain,
+            agent_models=_agent_models,
+        )
+        self.options = options
+        self.organization_id = ""
+        self.owner_id = ""
+
+    def clock(self) -> int:
+        return self.now_us
+
+    @property
+    def app(self) -> Starlette:
+        return create_app(self.services, self.options, clock=self.clock)
+
+    def found(self, name: str = "Brightwater", email: str = "maya@brightwater.dev") -> str:
+        """Make an organization; the token of its owner's sign-in link."""
+        founded = self.services.organizations.bootstrap(name, email)
+        self.organization_id, self.owner_id = founded.organization_id, founded.member_id
+        return founded.sign_in_token
+
+    def login(self, member_id: str = "") -> str:
+        """The secret of a new login, as the cookie holds it."""
+        logins = self.services.logins
+        token = logins.make_sign_in_token(self.organization_id, member_id or self.owner_id)
+        return logins.redeem_sign_in(token)
+
+    def enroll(self, email: str, agent: str = "claude_code") -> Enrolled:
+        return self.services.enrolment.enroll(self.organization_id, email, agent)
+
+    def use(
+        self,
+        enrolled: Enrolled,
+        tokens: TokenCounts,
+        cost: Cost,
+        *,
+        agent: str = "claude_code",
+        model: str = "claude-sonnet-4-5",
+        billing: str = Billing.API,
+        days_ago: int = 0,
+        estimated: bool = False,
+        price_unknown: bool = False,
+        launch_id: str = "",
+        times: int = 1,
+    ) -> None:
+        """Record finished requests."""
+        events = [
+            UsageEvent(
+                event_id=f"req_{next(self._events):032x}",
+                organization_id=self.organization_id,
+                member_id=enrolled.member_id,
+                key_id=enrolled.key_id,
+                agent=agent,
+                provider="anthropic",
+                billing=billing,
+                model_asked=model,
+                model_served=model,
+                dialect="anthropic_messages",
+                launch_id=launch_id,
+                started_us=self.now_us - days_ago * DAY_US,
+                status=200,
+                outcome="ok",
+                tokens=tokens,
+                cost=cost,
+                estimated=estimated,
+                price_unknown=price_unknown,
+            )
+            for _ in range(times)
+        ]
+        batch = SpoolBatch(
+            file="test", start=self._offset, end=self._offset + len(events), events=events
+        )
+        self._store.usage.record(batch)
+        self._offset = batch.end
+
+    def _drain(self) -> int:
+        self.drains += 1
+        return 0
+
+
+@contextmanager
+def made_world(data_dir: Path, *, public_url: str = PUBLIC_URL) -> Iterator[World]:
+    store = open_store(data_dir=data_dir)
+    try:
+        yield World(store, ConsoleOptions(public_url=public_url, version="0.1.0"))
+    finally:
+        store.close()
+
+
+def _agent_models(provider: str) -> list[ModelListing]:
+    name = {"anthropic": "claude-sonnet-4-5", "openai": "gpt-5-codex"}[provider]
+    usd = 1_000_000_000
+    return [
+        ModelListing(
+            name, name, provider, 200_000, 64_000, 3 * usd, 15 * usd, usd // 10, 4 * usd, 0
+        )
+    ]

@@ -1,0 +1,118 @@
+"""The JSON that the command line speaks."""
+
+import pytest
+from starlette.testclient import TestClient
+from tests.browser.world import PUBLIC_URL, World
+
+from tidegate.core.model import Cost, TokenCounts
+
+
+def test_login_exchanges_a_code_once(world: World, client: TestClient) -> None:
+    enrolled = world.enroll("elena@brightwater.dev", "codex")
+    answer = client.post("/api/login", json={"code": enrolled.login_code})
+    assert answer.json() == {
+        "key": enrolled.key,
+        "key_id": enrolled.key_id,
+        "agent": "codex",
+        "organization": {"id": world.organization_id, "name": "Brightwater"},
+        "member": {"email": "elena@brightwater.dev"},
+        "base_url": PUBLIC_URL,
+    }
+    again = client.post("/api/login", json={"code": enrolled.login_code})
+    assert again.status_code == 400
+    assert again.json()["error"]["code"] == "invalid_code"
+
+
+def test_used_expired_and_made_up_codes_look_the_same(world: World, client: TestClient) -> None:
+    used, expired = world.enroll("a@b.dev").login_code, world.enroll("b@b.dev").login_code
+    client.post("/api/login", json={"code": used})
+    world.now_us += 24 * 3_600_000_000 + 1
+    answers = [client.post("/api/login", json={"code": c}) for c in (used, expired, "AAAA-BBBB")]
+    assert {answer.status_code for answer in answers} == {400}
+    assert len({answer.text for answer in answers}) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"{}", b'{"code": 1}', b'{"code": null}', b"\xff", b"[" * 9999]
+)
+def test_login_wants_json(client: TestClient, body: bytes) -> None:
+    answer = client.post("/api/login", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "bad_request"
+
+
+def test_guessing_codes_is_slowed_down(world: World, client: TestClient) -> None:
+    right = world.enroll("elena@brightwater.dev").login_code
+    statuses = [client.post("/api/login", json={"code": f"{n}"}).status_code for n in range(11)]
+    assert statuses == [400] * 10 + [429]
+    refused = client.post("/api/login", json={"code": right})
+    assert refused.json()["error"]["code"] == "too_many_attempts"
+    other = {"x-tidegate-peer": "203.0.113.8"}
+    assert client.post("/api/login", json={"code": right}, headers=other).status_code == 200
+
+
+def test_launch_tells_what_configures_an_agent(world: World, client: TestClient) -> None:
+    key = world.enroll("elena@brightwater.dev", "opencode")
+    world.services.credentials.set(
+        world.organization_id, "openai", "https://api.openai.com", "sk-xyz"
+    )
+    answer = client.get("/api/launch", headers={"authorization": f"Bearer {key.key}"})
+    assert answer.json() == {
+        "agent": "opencode",
+        "key_id": key.key_id,
+        "organization": {"id": world.organization_id, "name": "Brightwater"},
+        "member": {"email": "elena@brightwater.dev"},
+        "credential_mode": "auto",
+        "allow_own": True,
+        "providers": {"anthropic": False, "openai": True},
+        "models": [
+            {
+                "id": "gpt-5-codex",
+                "name": "gpt-5-codex",
+                "provider": "openai",
+                "context_tokens": 200_000,
+                "output_tokens": 64_000,
+                "cost": {"input": 3.0, "output": 15.0, "cache_read": 0.1, "cache_write": 4.0},
+            }
+        ],
+        "server_version": "0.1.0",
+    }
+
+
+def test_launch_usage_is_of_that_launch_and_key_alone(world: World, client: TestClient) -> None:
+    key, other = world.enroll("elena@brightwater.dev"), world.enroll("aiko@brightwater.dev")
+    tokens, cost = TokenCounts(input=5, cache_read=7, output=11), Cost(input=13)
+    world.use(key, tokens, cost, launch_id="lch_1", times=2)
+    world.use(key, tokens, cost, launch_id="lch_2")
+    world.use(other, tokens, cost, launch_id="lch_1")
+    path, bearer = "/api/launches/lch_1/usage", {"authorization": f"bearer {key.key}"}
+    answer = client.get(path, headers=bearer).json()
+    assert (answer["requests"], answer["tokens"], answer["cost_nusd"]) == (2, 46, 26)
+    assert answer["by_outcome"] == {"ok": 2}
+    assert world.drains == 1  # what was spooled a moment ago counts
+    assert client.get("/api/launches/lch_9/usage", headers=bearer).json()["requests"] == 0
+
+
+@pytest.mark.parametrize("launch_id", ["x", "lch_", "lch_" + "x" * 81, "lch_%00", "lch_'--"])
+def test_what_is_no_launch_id(world: World, client: TestClient, launch_id: str) -> None:
+    bearer = {"authorization": f"Bearer {world.enroll('elena@brightwater.dev').key}"}
+    assert client.get(f"/api/launches/{launch_id}/usage", headers=bearer).status_code == 404
+
+
+@pytest.mark.parametrize("form", ["{key}", "Basic {key}", "Bearer", "Bearer {key}x", "Bearer sk-x"])
+@pytest.mark.parametrize("path", ["/api/launch", "/api/launches/lch_1/usage"])
+def test_an_unknown_key_is_told_nothing(
+    world: World, client: TestClient, path: str, form: str
+) -> None:
+    key = world.enroll("elena@brightwater.dev").key
+    answer = client.get(path, headers={"authorization": form.format(key=key)})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.json()["error"]["code"] == "unknown_key"
+
+
+def test_a_disabled_key_is_refused(world: World, client: TestClient) -> None:
+    key = world.enroll("elena@brightwater.dev")
+    world.services.enrolment.set_key(world.organization_id, key.key_id, disabled=True)
+    answer = client.get("/api/launch", headers={"authorization": f"Bearer {key.key}"})
+    assert answer.status_code == 401

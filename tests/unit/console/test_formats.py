@@ -1,0 +1,79 @@
+"""Numbers as people read them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.console import formats
+
+
+@pytest.mark.parametrize(
+    ("nusd", "shown", "exact"),
+    [
+        (0, "$0.00", "$0.00"),
+        (1, "<$0.01", "$0.000000001"),
+        (9_999_999, "<$0.01", "$0.009999999"),
+        (10_000_000, "$0.01", "$0.01"),
+        (25_000_000, "$0.02", "$0.025"),
+        (35_000_000, "$0.04", "$0.035"),
+        (1_284_200_000_000, "$1,284.20", "$1,284.20"),
+        (999_995_000_001, "$1,000.00", "$999.995000001"),
+    ],
+)
+def test_money(nusd: int, shown: str, exact: str) -> None:
+    assert formats.money(nusd) == shown
+    assert formats.exact_money(nusd) == exact
+
+
+@given(st.integers(0, 10**18))
+def test_exact_money_loses_nothing(nusd: int) -> None:
+    whole, _, nano = formats.exact_money(nusd)[1:].replace(",", "").partition(".")
+    assert int(whole) * 10**9 + int(nano.ljust(9, "0")) == nusd
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0, "0"),
+        (9_999, "9,999"),
+        (10_000, "10.0K"),
+        (999_949, "999.9K"),
+        (999_950, "1.0M"),
+        (12_400_000, "12.4M"),
+        (999_960_000, "1.00B"),
+        (5_630_000_000, "5.63B"),
+        (10**16, "10,000.00T"),
+    ],
+)
+def test_tokens(number: int, shown: str) -> None:
+    assert formats.tokens(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [
+        ("Maya Lindqvist", "ML"),
+        ("Ana Maria de Souza", "AS"),
+        ("priya.raman@brightwater.dev", "PR"),
+        ("maya@brightwater.dev", "M"),
+        ("<script>", "S"),
+        ("محمد علي", "مع"),
+        ("🌊 🌊", "?"),
+        ("", "?"),
+    ],
+)
+def test_initials(name: str, letters: str) -> None:
+    assert formats.initials(name) == letters
+
+
+def test_first_letter() -> None:
+    assert formats.first_letter("brightwater") == "B"
+    assert formats.first_letter("“") == "?"
+
+
+def test_plural() -> None:
+    assert [formats.plural(n, "member") for n in (0, 1, 2_000)] == [
+        "0 members",
+        "1 member",
+        "2,000 members",
+    ]

@@ -1,0 +1,143 @@
+"""What stands around every page."""
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+from tests.browser.world import PUBLIC_URL, World
+
+from tidegate.console.app import ConsoleOptions, create_app
+
+PATHS = ["/", "/nothing", "/api/usage", "/sign-in/x", "/install/", "/sign-out"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_is_hardened(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    policy = dict(
+        part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";")
+    )
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "font-src": "'self'",
+        "img-src": "'self'",
+        "connect-src": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+        "base-uri": "'none'",
+    }
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+    assert "strict-transport-security" not in headers
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:4180", 200),
+        ("LOCALHOST:4180", 200),
+        ("127.0.0.1:4180", 200),
+        ("[::1]:4180", 200),
+        ("localhost", 421),
+        ("evil.example", 421),
+        ("localhost:4180.evil.example", 421),
+        ("", 421),
+    ],
+)
+def test_only_own_hosts_are_served(client: TestClient, host: str, status: int) -> None:
+    response = client.get("/", headers={"host": host})
+    assert response.status_code == status
+    assert status == 200 or response.text == "This host name is not served here.\n"
+
+
+def test_over_tls_browsers_are_told_to_stay_there(empty_world: World) -> None:
+    options = ConsoleOptions("https://tidegate.example")
+    client = TestClient(create_app(empty_world.services, options), "https://tidegate.example")
+    response = client.get("/")
+    assert response.headers["strict-transport-security"] == "max-age=31536000"
+    cookie = response.headers["set-cookie"]
+    assert cookie.startswith("__Host-tidegate_form=")
+    assert "Secure" in cookie
+
+
+def test_no_link_is_built_from_the_host(client: TestClient) -> None:
+    assert client.get("/install").status_code == 404  # no redirect to a slash
+    page = client.get("/install/", headers={"host": "127.0.0.1:4180"}).text
+    assert f"{PUBLIC_URL}/install/install.sh" in page
+    assert "127.0.0.1" not in page
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_large_body_is_refused(client: TestClient, announced: bool) -> None:
+    size = ConsoleOptions(PUBLIC_URL).max_body_bytes + 1
+    content = b"x" * size if announced else iter([b"x" * size])
+    response = client.post("/api/login", content=content)
+    assert response.status_code == 413
+
+
+def test_a_fault_shows_nothing_and_is_written_down(world: World) -> None:
+    secret = world.login()
+    app = failing(world)
+    client = TestClient(app, base_url=PUBLIC_URL, raise_server_exceptions=False)
+    with capture_logs() as logs:
+        response = client.get("/fail/top-secret")
+    assert response.status_code == 500
+    assert response.text == "Something failed here. It was written down; try again in a moment.\n"
+    assert response.headers["content-security-policy"]
+    fault, page = logs
+    assert fault["event"] == "page failed"
+    assert "RuntimeError: a fault" in fault["traceback"]
+    assert page["status"] == 500
+    assert "top-secret" not in str(logs)
+    assert secret not in str(logs)
+
+
+def test_the_access_log_holds_no_secret(world: World, client: TestClient) -> None:
+    token = world.services.logins.make_sign_in_token(world.organization_id, world.owner_id)
+    with capture_logs() as logs:
+        client.get(f"/sign-in/{token}?also={token}")
+        client.get(f"/nothing/{token}")
+    assert token not in str(logs)
+    assert [without_duration(entry) for entry in logs] == [
+        {
+            "event": "page",
+            "log_level": "info",
+            "method": "GET",
+            "route": route,
+            "status": status,
+            "peer": "203.0.113.7",
+        }
+        for route, status in [("/sign-in/{token}", 200), ("-", 404)]
+    ]
+
+
+def without_duration(entry: EventDict) -> EventDict:
+    return {name: value for name, value in entry.items() if name != "duration_ms"}
+
+
+def failing(world: World) -> Starlette:
+    async def fail(_request: object) -> None:
+        raise RuntimeError("a fault")
+
+    app = world.app
+    app.add_route("/fail/{token}", fail)  # type: ignore[arg-type]
+    return app
+
+
+@pytest.mark.parametrize(("path", "method"), [("/nothing", "GET"), ("/sign-out", "GET")])
+def test_refusals_are_pages_for_people(client: TestClient, path: str, method: str) -> None:
+    response = client.request(method, path)
+    assert response.status_code in {404, 405}
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "starlette" not in response.text.lower()
+
+
+def test_refusals_are_json_for_programs(client: TestClient) -> None:
+    response = client.get("/api/nothing")
+    assert response.status_code == 404
+    assert response.json()["error"]["code"] == "not_found"
