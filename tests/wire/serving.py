@@ -8,16 +8,22 @@ Nothing of the caller's environment or home directory reaches the server.
 """
 
 import contextlib
+import hashlib
+import http.client
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from tidegate.config import load
+from tidegate.wiring.admin import open_administration
 
 READY_WITHIN_S = 60.0  # a busy machine; how long it really takes is in `seconds`
 RUN = "import sys; from tidegate.cli.main import main; sys.exit(main())"
@@ -32,12 +38,17 @@ def isolated_environment(home: Path) -> dict[str, str]:
         "XDG_CONFIG_HOME": home / "config",
         "XDG_CACHE_HOME": home / "cache",
         "XDG_STATE_HOME": home / "state",
-        "XDG_RUNTIME_DIR": home / "run",
+        "XDG_RUNTIME_DIR": runtime_base(home),
     }
     for place in places.values():
         place.mkdir(parents=True, exist_ok=True)
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return kept | {name: str(place) for name, place in places.items()}
+
+
+def runtime_base(home: Path) -> Path:
+    """A short path of its own: that of a Unix socket may not be long."""
+    return Path(tempfile.gettempdir()) / f"tg-{hashlib.sha256(bytes(home)).hexdigest()[:12]}"
 
 
 def run_tidegate(
@@ -94,6 +105,11 @@ class RunningServer:
         """The console's process id at the start."""
         return int(self.description["console"])
 
+    @property
+    def runtime_dirs(self) -> list[Path]:
+        """What is there now for sockets, of this server and its predecessors."""
+        return list(Path(self.env["XDG_RUNTIME_DIR"]).iterdir())
+
     def admin(self, *arguments: str, stdin: str = "") -> dict[str, Any]:
         """Run `tidegate admin … --data-dir D --json` and return what it prints."""
         done = run_tidegate(
@@ -136,20 +152,21 @@ class RunningServer:
         """Leave no process behind, whatever the test did."""
         self.process.kill()
         self.process.wait(10)
-        for pid in descendants_of_group(self.description, self._log):
+        for pid in processes_writing_to(self._log):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # another server of the same test uses it
+            os.rmdir(self.env["XDG_RUNTIME_DIR"])
 
 
-def descendants_of_group(description: Mapping[str, Any], log: Path) -> list[int]:
-    """Processes that have this server's log open: restarted children are among them."""
-    known = [*description.get("workers", []), *filter(None, [description.get("console")])]
+def processes_writing_to(log: Path) -> list[int]:
+    """The processes of a server, restarted ones included: their standard error is its log."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (process / "fd/2").readlink() == log:
                 found.append(int(process.name))
-    return found if Path("/proc/self/fd").exists() else known
+    return found
 
 
 def has_ended(pid: int) -> bool:
@@ -226,3 +243,42 @@ def _read_description(ready: int, server: RunningServer) -> dict[str, Any]:
             raise AssertionError(f"the server did not start:\n{server.logs()}")
         line += part
     return dict(json.loads(line))
+
+
+def enroll(
+    server: RunningServer,
+    upstream_url: str,
+    *,
+    agent: str = "claude_code",
+    provider: str = "anthropic",
+    email: str = "ada@acme.example",
+) -> str:
+    """Give the installation an organization, a credential and a member; return the agent's key.
+
+    Done in this process, which is faster than three commands. The key is known to the worker when
+    this returns (with several workers: to one of them).
+    """
+    with open_administration(
+        load({"data_dir": str(server.data_dir)}, server.env), may_create=True
+    ) as admin:
+        if not admin.organizations.exists():
+            admin.organizations.bootstrap("Acme", email)
+        organization_id = admin.organization("").organization_id
+        admin.credentials.set(organization_id, provider, upstream_url, "sk-upstream-secret")
+        key = admin.enrolment.enroll(organization_id, email, agent).key
+    deadline = time.monotonic() + READY_WITHIN_S
+    while _status_of_models(server, key) in {400, 401, 403}:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"the key did not become known:\n{server.logs()}")
+        time.sleep(0.02)
+    return key
+
+
+def _status_of_models(server: RunningServer, key: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        headers = {"x-tidegate-key": key, "anthropic-version": "2023-06-01"}
+        connection.request("GET", "/v1/models", headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()

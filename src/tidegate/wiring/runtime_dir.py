@@ -11,7 +11,7 @@ from typing import Final
 _PREFIX: Final = "tidegate-"
 _ALIVE: Final = "alive"
 CONSOLE_SOCKET: Final = "console.sock"
-_LONGEST_SOCKET_PATH_BYTES: Final = 100  # the kernel takes 107
+_LONGEST_BASE_BYTES: Final = 60  # the kernel takes 107 for the socket's whole path
 
 
 class RuntimeDirectory:
@@ -22,7 +22,7 @@ class RuntimeDirectory:
     """
 
     def __init__(self, base: Path) -> None:
-        if len(os.fsencode(base)) + 40 > _LONGEST_SOCKET_PATH_BYTES:
+        if len(os.fsencode(base)) > _LONGEST_BASE_BYTES:
             base = Path("/tmp")  # noqa: S108 - mkdtemp makes it private
         remove_stale(base)
         self.path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.geteuid()}-", dir=base))
