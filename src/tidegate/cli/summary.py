@@ -21,9 +21,10 @@ def summary_line(usage: LaunchUsage) -> str:
 
 def _costs(usage: LaunchUsage) -> list[str]:
     subscription = usage.subscription_cost_nusd
+    billed = usage.cost_nusd - subscription
     costs = []
-    if usage.cost_nusd or not subscription:
-        costs.append(_usd(usage.cost_nusd))
+    if billed or not subscription:
+        costs.append(_usd(billed))
     if subscription:
         costs.append(f"{_usd(subscription)} at list price on your own login")
     return costs
