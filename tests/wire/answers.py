@@ -67,7 +67,15 @@ class ToolCall:
     call_id: str
 
 
-Content = Text | ToolCall
+@dataclass(frozen=True)
+class CodeCall:
+    """A call in Codex's newer dialect: a program in place of JSON arguments."""
+
+    program: str
+    call_id: str
+
+
+Content = Text | ToolCall | CodeCall
 
 
 def dump(value: Any) -> bytes:
@@ -128,6 +136,7 @@ def _message(content: list[Content], bill: Bill, number: int) -> dict[str, Any]:
 def _block(content: Content) -> dict[str, Any]:
     if isinstance(content, Text):
         return {"type": "text", "text": content.text}
+    assert isinstance(content, ToolCall)
     return {
         "type": "tool_use",
         "id": content.call_id,
@@ -166,6 +175,7 @@ def _block_events(index: int, content: Content) -> list[Piece]:
         start: dict[str, Any] = {"type": "text", "text": ""}
         deltas = [{"type": "text_delta", "text": part} for part in _parts(content.text)]
     else:
+        assert isinstance(content, ToolCall)
         start = _block(content) | {"input": {}}
         text = json.dumps(content.arguments)
         deltas = [{"type": "input_json_delta", "partial_json": part} for part in _parts(text)]
@@ -184,10 +194,15 @@ def _parts(text: str, size: int = 12) -> list[str]:
 # --- OpenAI Responses ---
 
 
+def _prompt_details(bill: Bill) -> dict[str, int]:
+    written = {"cache_write_tokens": bill.cache_write_5m} if bill.cache_write_5m else {}
+    return {"cached_tokens": bill.cache_read, **written}
+
+
 def responses_usage(bill: Bill) -> dict[str, Any]:
     return {
         "input_tokens": bill.prompt,
-        "input_tokens_details": {"cached_tokens": bill.cache_read},
+        "input_tokens_details": _prompt_details(bill),
         "output_tokens": bill.output,
         "output_tokens_details": {"reasoning_tokens": bill.reasoning},
         "total_tokens": bill.prompt + bill.output,
@@ -223,6 +238,16 @@ def _item(index: int, content: Content, number: int) -> dict[str, Any]:
             "status": "completed",
             "role": "assistant",
             "content": [part],
+        }
+    if isinstance(content, CodeCall):
+        return {
+            "type": "custom_tool_call",
+            "id": f"ctc_{number}_{index}",
+            "call_id": content.call_id,
+            "namespace": "functions",
+            "name": "exec",
+            "input": content.program,
+            "status": "completed",
         }
     return {
         "type": "function_call",
@@ -280,6 +305,12 @@ def _item_events(index: int, content: Content, number: int) -> list[dict[str, An
         inner += [{"type": kind, **place, "delta": delta} for delta in _parts(content.text)]
         inner.append({"type": "response.output_text.done", **place, "text": content.text})
         inner.append({"type": "response.content_part.done", **place, "part": part})
+    elif isinstance(content, CodeCall):
+        begun = item | {"status": "in_progress", "input": ""}
+        kind = "response.custom_tool_call_input.delta"
+        inner += [{"type": kind, **place, "delta": delta} for delta in _parts(item["input"])]
+        done = {"type": "response.custom_tool_call_input.done", "input": item["input"]}
+        inner.append(done | place)
     else:
         begun = item | {"status": "in_progress", "arguments": ""}
         kind = "response.function_call_arguments.delta"
@@ -301,7 +332,7 @@ def chat_usage(bill: Bill) -> dict[str, Any]:
         "prompt_tokens": bill.prompt,
         "completion_tokens": bill.output,
         "total_tokens": bill.prompt + bill.output,
-        "prompt_tokens_details": {"cached_tokens": bill.cache_read},
+        "prompt_tokens_details": _prompt_details(bill),
         "completion_tokens_details": {"reasoning_tokens": bill.reasoning},
     }
 

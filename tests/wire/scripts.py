@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from tests.wire.answers import (
     Answer,
+    CodeCall,
     Content,
     Piece,
     Text,
@@ -109,7 +110,10 @@ def _has_tool_result(payload: dict[str, Any]) -> bool:
     return False
 
 
-def _shell_call(payload: dict[str, Any], number: int) -> ToolCall | None:
+def _shell_call(payload: dict[str, Any], number: int) -> ToolCall | CodeCall | None:
+    if "input" in payload and not payload.get("tools"):  # the tools are in the input
+        program = f"const r = await tools.exec_command({{cmd: {COMMAND!r}}}); text(r.output);"
+        return CodeCall(program, f"call_{number:024d}")
     names = {_tool_name(tool) for tool in payload.get("tools") or []}
     described = {"command": COMMAND, "description": "Read the tide"}
     if "Bash" in names:
