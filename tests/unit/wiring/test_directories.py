@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,26 +81,34 @@ def test_a_child_does_not_keep_the_lock(tmp_path: Path) -> None:
     child.communicate(b"\n")
 
 
-def test_runtime_dir_is_private_and_removed(tmp_path: Path) -> None:
-    runtime = RuntimeDirectory(tmp_path)
+@pytest.fixture
+def base() -> Iterator[Path]:
+    """A directory whose path is short enough for Unix sockets in it."""
+    path = Path(tempfile.mkdtemp(prefix="tg-"))
+    yield path
+    shutil.rmtree(path)
+
+
+def test_runtime_dir_is_private_and_removed(base: Path) -> None:
+    runtime = RuntimeDirectory(base)
     assert mode_of(runtime.path) == 0o700
     assert runtime.console_socket.parent == runtime.path
     runtime.close()
-    assert list(tmp_path.iterdir()) == []
+    assert list(base.iterdir()) == []
 
 
-def test_stale_directories_are_removed_and_used_ones_kept(tmp_path: Path) -> None:
+def test_stale_directories_are_removed_and_used_ones_kept(base: Path) -> None:
     prefix = f"tidegate-{os.geteuid()}-"
-    stale, used = (Path(tempfile.mkdtemp(prefix=prefix, dir=tmp_path)) for _ in range(2))
-    foreign = tmp_path / "tidegate-other"
+    stale, used = (Path(tempfile.mkdtemp(prefix=prefix, dir=base)) for _ in range(2))
+    foreign = base / "tidegate-other"
     foreign.mkdir()
     os.close(runtime_dir.hold(stale))
     held = runtime_dir.hold(used)
-    remove_stale(tmp_path)
-    assert set(tmp_path.iterdir()) == {used, foreign}
+    remove_stale(base)
+    assert set(base.iterdir()) == {used, foreign}
     os.close(held)
-    RuntimeDirectory(tmp_path).close()
-    assert list(tmp_path.iterdir()) == [foreign]
+    RuntimeDirectory(base).close()
+    assert list(base.iterdir()) == [foreign]
 
 
 def test_a_base_too_long_for_a_socket_is_not_used(tmp_path: Path) -> None:
