@@ -12,8 +12,8 @@ from sqlalchemy.engine.interfaces import Dialect
 from tidegate.core.model import Cost, TokenCounts, UsageEvent
 from tidegate.store.sql import usage_tables as t
 
-_MIN: Final = -(1 << 63)
-_MAX: Final = (1 << 63) - 1
+_MAX_TIME_US: Final = 250_000_000_000_000_000  # year 9892; calendars end soon after
+_MAX_COUNT: Final = 1 << 50  # absurd for one request, and thousands of them still add up
 _TOKENS: Final = {name: f"{name}_tokens" for name in TokenCounts.__struct_fields__}
 _COSTS: Final = {name: f"{name}_nusd" for name in Cost.__struct_fields__}
 _PLAIN: Final = [n for n in UsageEvent.__struct_fields__ if n not in {"tokens", "cost"}]
@@ -22,8 +22,9 @@ _plain_values: Final = itemgetter(*(UsageEvent.__struct_fields__.index(n) for n 
 _texts: Final = itemgetter(
     *(i for i, field in enumerate(_COLUMNS) if isinstance(t.events.c[field].type, sa.Text))
 )
-_numbers: Final = itemgetter(
-    *(i for i, field in enumerate(_COLUMNS) if isinstance(t.events.c[field].type, sa.BigInteger))
+_times: Final = itemgetter(*map(_COLUMNS.index, ("started_us", "first_byte_us", "duration_us")))
+_counts: Final = itemgetter(
+    *(i for i, field in enumerate(_COLUMNS) if field in t.EVENT_NUMBERS and field[-3:] != "_us")
 )
 _costs: Final = itemgetter(*_COSTS.values())
 
@@ -35,9 +36,10 @@ def row_of(event: UsageEvent) -> Row:
     plain = _plain_values(msgspec.structs.astuple(event))
     tokens, cost = msgspec.structs.astuple(event.tokens), msgspec.structs.astuple(event.cost)
     values = (*plain, *tokens, *cost)
-    numbers = _numbers(values)
-    if "\0" in "".join(_texts(values)) or not _MIN <= min(numbers) <= max(numbers) <= _MAX:
-        values = tuple(_storable(value) for value in values)
+    counts, times = _counts(values), _times(values)
+    fits = min(*counts, *times) >= 0 and max(counts) <= _MAX_COUNT and max(times) <= _MAX_TIME_US
+    if not fits or "\0" in "".join(_texts(values)):
+        values = tuple(map(_storable, _COLUMNS, values))
     return dict(zip(_COLUMNS, values, strict=True))
 
 
@@ -74,10 +76,10 @@ def insert_new(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
     return list(unique.values())
 
 
-def _storable(value: str | int) -> str | int:
+def _storable(column: str, value: str | int) -> str | int:
     if isinstance(value, str):
         return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return min(max(value, _MIN), _MAX)
+    return min(max(value, 0), _MAX_TIME_US if column.endswith("_us") else _MAX_COUNT)
 
 
 @cache

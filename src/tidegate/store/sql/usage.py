@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, IntegrityError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from tidegate.core.model import UsageEvent
 from tidegate.store.ports import EventRefused, Group, OffsetMoved, SessionSums, SpoolBatch
@@ -37,14 +37,17 @@ class SqlUsageStore:
         with self._writing.begin() as connection:
             self._move_offset(connection, batch)
             try:
-                new = insert_new(connection, rows) if rows else []
-            except (DataError, IntegrityError, OverflowError, StatementError) as refusal:
-                if isinstance(refusal, StatementError) and _is_outage(refusal):
+                return self._add(connection, rows) if rows else 0
+            except (StatementError, OverflowError, ValueError) as refusal:
+                if _is_outage(refusal):
                     raise
                 raise EventRefused(str(refusal)) from refusal
-            if new:
-                add_to_rollups(connection, new, self._zones_of(connection, new))
-                add_to_sessions(connection, new)
+
+    def _add(self, connection: sa.Connection, rows: list[Row]) -> int:
+        new = insert_new(connection, rows)
+        if new:
+            add_to_rollups(connection, new, self._zones_of(connection, new))
+            add_to_sessions(connection, new)
         return len(new)
 
     def forget(self, file: str) -> None:
@@ -134,8 +137,6 @@ class SqlUsageStore:
             rebuild_rollups(connection, organization_id, zone)
 
 
-def _is_outage(error: StatementError) -> bool:
+def _is_outage(error: Exception) -> bool:
     """Whether the database is away or full, not the row unfit."""
-    return not isinstance(error, DataError | IntegrityError) and not isinstance(
-        error.orig, OverflowError | ValueError | TypeError
-    )
+    return isinstance(error, DBAPIError) and not isinstance(error, DataError | IntegrityError)

@@ -32,7 +32,7 @@ _EVENT_TEXTS: Final = (
     "launch_id", "outcome", "error_code", "price_version", "service_tier", "speed", "region",
     "upstream_request_id", "upstream_id",
 )  # fmt: skip
-_EVENT_NUMBERS: Final = (
+EVENT_NUMBERS: Final = (
     "started_us", "first_byte_us", "duration_us", "status", "request_bytes", "response_bytes",
     "web_searches", *TOKEN_COLUMNS, *COST_COLUMNS,
 )  # fmt: skip
@@ -64,7 +64,7 @@ events = sa.Table(
     usage,
     *_key("event_id"),
     *_texts("organization_id", *_EVENT_TEXTS),
-    *_numbers(*_EVENT_NUMBERS),
+    *_numbers(*EVENT_NUMBERS),
     *[sa.Column(name, sa.Boolean, nullable=False) for name in _EVENT_FLAGS],
 )
 sa.Index("events_by_time", events.c.organization_id, events.c.started_us)
