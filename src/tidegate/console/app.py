@@ -7,7 +7,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
-from structlog.typing import FilteringBoundLogger
 
 from tidegate.console.api import Api
 from tidegate.console.install import Install
@@ -19,6 +18,7 @@ from tidegate.console.sign_in import SignIn
 from tidegate.console.usage import UsagePage
 from tidegate.console.web import make_web
 from tidegate.services.context import Clock, now_us
+from tidegate.services.log import Log
 
 __all__ = ["ConsoleOptions", "ConsoleServices", "create_app"]
 
@@ -27,7 +27,7 @@ def create_app(
     services: ConsoleServices,
     options: ConsoleOptions,
     *,
-    log: FilteringBoundLogger | None = None,
+    log: Log | None = None,
     clock: Clock = now_us,
 ) -> Starlette:
     """The console. It believes `x-tidegate-peer`: serve it to the gateway alone."""

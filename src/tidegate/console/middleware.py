@@ -6,9 +6,9 @@ from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.typing import FilteringBoundLogger
 
 from tidegate.console.options import ConsoleOptions
+from tidegate.services.log import Log
 
 _CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; "
@@ -52,7 +52,7 @@ class SecurityHeaders:
 class Border:
     """No exception leaves it. Logs each request, without the tokens that its path may hold."""
 
-    def __init__(self, app: ASGIApp, log: FilteringBoundLogger) -> None:
+    def __init__(self, app: ASGIApp, log: Log) -> None:
         self._app = app
         self._log = log
 
