@@ -59,7 +59,7 @@ def launch(
     key = _key_for(setup, profile_found)
     command = agent_command(setup.program, setup.title, os.environ)
     server = ServerApi(profile_found.base_url)
-    facts = _ask_server(server, key, setup)
+    facts = ask_server(server, key, setup)
     launch_id = f"lch_{secrets.token_hex(_ID_BYTES)}"
     with tempfile.TemporaryDirectory(
         prefix="tidegate-", dir=_private_root(), ignore_cleanup_errors=True
@@ -77,10 +77,12 @@ def launch(
         )
         prepared = setup.prepare(plan, arguments or [])
         check_arguments(command, prepared.arguments)
+        for note in prepared.notes:
+            print(f"tidegate: {note}", file=sys.stderr)  # noqa: T201
         environ = child_environ(os.environ, prepared.variables, plan.base_url)
         code = run_program([*command, *prepared.arguments], environ)
     if not no_summary:
-        _summarise(server, key, launch_id)
+        print_summary(server, key, launch_id)
     sys.exit(code)
 
 
@@ -133,7 +135,8 @@ def _key_for(setup: AgentSetup, profile: Profile) -> AgentKey:
         ) from None
 
 
-def _ask_server(server: ServerApi, key: AgentKey, setup: AgentSetup) -> LaunchFacts:
+def ask_server(server: ServerApi, key: AgentKey, setup: AgentSetup) -> LaunchFacts:
+    """What the server says of the key; without it nothing is started."""
     try:
         return server.launch(key.key, timeout_s=_LAUNCH_TIMEOUT_S)
     except ServerError as error:
@@ -145,7 +148,8 @@ def _ask_server(server: ServerApi, key: AgentKey, setup: AgentSetup) -> LaunchFa
         raise CommandError(f"{setup.title} was not started. {error}") from None
 
 
-def _summarise(server: ServerApi, key: AgentKey, launch_id: str) -> None:
+def print_summary(server: ServerApi, key: AgentKey, launch_id: str) -> None:
+    """One line on standard error; nothing if there was no request, and never a failure."""
     # The terminal may be gone, and the server may be away: neither is the agent's failure.
     with suppress(ServerError, OSError):
         usage = server.launch_usage(key.key, launch_id, timeout_s=_SUMMARY_TIMEOUT_S)

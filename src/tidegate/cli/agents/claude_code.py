@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from tidegate.cli.agents.jsonc import load_object, parse_object
 from tidegate.cli.agents.setup import (
     KEY_HEADER,
     AgentSetup,
@@ -18,6 +19,7 @@ from tidegate.cli.agents.setup import (
 )
 from tidegate.cli.errors import CommandError
 
+_SOCKET: Final = "ANTHROPIC_UNIX_SOCKET"
 # Each of these would send the requests elsewhere, past the base URL.
 _DETOURS: Final = (
     "CLAUDE_CODE_USE_BEDROCK",
@@ -27,7 +29,7 @@ _DETOURS: Final = (
     "CLAUDE_CODE_USE_ANTHROPIC_AWS",
     "CLAUDE_CODE_USE_ANTHROPIC_GOOGLE_CLOUD",
     "CLAUDE_CODE_USE_GATEWAY",
-    "ANTHROPIC_UNIX_SOCKET",
+    _SOCKET,
 )
 # The developer's own credentials must not travel beside the organization's key.
 _OWN_CREDENTIALS: Final = ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
@@ -100,15 +102,18 @@ def _settings_at(options: Sequence[str], position: int) -> tuple[str, int] | Non
 
 def _read_settings(value: str, folder: Path) -> dict[str, Any] | None:
     if value.strip().startswith("{"):
-        return _parse(value)
-    return _load(folder / value)
+        return parse_object(value)
+    return load_object(folder / value)
 
 
 def _header_lines(launch: Launch, given: Mapping[str, Any]) -> Iterator[str]:
     ours = {header.name: header.value for header in launch_headers(launch)}
     if launch.mode is Mode.OWN:
         ours[KEY_HEADER] = launch.key
-    for line in _existing_headers(launch, given).splitlines():
+    # As in Claude Code, the last source of headers replaces all others.
+    sources = [launch.environ, *_blocks(launch, given)]
+    existing = next((block[_HEADERS] for block in reversed(sources) if _HEADERS in block), "")
+    for line in str(existing).splitlines():
         if (match := _HEADER_LINE.match(line)) and _is_carried(match[1].lower(), launch.mode):
             yield f"{match[1]}: {match[2]}"
     for name, value in ours.items():
@@ -121,21 +126,26 @@ def _is_carried(name: str, mode: Mode) -> bool:
     return mode is Mode.OWN or name not in _CREDENTIAL_HEADERS
 
 
-def _existing_headers(launch: Launch, given: Mapping[str, Any]) -> str:
-    """The developer's own custom headers; as in Claude Code, the last source replaces the rest."""
+def _blocks(launch: Launch, given: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The `env` blocks of the developer's settings, the one that counts most last."""
     home = launch.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude"
     files = (
         Path(home) / "settings.json",
         launch.folder / ".claude/settings.json",
         launch.folder / ".claude/settings.local.json",
     )
-    blocks = [launch.environ, *(_env_of(_load(file) or {}) for file in files), _env_of(given)]
-    return next((str(block[_HEADERS]) for block in reversed(blocks) if _HEADERS in block), "")
+    blocks = [_env_of(load_object(file) or {}) for file in files]
+    if any(block.get(_SOCKET) for block in blocks):
+        # Some versions obey this one as soon as they see it, whatever comes after.
+        raise CommandError(
+            f"{_SOCKET} in your settings leads Claude Code past Tidegate; remove it."
+        )
+    return [*blocks, _env_of(given)]
 
 
 def _check_managed(file: Path, base_url: str) -> None:
     """Managed settings beat ours: do not start where they would take the key to another host."""
-    managed = _env_of(_load(file) or {})
+    managed = _env_of(load_object(file) or {})
     if str(managed.get("ANTHROPIC_BASE_URL", base_url)).rstrip("/") != base_url:
         raise CommandError(
             f"{file} sends Claude Code to {managed['ANTHROPIC_BASE_URL']}, and nothing beats it. "
@@ -146,21 +156,6 @@ def _check_managed(file: Path, base_url: str) -> None:
 def _env_of(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     env = settings.get("env")
     return env if isinstance(env, dict) else {}
-
-
-def _load(file: Path) -> dict[str, Any] | None:
-    try:
-        return _parse(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
-        return None
-
-
-def _parse(text: str) -> dict[str, Any] | None:
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
 
 
 SETUP: Final = AgentSetup(

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from tidegate.cli.agents.jsonc import parse_object
+from tidegate.cli.agents.opencode_config import configured_model
 from tidegate.cli.agents.setup import (
     KEY_VARIABLE,
     AgentSetup,
@@ -22,11 +24,23 @@ _SMALL_MARKS: Final = ("haiku", "mini", "nano", "small", "flash")
 
 def prepare(launch: Launch, arguments: Sequence[str]) -> Prepared:
     """Merge our providers into the developer's own content."""
-    merged = _merge(_existing(launch.environ), _ours(launch))
-    variables = {**launch_variables(launch), KEY_VARIABLE: launch.key, _CONTENT: json.dumps(merged)}
-    # A login that OpenCode keeps for a provider would replace our base URL by its own plugin.
-    variables["OPENCODE_DISABLE_DEFAULT_PLUGINS"] = "true"
-    return Prepared(list(arguments), variables)
+    existing = _existing(launch.environ)
+    ours = _ours(launch)
+    notes: tuple[str, ...] = ()
+    wanted = configured_model(launch.folder, launch.environ, existing)
+    if wanted and wanted.partition("/")[0] not in ours["provider"]:
+        # OpenCode would end with an error about a provider that is not there.
+        ours["model"] = _default_model(launch.facts.models, ours["provider"])
+        notes = (f"{wanted} of your config is not available here; using {ours['model']}.",)
+    variables = {
+        **launch_variables(launch),
+        KEY_VARIABLE: launch.key,
+        _CONTENT: json.dumps(_merge(existing, ours)),
+        # With an OpenAI login of the developer, OpenCode's own plugin would send the requests
+        # to OpenAI whatever the base URL says.
+        "OPENCODE_DISABLE_DEFAULT_PLUGINS": "true",
+    }
+    return Prepared(list(arguments), variables, notes)
 
 
 def _ours(launch: Launch) -> dict[str, Any]:
@@ -69,11 +83,24 @@ def _entry(model: Model) -> dict[str, Any]:
 
 def _small_model(models: Sequence[Model], providers: Mapping[str, Any]) -> str:
     """The cheapest model for titles: else they might go to another provider."""
-    usable = [model for model in models if model.provider in providers]
+    usable = sorted(_usable(models, providers), key=lambda model: model.cost.get("input") or 0)
+    return _full_name(next(filter(_is_small, usable), usable[0])) if usable else ""
+
+
+def _default_model(models: Sequence[Model], providers: Mapping[str, Any]) -> str:
+    """The first that is not for titles."""
+    usable = _usable(models, providers)
     if not usable:
-        return ""
-    cheapest = min(usable, key=lambda model: (not _is_small(model), model.cost.get("input") or 0))
-    return f"{cheapest.provider}/{cheapest.id}"
+        raise CommandError("Your organization has no model that OpenCode could use.")
+    return _full_name(next((model for model in usable if not _is_small(model)), usable[0]))
+
+
+def _usable(models: Sequence[Model], providers: Mapping[str, Any]) -> list[Model]:
+    return [model for model in models if model.provider in providers]
+
+
+def _full_name(model: Model) -> str:
+    return f"{model.provider}/{model.id}"
 
 
 def _is_small(model: Model) -> bool:
@@ -84,11 +111,8 @@ def _existing(environ: Mapping[str, str]) -> dict[str, Any]:
     text = environ.get(_CONTENT, "")
     if not text.strip():
         return {}
-    try:
-        content = json.loads(text)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
+    content = parse_object(text)
+    if content is None:
         raise CommandError(f"{_CONTENT} is set, but is not a JSON object, so it cannot be kept.")
     return content
 
