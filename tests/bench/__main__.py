@@ -1,0 +1,99 @@
+"""`python -m tests.bench`: CPU per request of Tidegate beside nginx, and of its parts."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import shlex
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+from tests.bench import micro, report, targets
+from tests.bench.nginx import NoNginx
+from tests.bench.rounds import Plan, Sample, run_rounds, summary, warm_up
+from tests.bench.targets import Target
+from tests.bench.workloads import WORKLOADS, Workload, shortened
+
+_DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+_WRONG: Final = "The ledger is wrong"
+_NAMES: Final = [workload.name for workload in WORKLOADS]
+
+
+def main() -> int:
+    options = _options()
+    plan = _plan(options)
+    notes: list[str] = []
+    summaries: list[dict[str, Any]] = []
+    if options.only != "parts":
+        summaries = _measure_targets(plan, notes)
+    parts = micro.measure() if options.only != "load" else []
+    command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
+    text = report.document(plan.workloads, summaries, parts, notes=notes, command=command)
+    sys.stdout.write(text)
+    if options.write:
+        _DOCUMENT.write_text(text)
+    if options.json:
+        options.json.write_text(json.dumps({"load": summaries, "parts": parts}, indent=1))
+    failed = any(found["failures"] for found in summaries)
+    return int(failed or any(note.startswith(_WRONG) for note in notes))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="two rounds of short phases")
+    parser.add_argument("--rounds", type=int, help="default 5")
+    parser.add_argument("--workloads", default=",".join(_NAMES), help="default %(default)s")
+    parser.add_argument("--only", choices=("load", "parts"), help="measure only one half")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    return parser.parse_args()
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    wanted = options.workloads.split(",")
+    if unknown := set(wanted) - set(_NAMES):
+        raise SystemExit(f"no such workload: {', '.join(sorted(unknown))}")
+    chosen: Sequence[Workload] = [each for each in WORKLOADS if each.name in wanted]
+    if options.short:
+        return Plan(options.rounds or 2, 0.4, [shortened(each) for each in chosen])
+    return Plan(options.rounds or 5, 1.0, chosen)
+
+
+def _measure_targets(plan: Plan, notes: list[str]) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as running:
+        place = Path(scratch)
+        upstream = running.enter_context(targets.run_upstream())
+        chosen: list[Target] = [targets.direct(upstream)]
+        try:
+            chosen.append(running.enter_context(targets.nginx_target(place / "nginx", upstream)))
+        except NoNginx as why:
+            notes.append(f"nginx is left out: {why}.")
+        ours, server = running.enter_context(targets.tidegate_target(place / "tidegate", upstream))
+        chosen.append(ours)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(warm_up(chosen, plan.workloads))
+            samples = runner.run(run_rounds(chosen, plan))
+        faults = targets.check_ledger(server, _answered(samples, plan.workloads, ours.name))
+        notes += [f"{_WRONG}: {fault}." for fault in faults]
+    return [summary(samples, t.name, w) for w in plan.workloads for t in chosen]
+
+
+def _answered(
+    samples: Sequence[Sample], workloads: Sequence[Workload], target: str
+) -> dict[int, int]:
+    """How many requests a target answered, by the events of the answer; warm-ups included."""
+    events = {workload.name: workload.events for workload in workloads}
+    answered: Counter[int] = Counter(w.events for w in workloads if not w.rate)
+    for sample in samples:
+        if sample.target == target:
+            answered[events[sample.workload]] += len(sample.result.latencies)
+    return dict(answered)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

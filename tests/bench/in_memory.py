@@ -1,0 +1,155 @@
+"""A gateway worker without sockets: what our own code costs, apart from the kernel's share."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from tests.bench import replies
+from tests.bench.load import Address, request_head
+from tests.bench.workloads import Workload, request_body
+
+from tidegate.core.model import (
+    CredentialRecord,
+    DirectorySnapshot,
+    KeyRecord,
+    OrganizationRecord,
+    SecretRecord,
+)
+from tidegate.core.pricing import PriceBook
+from tidegate.core.routing import parse_base_url
+from tidegate.gateway.client import ClientConnection
+from tidegate.gateway.directory import Directory
+from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.server import Gateway
+from tidegate.gateway.spool import SpoolWriter
+from tidegate.gateway.upstream import UpstreamConnection
+from tidegate.services.vault import Subkeys, derive, hash_secret, seal
+
+KEY: Final = "tg_bench0000000000000000000000000000000000000"
+SUBKEYS: Final[Subkeys] = derive(bytes(32))
+_READ_BYTES: Final = 256_000  # what uvloop reads at once
+_BASE_URL: Final = "http://127.0.0.1:9"
+
+
+class NullTransport(asyncio.Transport):
+    """Takes everything and counts the writes, each of which would be a system call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = 0
+        self.written = 0
+
+    def write(self, data: Any) -> None:
+        self.writes += 1
+        self.written += len(data)
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.writes += 1
+        self.written += sum(map(len, list_of_data))
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None:
+        """Nothing is open."""
+
+
+class OneKey:
+    """A store whose directory holds one organization with one key and one credential."""
+
+    def version(self) -> int:
+        return 1
+
+    def snapshot(self) -> DirectorySnapshot:
+        sealed = seal(SUBKEYS.credential, "sk-ant-api03-bench", context="org_bench:cred_bench")
+        return DirectorySnapshot(
+            version=1,
+            organizations=(OrganizationRecord(organization_id="org_bench", name="Bench"),),
+            keys=(
+                KeyRecord(
+                    key_id="key_bench",
+                    organization_id="org_bench",
+                    member_id="mem_bench",
+                    agent="claude_code",
+                ),
+            ),
+            secrets=(SecretRecord(hash_secret(SUBKEYS.lookup, KEY), "key_bench"),),
+            credentials=(
+                CredentialRecord(
+                    credential_id="cred_bench",
+                    organization_id="org_bench",
+                    provider="anthropic",
+                    base_url=_BASE_URL,
+                    ciphertext=sealed,
+                    is_default=True,
+                ),
+            ),
+        )
+
+
+class SocketlessGateway:
+    """A gateway that listens nowhere, with a real spool, one client and one upstream."""
+
+    def __init__(self, place: Path, book: PriceBook) -> None:
+        self.client_transport = NullTransport()
+        self._directory = Directory(OneKey(), lookup=SUBKEYS.lookup, credential=SUBKEYS.credential)
+        self.gateway = Gateway(
+            GatewayOptions(console_socket=""),
+            directory=self._directory,
+            spool=SpoolWriter(place, "bench"),
+            price_book=book,
+            log=structlog.get_logger(),
+        )
+        self._client = ClientConnection(self.gateway)
+        self._upstream = UpstreamConnection(self.gateway.pool, parse_base_url(_BASE_URL).origin)
+
+    async def start(self) -> None:
+        await self._directory.refresh()
+        await self.gateway.start([], None)
+        self._client.connection_made(self.client_transport)
+        self._upstream.connection_made(NullTransport())
+        self.gateway.pool.put_back(self._upstream)
+
+    def stop(self) -> None:
+        self.gateway.abort()
+
+    def request(self, workload: Workload) -> Callable[[], None]:
+        """A function that takes one request of this workload from its first byte to its last."""
+        requests, answers = request_pieces(workload), answer_pieces(workload)
+
+        def call() -> None:
+            for piece in requests:
+                self._client.data_received(piece)
+            for piece in answers:
+                self._upstream.data_received(piece)
+
+        return call
+
+
+def request_pieces(workload: Workload) -> list[bytes]:
+    """A request as the reads bring it."""
+    body = request_body(workload)
+    whole = request_head(Address(80, KEY), len(body), "bench-session") + body
+    return [whole[at : at + _READ_BYTES] for at in range(0, len(whole), _READ_BYTES)]
+
+
+def answer_pieces(workload: Workload) -> list[bytes]:
+    """The upstream's answer as the reads bring it: in large pieces, or one event a piece."""
+    if not workload.events:
+        body = replies.json_body()
+        return [
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nrequest-id: req_bench\r\n"
+            b"content-length: %d\r\n\r\n%b" % (len(body), body)
+        ]
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
+        b"cache-control: no-cache\r\nrequest-id: req_bench\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    events = [b"%x\r\n%b\r\n" % (len(e), e) for e in replies.stream(workload.events)]
+    if workload.rate:
+        opening, deltas, closing = events[:3], events[3:-3], events[-3:]
+        return [head + b"".join(opening), *deltas, b"".join(closing) + b"0\r\n\r\n"]
+    whole = head + b"".join(events) + b"0\r\n\r\n"
+    return [whole[at : at + _READ_BYTES] for at in range(0, len(whole), _READ_BYTES)]
