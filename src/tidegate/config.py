@@ -119,7 +119,9 @@ def _master_key_file(environ: Environment) -> Path:
 
 
 def _worker_count(_environ: Environment) -> int:
-    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+    return min(
+        4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
 
 
 NETWORK, STORAGE, UPSTREAMS = "Network", "Storage", "Upstreams"
@@ -217,7 +219,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         section=STORAGE,
         parse=text.path,
         absent=None,
-        help="Prices of your own, laid over the bundled price list.",
+        help="Prices of your own (TOML, see docs/prices.md), laid over the bundled price list. Read "
+        "at the start.",
     ),
     Setting(
         name="allow_upstreams",

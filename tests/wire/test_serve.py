@@ -31,6 +31,7 @@ from tests.wire.serving import (
 from tests.wire.upstream import Upstream
 
 from tidegate.services.vault import derive
+from tidegate.wiring.lock import read_note
 
 TURN = json.dumps(
     {
@@ -294,6 +295,41 @@ def test_a_killed_worker_is_replaced_and_connections_wait(tmp_path: Path) -> Non
         os.kill(server.workers[0], signal.SIGKILL)
         assert get(server, "/healthz")[0] == 200
         assert server.stop() == 0
+
+
+def test_a_database_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        url = f"postgresql://u:hidden@127.0.0.1:{nobody_listens.getsockname()[1]}/d"
+        options = ["--price-file", str(price_file(tmp_path))]
+        env = {"TIDEGATE_DATABASE_URL": url}
+        with start_server(tmp_path, arguments=options, env=env, wait=False) as server:
+            server.wait_log("the database is away")
+            note = read_note(server.data_dir)
+            assert note is not None
+            server.description["addresses"] = [["127.0.0.1", int(note.public_url.split(":")[2])]]
+            assert get(server, "/healthz")[0] == 200
+            assert get(server, "/readyz")[0] == 503
+            assert server.stop() == 0
+            assert "hidden" not in server.logs()
+            assert "Tidegate is ready" not in server.logs()
+
+
+def price_file(tmp_path: Path) -> Path:
+    path = tmp_path / "prices.toml"
+    path.write_text("")
+    return path
+
+
+def test_a_price_file_that_is_wrong_is_told_by_its_own_name(tmp_path: Path) -> None:
+    path = price_file(tmp_path)
+    path.write_text("not prices")
+    options = ["--data-dir", str(tmp_path / "data"), "--price-file", str(path)]
+    env = isolated_environment(tmp_path / "home")
+    done = run_tidegate(["serve", "--listen", "127.0.0.1:0", *options], env=env)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"tidegate: --price-file {path}: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_tls_and_its_renewal(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from tidegate.services.price_book import agent_models
 from tidegate.services.usage import UsageReports
 from tidegate.store.sql.database import SqlStore
 from tidegate.wiring import runtime_dir
-from tidegate.wiring.channel import Channel
+from tidegate.wiring.channel import Channel, leave
 from tidegate.wiring.data_dir import SPOOL
 from tidegate.wiring.logs import Log, adopt_standard_logging, make_log
 from tidegate.wiring.orders import ConsoleOrders, Prepared, Ready
@@ -74,8 +74,10 @@ def services_of(store: SqlStore, orders: ConsoleOrders, drain: SpoolDrain) -> Co
     )
 
 
-async def serve(orders: ConsoleOrders, store: SqlStore, channel: Channel, log: Log) -> None:
-    """Serve until the supervisor says stop, or until it is gone and its last worker too."""
+async def serve(
+    orders: ConsoleOrders, store: SqlStore, channel: Channel, ending: asyncio.Task[str], log: Log
+) -> None:
+    """Serve until the end, which is not before the last worker's."""
     drain = SpoolDrain(Path(orders.place.data_dir) / SPOOL, store, log)
     options = ConsoleOptions(public_url=orders.public_url, version=metadata.version("tidegate"))
     app = create_app(services_of(store, orders, drain), options, log=log)
@@ -96,21 +98,17 @@ async def serve(orders: ConsoleOrders, store: SqlStore, channel: Channel, log: L
     stop = asyncio.Event()
     draining = asyncio.create_task(drain.run(stop))
     serving = asyncio.create_task(server.serve([socket.socket(fileno=orders.listener)]))
-    ending = asyncio.create_task(_until_the_end(orders, channel, log))
     await asyncio.wait({serving, ending, draining}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     stop.set()
     await asyncio.gather(serving, draining)
-    if ending.done() and ending.result() == "orphaned":
-        shutil.rmtree(orders.runtime_dir, ignore_errors=True)
-    ending.cancel()
 
 
 async def prepare(orders: ConsoleOrders, store: SqlStore, channel: Channel) -> bool:
     """Prepare the stores, again and again while the database is away; whether we may serve."""
     fault = await asyncio.to_thread(price_fault, orders.place) if orders.check_prices else ""
     if fault:
-        channel.report(Prepared(fault=fault))
+        channel.report(Prepared(price_fault=fault))
         return False
     while True:
         prepared = await asyncio.to_thread(
@@ -153,9 +151,18 @@ async def _main() -> None:
     adopt_standard_logging(log)
     runtime_dir.hold(Path(orders.runtime_dir))
     store = store_of(place)
-    if await prepare(orders, store, channel):
-        await serve(orders, store, channel, log)
+    ending = asyncio.create_task(_until_the_end(orders, channel, log))
+    preparing = asyncio.create_task(prepare(orders, store, channel))
+    await asyncio.wait({ending, preparing}, return_when=asyncio.FIRST_COMPLETED)
+    if preparing.done() and preparing.result():
+        await serve(orders, store, channel, ending, log)
+    preparing.cancel()
+    if ending.done() and ending.result() == "orphaned":
+        shutil.rmtree(orders.runtime_dir, ignore_errors=True)
+    ending.cancel()
+    store.close()
     await channel.close()
+    leave()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from tidegate.settings_text import Address
@@ -31,6 +32,15 @@ def open_listeners(
         close_all(opened)
         raise
     return opened
+
+
+def listen_for_gateways(path: Path) -> socket.socket:
+    """The console's socket. While the console restarts, requests wait in its queue."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
 
 
 def close_all(listeners: Sequence[socket.socket]) -> None:

@@ -4,6 +4,7 @@ The calls are those of structlog, which is not used itself: importing it takes 0
 every process, most of it for colours.
 """
 
+import contextlib
 import logging
 import sys
 import traceback
@@ -61,8 +62,9 @@ class Log:
         else:
             pairs = "".join(f" {name}={value}" for name, value in shown.items())
             content = f"{now} {level:7} {event}{pairs}".encode("utf-8", "replace")
-        self._stream.write(content + b"\n")
-        self._stream.flush()
+        with contextlib.suppress(OSError):  # nobody reads the log any more; that must stop nothing
+            self._stream.write(content + b"\n")
+            self._stream.flush()
 
 
 def make_log(*, level: str, form: str, process: str) -> Log:

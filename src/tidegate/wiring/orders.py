@@ -61,7 +61,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     setup_token: str = ""  # empty when there is an organization already
     store_fault: str = ""  # the database is away: to be tried again
-    fault: str = ""  # the server cannot start
+    price_fault: str = ""  # the price file is wrong: the server cannot start
+    fault: str = ""  # it cannot for another reason
 
 
 class Command(msgspec.Struct, frozen=True):

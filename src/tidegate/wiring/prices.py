@@ -13,6 +13,9 @@ from tidegate.wiring.channel import Channel
 from tidegate.wiring.orders import Place, Prepared
 
 CACHE_FILE_NAME: Final = "price-book.cache"
+# The override file as it was at the start: a worker that is started again while somebody edits the
+# original must neither fail nor count with other prices than the rest.
+PRICE_FILE_COPY: Final = "price-file.copy"
 
 
 def load_prices(place: Place) -> PriceBook:
@@ -34,7 +37,7 @@ async def _main() -> None:
     channel = await Channel.open()
     place = await channel.orders(Place)
     if place is not None:
-        channel.report(Prepared(fault=price_fault(place)))
+        channel.report(Prepared(price_fault=price_fault(place)))
         await channel.close()
 
 

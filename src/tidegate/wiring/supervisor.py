@@ -10,26 +10,13 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from tidegate.config import Settings
-from tidegate.gateway.options import GatewayOptions
-from tidegate.services.vault import Subkeys
 from tidegate.wiring import setup_link
-from tidegate.wiring.children import Child, Role, end, spawn
-from tidegate.wiring.listening import close_all
+from tidegate.wiring.children import Child, end, spawn
+from tidegate.wiring.crew import Crew
+from tidegate.wiring.listening import bound_port, close_all
 from tidegate.wiring.logs import Log
-from tidegate.wiring.orders import (
-    Command,
-    ConsoleOrders,
-    Place,
-    Prepared,
-    StartFailed,
-    TlsFiles,
-    WorkerOrders,
-)
-from tidegate.wiring.prices import CACHE_FILE_NAME
-from tidegate.wiring.runtime_dir import RuntimeDirectory
+from tidegate.wiring.orders import Command, Prepared, StartFailed
 from tidegate.wiring.tls import read_tls
 
 _BEYOND_DRAIN_S: Final = 5.0  # what a worker may take to end after its drain
@@ -47,28 +34,24 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
+        crew: Crew,
         *,
-        subkeys: Subkeys,
         listeners: Sequence[socket.socket],
+        console_listener: socket.socket,
         public_url: str,
-        runtime: RuntimeDirectory,
         log: Log,
     ) -> None:
         self._settings = settings
-        self._subkeys = subkeys
+        self._crew = crew
         self._listeners = listeners
+        self._console_listener = console_listener
         self._public_url = public_url
-        self._runtime = runtime
         self._log = log
         self._began = time.monotonic()
-        self._place = place_of(settings)
-        self._tls = _tls_of(settings)
         self._cleared = asyncio.Event()  # the stores are prepared: workers get their orders
         self._prepared: asyncio.Future[Prepared] = asyncio.get_running_loop().create_future()
-        self._has_prices = (settings.data_dir / CACHE_FILE_NAME).exists()
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
-        self._console_listener = _console_listener(runtime)
         self._workers_gone, self._workers_alive = os.pipe()
         self._console = self._console_child()
         self._workers = [self._worker_child(n) for n in range(1, settings.workers + 1)]
@@ -80,42 +63,57 @@ class Supervisor:
         for child in (self._console, *self._workers):
             self._tasks[child] = asyncio.create_task(child.keep_running())
         try:
-            if not self._has_prices:
+            if not self._crew.has_prices:
                 await self._unless_stopped(self._make_prices())
             prepared = await self._unless_stopped(_result(self._prepared))
+            self._refuse_faults(prepared)
             self._cleared.set()
             for child in self._tasks:
                 await self._unless_stopped(child.ready.wait())
             self._announce(prepared, ready_fd)
             await self._unless_stopped(asyncio.Event().wait())
         except Stopped:
-            pass
+            return
         finally:
             await self._shut_down()
+
+    def _worker_child(self, number: int) -> Child:
+        role = self._crew.worker(number, alive=self._workers_alive, cleared=self._cleared)
+        return Child(role, self._log)
+
+    def _console_child(self) -> Child:
+        role = self._crew.console(
+            self._console_listener, workers_gone=self._workers_gone, on_prepared=self._on_prepared
+        )
+        return Child(role, self._log)
 
     # -- start ---------------------------------------------------------------
 
     async def _make_prices(self) -> None:
         """On the first start, while the console prepares the stores."""
         process, line = await spawn("tidegate.wiring.prices")
-        line.send(self._place)
+        line.send(self._crew.place)
         report = await line.receive()
         line.close()
         await process.wait()
-        if not isinstance(report, Prepared) or report.fault:
-            raise StartFailed(report.fault if isinstance(report, Prepared) else "No price book.")
+        if not isinstance(report, Prepared):
+            raise StartFailed("The price book could not be made; the log says why.")
+        self._refuse_faults(report)
 
     def _on_prepared(self, prepared: Prepared) -> None:
         """The console reports at each of its starts, and again while the database is away."""
         if prepared.store_fault:
             self._log.error("the database is away, trying again", fault=prepared.store_fault)
             self._cleared.set()  # so that callers are answered meanwhile
-        elif self._prepared.done():
-            return
-        elif prepared.fault:
-            self._prepared.set_exception(StartFailed(prepared.fault))
-        else:
+        elif not self._prepared.done():
             self._prepared.set_result(prepared)
+
+    def _refuse_faults(self, prepared: Prepared) -> None:
+        if prepared.price_fault:
+            path = self._settings.price_file
+            raise StartFailed(f"--price-file {path}: {prepared.price_fault}")
+        if prepared.fault:
+            raise StartFailed(prepared.fault)
 
     def _announce(self, prepared: Prepared, ready_fd: int | None) -> None:
         took_s = round(time.monotonic() - self._began, 3)
@@ -132,14 +130,14 @@ class Supervisor:
     def _description(self, took_s: float) -> dict[str, Any]:
         return {
             "public_url": self._public_url,
-            "addresses": [listener.getsockname()[:2] for listener in self._listeners],
+            "addresses": [[s.getsockname()[0], bound_port(s)] for s in self._listeners],
             "pid": os.getpid(),
             "workers": [worker.pid for worker in self._workers],
             "console": self._console.pid,
             "seconds": took_s,
         }
 
-    # -- while it runs -------------------------------------------------------
+    # -- signals -------------------------------------------------------------
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -160,12 +158,12 @@ class Supervisor:
                 self._on_stop()
             return
         try:
-            self._tls = read_tls(cert, key)
+            self._crew.tls = read_tls(cert, key)
         except StartFailed as fault:
             self._log.error("the TLS files are unusable, the old ones stay", fault=str(fault))
             return
         for worker in self._workers:
-            worker.send(Command("tls", self._tls))
+            worker.send(Command("tls", self._crew.tls))
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`; Stopped on a signal, StartFailed when a child gives up."""
@@ -193,7 +191,6 @@ class Supervisor:
         self._console.stop(Command("stop"))
         await end([self._console], self._running([self._console]))
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        self._console_listener.close()
         os.close(self._workers_gone)
         os.close(self._workers_alive)
 
@@ -201,110 +198,28 @@ class Supervisor:
         for worker in self._workers:
             worker.stop(Command("drain"))
         running = self._running(self._workers)
-        if running and not self._stop_now.is_set():
+        if running and self._cleared.is_set() and not self._stop_now.is_set():
             self._log.info("draining", longest_s=self._settings.drain_timeout_s)
-            stop_now = asyncio.create_task(self._stop_now.wait())
-            drained = asyncio.ensure_future(asyncio.wait(running))
-            longest_s = self._settings.drain_timeout_s + _BEYOND_DRAIN_S
-            await asyncio.wait(
-                {drained, stop_now}, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            stop_now.cancel()
+            await self._drained(running)
         for worker in self._workers:
             worker.stop(Command("stop"))
         await end(self._workers, self._running(self._workers))
+
+    async def _drained(self, running: Sequence[asyncio.Task[None]]) -> None:
+        """Until these workers have ended, or a second signal comes, or time is up."""
+        drained = asyncio.ensure_future(asyncio.wait(running))
+        stop_now = asyncio.create_task(self._stop_now.wait())
+        longest_s = self._settings.drain_timeout_s + _BEYOND_DRAIN_S
+        await asyncio.wait(
+            {drained, stop_now}, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        drained.cancel()
+        stop_now.cancel()
 
     def _running(self, children: Sequence[Child]) -> list[asyncio.Task[None]]:
         found = [self._tasks[child] for child in children if child in self._tasks]
         return [task for task in found if not task.done()]
 
-    # -- children ------------------------------------------------------------
-
-    def _worker_child(self, number: int) -> Child:
-        name = f"worker-{number}"
-        role = Role(
-            name=name,
-            module="tidegate.wiring.worker",
-            orders=lambda: self._worker_orders(name),
-            descriptors=[*(s.fileno() for s in self._listeners), self._workers_alive],
-            cleared=self._cleared,
-        )
-        return Child(role, self._log)
-
-    def _worker_orders(self, name: str) -> WorkerOrders:
-        return WorkerOrders(
-            place=self._place,
-            name=name,
-            options=gateway_options(self._settings, str(self._runtime.console_socket)),
-            subkeys=Subkeys(lookup=self._subkeys.lookup, credential=self._subkeys.credential),
-            listeners=tuple(listener.fileno() for listener in self._listeners),
-            drain_timeout_s=self._settings.drain_timeout_s,
-            tls=self._tls,
-        )
-
-    def _console_child(self) -> Child:
-        role = Role(
-            name="console",
-            module="tidegate.wiring.console",
-            orders=self._console_orders,
-            descriptors=[self._console_listener.fileno(), self._workers_gone],
-            cleared=_already(),
-            on_prepared=self._on_prepared,
-        )
-        return Child(role, self._log)
-
-    def _console_orders(self) -> ConsoleOrders:
-        return ConsoleOrders(
-            place=self._place,
-            subkeys=self._subkeys,
-            public_url=self._public_url,
-            listener=self._console_listener.fileno(),
-            workers_gone=self._workers_gone,
-            runtime_dir=str(self._runtime.path),
-            setup=not self._prepared.done(),
-            check_prices=self._has_prices,
-        )
-
-
-def place_of(settings: Settings) -> Place:
-    """What every child is told."""
-    return Place(
-        data_dir=str(settings.data_dir),
-        database_url=settings.database_url,
-        price_file=str(settings.price_file or ""),
-        log_level=settings.log_level,
-        log_format=settings.log_format,
-    )
-
-
-def gateway_options(settings: Settings, console_socket: str) -> GatewayOptions:
-    """The settings of the same names, and where the console is."""
-    names = {field.name for field in msgspec.structs.fields(GatewayOptions)} - {"console_socket"}
-    values = {name: getattr(settings, name) for name in names}
-    values["upstream_ca"] = str(settings.upstream_ca or "")
-    return GatewayOptions(console_socket=console_socket, **values)
-
 
 async def _result(future: asyncio.Future[T]) -> T:
     return await future
-
-
-def _already() -> asyncio.Event:
-    event = asyncio.Event()
-    event.set()
-    return event
-
-
-def _tls_of(settings: Settings) -> TlsFiles | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    return read_tls(settings.tls_cert, settings.tls_key)
-
-
-def _console_listener(runtime: RuntimeDirectory) -> socket.socket:
-    """The console's socket is ours too: while the console restarts, requests wait in its queue."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(runtime.console_socket))
-    listener.listen(512)
-    listener.setblocking(False)
-    return listener

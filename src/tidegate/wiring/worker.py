@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
@@ -13,13 +14,15 @@ from tidegate.gateway.directory import Directory
 from tidegate.gateway.server import Gateway
 from tidegate.gateway.spool import SpoolWriter
 from tidegate.wiring import runtime_dir
-from tidegate.wiring.channel import Channel
+from tidegate.wiring.channel import Channel, leave
 from tidegate.wiring.data_dir import SPOOL
 from tidegate.wiring.logs import Log, adopt_standard_logging, make_log
 from tidegate.wiring.orders import Ready, WorkerOrders
 from tidegate.wiring.prices import load_prices
 from tidegate.wiring.stores import store_of
 from tidegate.wiring.tls import tls_context
+
+_FIRST_SNAPSHOT_S: Final = 5.0  # an answer of 503 is better than none
 
 
 class Worker:
@@ -67,7 +70,7 @@ class Worker:
 
     async def _load_directory(self) -> None:
         try:
-            await self._directory.refresh()
+            await asyncio.wait_for(self._directory.refresh(), _FIRST_SNAPSHOT_S)
         except Exception as fault:  # noqa: BLE001 - whatever ails the store: we answer 503 until it is back
             self._log.error("the directory cannot be read", fault=str(fault))
 
@@ -114,6 +117,7 @@ async def _main() -> None:
     adopt_standard_logging(log)
     runtime_dir.hold(Path(orders.options.console_socket).parent)
     await Worker(orders, log).run(channel)
+    leave()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import msgspec
 
 from tidegate.config import load
 from tidegate.gateway.options import GatewayOptions
+from tidegate.wiring.crew import gateway_options, place_of
 from tidegate.wiring.orders import Place
-from tidegate.wiring.supervisor import gateway_options, place_of
 
 HOME = {"HOME": "/home/ada"}
 
@@ -31,6 +31,6 @@ def test_no_place_is_told_the_master_key() -> None:
         load({}, HOME), master_key="hidden", price_file=Path("/prices.toml")
     )
     place = place_of(settings)
-    assert place.price_file == "/prices.toml"
+    assert place.price_file == str(settings.data_dir / "price-file.copy")
     assert b"hidden" not in msgspec.json.encode(place)
     assert msgspec.json.decode(msgspec.json.encode(place), type=Place) == place
