@@ -75,8 +75,8 @@ def _run_server_command(name: str, arguments: list[str]) -> None:
     # what only the server extra installs, so they are loaded when asked for, not before.
     try:
         module = import_module(f"tidegate.cli.{name}")
+        module.app(args=arguments, prog_name=f"tidegate {name}")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "tidegate":
             raise
         raise CommandError(_INSTALL_SERVER.format(name=name, missing=error.name)) from None
-    module.app(args=arguments, prog_name=f"tidegate {name}")

@@ -73,7 +73,7 @@ class LaunchFacts:
 
 @dataclass(frozen=True, slots=True)
 class LaunchUsage:
-    """What the requests of one launch used."""
+    """What the requests of one launch used; the subscription's cost is a part of the cost."""
 
     requests: int
     tokens: int

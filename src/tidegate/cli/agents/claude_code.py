@@ -46,7 +46,7 @@ _MANAGED_ELSEWHERE: Final = "/etc/claude-code/managed-settings.json"
 
 def prepare(launch: Launch, arguments: Sequence[str]) -> Prepared:
     """Write the settings of this run; the developer's own `--settings` is merged into them."""
-    _check_managed(Path(_MANAGED.get(sys.platform, _MANAGED_ELSEWHERE)), launch.base_url)
+    check_managed(Path(_MANAGED.get(sys.platform, _MANAGED_ELSEWHERE)), launch.base_url)
     rest, given = _take_settings(arguments, launch.folder)
     variables = {
         "ANTHROPIC_BASE_URL": launch.base_url,
@@ -143,7 +143,7 @@ def _blocks(launch: Launch, given: Mapping[str, Any]) -> list[Mapping[str, Any]]
     return [*blocks, _env_of(given)]
 
 
-def _check_managed(file: Path, base_url: str) -> None:
+def check_managed(file: Path, base_url: str) -> None:
     """Managed settings beat ours: do not start where they would take the key to another host."""
     managed = _env_of(load_object(file) or {})
     if str(managed.get("ANTHROPIC_BASE_URL", base_url)).rstrip("/") != base_url:

@@ -1,0 +1,63 @@
+"""The calls to the server: where the key goes, and where it does not."""
+
+import socket
+
+import pytest
+from tests.unit.cli.world import KEY, FakeServer, fake_server
+
+from tidegate.cli.server_api import ServerApi, ServerError
+
+
+def test_launch_facts(server: FakeServer) -> None:
+    server.answer_launch(providers={"anthropic": True, "openai": False}, allow_own=False)
+    facts = ServerApi(server.base_url).launch(KEY, timeout_s=5)
+    assert facts.providers == {"anthropic"}
+    assert not facts.allow_own
+    assert facts.models[0].cost["input"] == 3.0
+    assert server.asked[0][2]["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_base_url_with_a_path(server: FakeServer) -> None:
+    server.answer("/team/api/launches/lch_1/usage", {})
+    with pytest.raises(ServerError):
+        ServerApi(f"{server.base_url}/team").launch_usage(KEY, "lch_1", timeout_s=5)
+    assert server.paths == ["/team/api/launches/lch_1/usage"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(server: FakeServer, status: int) -> None:
+    with fake_server() as elsewhere:
+        server.answer("/api/launch", {}, status, location=f"{elsewhere.base_url}/api/launch")
+        with pytest.raises(ServerError, match="answers with a redirect"):
+            ServerApi(server.base_url).launch(KEY, timeout_s=5)
+        assert elsewhere.asked == []
+
+
+def test_loopback_is_asked_directly(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert ServerApi(server.base_url).launch(KEY, timeout_s=5).agent == "claude_code"
+
+
+def test_another_machine_is_asked_through_the_proxy(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.base_url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(ServerError):
+        ServerApi("http://gw.example").launch(KEY, timeout_s=5)
+    assert server.paths == ["http://gw.example/api/launch"]
+
+
+def test_a_silent_server_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(ServerError, match="no answer in time"):
+            ServerApi(f"http://127.0.0.1:{port}").launch(KEY, timeout_s=0.05)
+
+
+def test_the_key_is_in_no_message(server: FakeServer) -> None:
+    server.answer("/api/launch", b"\xff", 200)
+    with pytest.raises(ServerError) as raised:
+        ServerApi(server.base_url).launch(KEY, timeout_s=5)
+    assert KEY not in str(raised.value)
