@@ -38,25 +38,33 @@ class Exchange:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The request's body as JSON, or nothing if it is something else."""
-        body = self.request.body
-        if self.request.header("content-encoding") == "zstd":
-            body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
-        try:
-            value = json.loads(body)
-        except ValueError:
-            return {}
-        return value if isinstance(value, dict) else {}
+        return payload(self.request)
 
     @property
     def is_main(self) -> bool:
-        """Whether this is a turn of the conversation, not a title or a probe: it offers tools."""
-        payload = self.payload
-        items = payload.get("input")
-        lite = isinstance(items, list) and any(
-            isinstance(item, dict) and item.get("type") == "additional_tools" for item in items
-        )
-        return self.metered and (bool(payload.get("tools")) or lite)
+        return is_turn(self.request)
+
+
+def payload(request: Message) -> dict[str, Any]:
+    """A request's body as JSON, or nothing if it is something else."""
+    body = request.body
+    if request.header("content-encoding") == "zstd":
+        body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def is_turn(request: Message) -> bool:
+    """Whether this is a turn of the conversation, not a title or a probe: it offers tools."""
+    body = payload(request)
+    items = body.get("input")
+    lite = isinstance(items, list) and any(
+        isinstance(item, dict) and item.get("type") == "additional_tools" for item in items
+    )
+    return request.method == "POST" and (bool(body.get("tools")) or lite)
 
 
 class Book:

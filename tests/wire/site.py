@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 from tests.wire.agents import TIMEOUT_S, Program, Run, Workplace
 from tests.wire.authority import Authority
+from tests.wire.book import DEADLINE_S
 from tests.wire.connect_proxy import ConnectProxy
 from tests.wire.http1 import Message
+from tests.wire.raw import RawClient, request
 from tests.wire.scripts import Script, converse
 from tests.wire.serving import RUN, RunningServer, start_server
 from tests.wire.tap import Tap
@@ -26,14 +29,39 @@ ORGANIZATION_SECRETS = {
 
 
 @dataclass
-class Developer:
-    """A member enrolled with one agent, on a machine where that agent is installed."""
+class Key:
+    """A member's enrolment with one agent."""
 
     site: "Site"
-    program: Program
     email: str
-    key: str
+    secret: str
     key_id: str
+    login_code: str
+
+    def usage(self) -> dict[str, Any]:
+        """This key's row in `tidegate admin usage --json`, and its sessions."""
+        totals = self.site.server.admin("usage")
+        rows = [row for row in totals["by_key"] if row["key_id"] == self.key_id]
+        sessions = [one for one in totals["by_session"] if one["key_id"] == self.key_id]
+        return {**(rows[0] if rows else {}), "sessions": sessions}
+
+    def events(self) -> list[dict[str, Any]]:
+        """This key's rows of the ledger, oldest first; call `usage` before, which drains."""
+        address = f"file:{self.site.server.data_dir / 'usage.db'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as ledger:
+            ledger.row_factory = sqlite3.Row
+            rows = ledger.execute(
+                "SELECT * FROM usage_events WHERE key_id = ? ORDER BY started_us", (self.key_id,)
+            )
+            return [dict(row) for row in rows]
+
+
+@dataclass
+class Developer:
+    """A member's machine, on which one agent is installed and logged in."""
+
+    program: Program
+    key: Key
     workplace: Workplace
 
     def launch(
@@ -43,29 +71,12 @@ class Developer:
         timeout_s: float = TIMEOUT_S,
         **environment: str,
     ) -> Run:
-        """`tidegate launch AGENT` with the arguments of a headless run, and further ones."""
+        """`tidegate launch AGENT` with these arguments; `options` are tidegate's own."""
         return self.workplace.run(
             [*TIDEGATE, "launch", *options, self.program.command, *arguments],
             timeout_s=timeout_s,
             **environment,
         )
-
-    def usage(self) -> dict[str, Any]:
-        """The row of this developer's key in `tidegate admin usage --json`, and its sessions."""
-        totals = self.site.server.admin("usage")
-        rows = [row for row in totals["by_key"] if row["key_id"] == self.key_id]
-        sessions = [one for one in totals["by_session"] if one["key_id"] == self.key_id]
-        return {**(rows[0] if rows else {}), "sessions": sessions}
-
-    def events(self) -> list[dict[str, Any]]:
-        """This developer's rows of the ledger, oldest first; call `usage` before, which drains."""
-        address = f"file:{self.site.server.data_dir / 'usage.db'}?mode=ro"
-        with contextlib.closing(sqlite3.connect(address, uri=True)) as ledger:
-            ledger.row_factory = sqlite3.Row
-            rows = ledger.execute(
-                "SELECT * FROM usage_events WHERE key_id = ? ORDER BY started_us", (self.key_id,)
-            )
-            return [dict(row) for row in rows]
 
 
 class Site:
@@ -96,16 +107,38 @@ class Site:
         finally:
             self.upstream.script = converse
 
+    def enroll(self, agent: str) -> "Key":
+        """Enrol a new member with an agent."""
+        email = f"dev{next(self._numbers)}@acme.example"
+        enrolled = self.server.admin("enroll", "--email", email, "--agent", agent)
+        self.wait_known(enrolled["key"])
+        return Key(self, email, enrolled["key"], enrolled["key_id"], enrolled["login_code"])
+
+    def wait_known(self, secret: str, *, status: int = 400) -> None:
+        """Wait until the gateway's directory has a change: it is refreshed within a second.
+
+        Asked with a broken body on a path that is not metered: a known key gets as far as that.
+        """
+        probe = request("/v1/messages/count_tokens", b"{", f"Authorization: Bearer {secret}")
+        deadline = time.monotonic() + DEADLINE_S
+        with RawClient(self.server.port) as client:
+            while (seen := client.send(probe).response().status) != status:
+                assert time.monotonic() < deadline, f"still {seen}"
+                time.sleep(0.02)
+
     def hire(self, program: Program) -> Developer:
         """Enrol a new member, and log in on a new machine."""
-        number = next(self._numbers)
-        email = f"dev{number}@acme.example"
-        enrolled = self.server.admin("enroll", "--email", email, "--agent", program.enrolled_as)
-        workplace = Workplace(self.folder / f"dev{number}")
+        key = self.enroll(program.enrolled_as)
+        workplace = Workplace(self.folder / key.email.partition("@")[0])
         workplace.install(program)
-        run = workplace.run([*TIDEGATE, "login", self.tap.url, enrolled["login_code"]])
+        run = workplace.run([*TIDEGATE, "login", self.tap.url, key.login_code])
         assert run.status == 0, run.said
-        return Developer(self, program, email, enrolled["key"], enrolled["key_id"], workplace)
+        return Developer(program, key, workplace)
+
+    @property
+    def server_url(self) -> str:
+        """The gateway without the tap, for clients whose bytes need no second look."""
+        return f"http://127.0.0.1:{self.server.port}"
 
     def mark(self) -> "Mark":
         """Remember this moment, to look only at what comes after it."""

@@ -1,6 +1,7 @@
 """A recording TCP tap between an agent and the gateway: sees what the agent sent and got."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.wire.http1 import Message, split_requests, split_responses
@@ -26,8 +27,9 @@ class Tapped:
 class Tap(LoopThread):
     """Listens first and is led to its target later, as the target must know the tap's address."""
 
-    def __init__(self) -> None:
+    def __init__(self, spoil: Callable[[bytes], bytes] = bytes) -> None:
         super().__init__()
+        self._spoil = spoil  # what becomes of the agent's bytes; their number must stay
         self.port = 0
         self.connections: list[Tapped] = []
         self._target: tuple[str, int] | None = None
@@ -58,7 +60,7 @@ class Tap(LoopThread):
             far_reader, far_writer = await asyncio.open_connection(*self._target)
             try:
                 await asyncio.gather(
-                    pump(reader, far_writer, tapped.upward),
+                    pump(reader, far_writer, tapped.upward, self._spoil),
                     pump(far_reader, writer, tapped.downward),
                 )
             finally:
@@ -72,14 +74,17 @@ class Tap(LoopThread):
 
 
 async def pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, record: bytearray | None = None
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    record: bytearray | None = None,
+    spoil: Callable[[bytes], bytes] = bytes,
 ) -> None:
     """Carry bytes one way until the end, and pass the end on."""
     try:
         while chunk := await reader.read(65536):
             if record is not None:
                 record += chunk
-            writer.write(chunk)
+            writer.write(spoil(chunk))
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()

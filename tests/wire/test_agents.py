@@ -154,7 +154,7 @@ def check_ledger(case: Case, developer: Developer, mark: Mark, turn: Exchange) -
     """The ledger equals the upstream's book to the token and the nano-dollar."""
     bills = [exchange.bill for exchange in mark.exchanges if exchange.bill is not None]
     assert len(bills) == sum(exchange.metered for exchange in mark.exchanges)
-    usage = developer.usage()
+    usage = developer.key.usage()
     due = expected(bills, own=case.own)
     assert {name: usage[name] for name in due} == due
     assert usage["estimated"] == usage["price_unknown"] == 0
@@ -171,7 +171,7 @@ def expected(bills: list[Bill], *, own: bool) -> dict[str, int]:
 
 
 def check_attribution(case: Case, developer: Developer, mark: Mark, turn: Exchange) -> None:
-    events = developer.events()
+    events = developer.key.events()
     launches = {event["launch_id"] for event in events}
     assert len(launches) == 1
     assert launches.pop().startswith("lch_")
