@@ -122,8 +122,10 @@ class World:
 
 
 @contextmanager
-def made_world(data_dir: Path, *, public_url: str = PUBLIC_URL) -> Iterator[World]:
-    store = open_store(data_dir=data_dir)
+def made_world(
+    data_dir: Path, *, public_url: str = PUBLIC_URL, migrate: bool = True
+) -> Iterator[World]:
+    store = open_store(data_dir=data_dir, migrate=migrate)
     try:
         yield World(store, ConsoleOptions(public_url=public_url, version="0.1.0"))
     finally:

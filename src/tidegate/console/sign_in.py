@@ -33,7 +33,7 @@ class SignIn:
         offer = await run_in_threadpool(self._logins.peek_sign_in, _token(request))
         if offer is None:
             return self._invalid(request)
-        return self._web.page(request, "sign_in_confirm.html", offer=offer)
+        return self._web.page(request, "sign_in_confirm.html", with_form=True, offer=offer)
 
     async def sign_in(self, request: Request) -> Response:
         self._web.refuse_hurried(request)
@@ -58,8 +58,7 @@ class SignIn:
         self._web.refuse_hurried(request)
         if not await run_in_threadpool(self._logins.setup_open, _token(request)):
             return self._invalid(request)
-        values = dict.fromkeys(_FIELDS, "")
-        return self._web.page(request, "setup.html", values=values, faults={})
+        return self._setup_page(request, dict.fromkeys(_FIELDS, ""), {})
 
     async def set_up(self, request: Request) -> Response:
         self._web.refuse_hurried(request)
@@ -77,8 +76,16 @@ class SignIn:
             return self._invalid(request)
         except Refused as refused:
             faults = {refused.field: refused.message}
-            return self._web.page(request, "setup.html", status=422, values=values, faults=faults)
+            return self._setup_page(request, values, faults)
         return self._enter(secret)
+
+    def _setup_page(
+        self, request: Request, values: dict[str, str], faults: dict[str, str]
+    ) -> Response:
+        status = 422 if faults else 200
+        return self._web.page(
+            request, "setup.html", status=status, with_form=True, values=values, faults=faults
+        )
 
     def _enter(self, login_secret: str) -> Response:
         response = RedirectResponse("/", _SEE_OTHER)

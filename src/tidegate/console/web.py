@@ -132,11 +132,17 @@ class Web:
     # pages
 
     def page(
-        self, request: Request, template: str, *, status: int = 200, **context: Any
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        with_form: bool = False,
+        **context: Any,
     ) -> HTMLResponse:
-        """A page; its forms carry a token, for which a visitor without a login gets a cookie."""
+        """A page. One with a form for a visitor without a login comes with a cookie for it."""
         owner = self._form_owner(request)
-        made = "" if owner else new_token()
+        made = "" if owner or not with_form else new_token()
         token = csrf.token_for(owner or made)
         body = self.templates.get_template(template).render(csrf=token, **context)
         response = HTMLResponse(body, status)

@@ -33,6 +33,7 @@ def test_every_answer_is_hardened(client: TestClient, path: str) -> None:
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["cache-control"] == "no-store"
+    assert "set-cookie" not in headers
     assert "strict-transport-security" not in headers
 
 
@@ -57,8 +58,10 @@ def test_only_own_hosts_are_served(client: TestClient, host: str, status: int) -
 
 def test_over_tls_browsers_are_told_to_stay_there(empty_world: World) -> None:
     options = ConsoleOptions("https://tidegate.example")
-    client = TestClient(create_app(empty_world.services, options), "https://tidegate.example")
-    response = client.get("/")
+    app = create_app(empty_world.services, options, clock=empty_world.clock)
+    client = TestClient(app, "https://tidegate.example")
+    link = f"/setup/{empty_world.services.logins.make_setup_token()}"
+    response = client.get(link)
     assert response.headers["strict-transport-security"] == "max-age=31536000"
     cookie = response.headers["set-cookie"]
     assert cookie.startswith("__Host-tidegate_form=")

@@ -62,8 +62,9 @@ def test_same_files_same_bytes(tmp_path: Path) -> None:
     first = pack(DIST, root)
     (root / "__pycache__" / "x.pyc").write_text("noise")
     (root / ".hidden").write_text("noise")
-    (root / "__init__.py").touch()
     assert pack(DIST, root) == first
+    with zipfile.ZipFile(io.BytesIO(first.content)) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     (root / "__init__.py").write_text("changed = True\n")
     assert pack(DIST, root).sha256 != first.sha256
 

@@ -1,0 +1,44 @@
+"""Chromium as the browser tests and the pictures use it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from tests.browser.world import World
+
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+HEIGHT_PX = 900
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_executable(), args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+def _executable() -> str:
+    chosen = os.environ.get("TIDEGATE_TEST_CHROMIUM", "")
+    for name in (chosen, *_NAMES):
+        if name and (path := shutil.which(name)):
+            return path
+    raise RuntimeError("The browser tests need Chromium: run tools/install_chromium.sh")
+
+
+def sign_in(context: BrowserContext, world: World) -> None:
+    """Give the browser the cookie of a new login of the owner."""
+    url = world.options.public_url
+    context.add_cookies([{"name": "tidegate_login", "value": world.login(), "url": url}])
