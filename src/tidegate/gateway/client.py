@@ -1,7 +1,8 @@
 """A client's connection: requests in, answers out, in order. HTTP/1.0 and 1.1.
 
-One request is served at a time; what a client pipelines meanwhile waits, bounded, and reading goes
-on all the same: only a connection that is read tells that its client has left.
+One request is served at a time, and none while the client does not read its answers. What it
+sends meanwhile waits, bounded, and reading goes on all the same: only a connection that is read
+tells that its client has left.
 """
 
 import asyncio
@@ -68,6 +69,7 @@ class ClientConnection(asyncio.Protocol):
         "_lingering",
         "_parser",
         "_pending",
+        "_pending_bytes",
         "_queue",
         "_reading",
         "_request",
@@ -88,6 +90,7 @@ class ClientConnection(asyncio.Protocol):
         self._serving: Request | None = None
         self._turn: Turn | None = None
         self._pending: list[bytes] = []
+        self._pending_bytes = 0
         self._head_bytes = 0
         self._in_head = False
         self._body_since = 0.0
@@ -120,11 +123,13 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._leave()
-        return False
+        self.deadline = self._host.now() + self._host.options.write_timeout_s
+        return False  # the transport closes once all that was written is delivered
 
     def _leave(self) -> None:
         turn, self._turn = self._turn, None
         self._queue.clear()
+        self._drop_pending()
         if turn is not None:
             turn.client_gone()
 
@@ -139,6 +144,7 @@ class ClientConnection(asyncio.Protocol):
         self.deadline = 0.0 if self._serving is not None else self.deadline
         if self._turn is not None:
             self._turn.client_resumed()
+        self._next()
 
     def expired(self) -> None:
         """A deadline of this connection has passed."""
@@ -162,9 +168,10 @@ class ClientConnection(asyncio.Protocol):
             self._lingering += len(data)
             if self._lingering > _LINGER_BYTES:
                 self.transport.abort()
-        elif self._serving is not None or self._broken is not None:
+        elif self._serving is not None or self.paused or self._broken is not None:
             self._pending.append(data)
-            if sum(map(len, self._pending)) > _PIPELINE_BYTES and self._reading:
+            self._pending_bytes += len(data)
+            if self._pending_bytes > _PIPELINE_BYTES and self._reading:
                 self._reading = False
                 self.transport.pause_reading()
         else:
@@ -208,8 +215,14 @@ class ClientConnection(asyncio.Protocol):
         self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        assert self._request is not None
-        self._request.add_header(name, value or b"")
+        if self._in_head:
+            assert self._request is not None
+            self._request.add_header(name, value or b"")
+            return
+        # A trailer: it comes after all decisions, so it is not taken for a header.
+        self._head_bytes += len(name) + len(value or b"") + 4
+        if self._head_bytes > self._host.options.head_limit_bytes:
+            raise HeadRefused(431, "the request's trailers are too large")
 
     def on_headers_complete(self) -> None:
         request = self._request
@@ -217,13 +230,14 @@ class ClientConnection(asyncio.Protocol):
         self._in_head = False
         self._body_since = self._host.now()
         request.method = self._parser.get_method()
-        request.http10 = self._parser.get_http_version() != "1.1"
-        request.keep_alive = self._parser.should_keep_alive()
         request.upgrade = self._parser.should_upgrade()
-        size = len(request.target) + sum(len(n) + len(v) + 4 for _, n, v in request.headers)
+        request.keep_alive = self._parser.should_keep_alive() and not request.upgrade
+        size = self._head_bytes = len(request.target) + sum(
+            len(n) + len(v) + 4 for _, n, v in request.headers
+        )
         if size > self._host.options.head_limit_bytes:
             raise HeadRefused(431, "the request's head is too large")
-        request.check_head()
+        request.check_head(self._parser.get_http_version())
         if request.length > self._host.options.body_limit_bytes:
             request.keep_alive = False
             request.body_bytes = request.length
@@ -238,13 +252,12 @@ class ClientConnection(asyncio.Protocol):
         request = self._request
         if request is None:
             return
-        request.body_bytes += len(body)
+        request.add_body(body)
         if request.body_bytes > self._host.options.body_limit_bytes:
             request.keep_alive = False
             self._request = None
             self._queue.append(request)
             raise HeadRefused(413, "the body is too large")
-        request.parts.append(body)
 
     def on_message_complete(self) -> None:
         request = self._request
@@ -268,19 +281,30 @@ class ClientConnection(asyncio.Protocol):
             self._advancing = False
 
     def _advance(self) -> None:
-        while self._serving is None and not self._lingering and not self.transport.is_closing():
+        while self._ready:
             if self._queue:
                 self._start(self._queue.popleft())
             elif self._broken is not None:
                 self._refuse(self._broken)
                 return
             elif self._pending:
-                data, self._pending = b"".join(self._pending), []
+                data = b"".join(self._pending)
+                self._drop_pending()
                 self._resume_reading()
                 self._feed(data)
             else:
                 self._rest()
                 return
+
+    @property
+    def _ready(self) -> bool:
+        """Whether another answer can be begun."""
+        return not (
+            self._serving is not None
+            or self.paused
+            or self._lingering
+            or self.transport.is_closing()
+        )
 
     def _start(self, request: Request) -> None:
         self._serving = request
@@ -302,11 +326,14 @@ class ClientConnection(asyncio.Protocol):
         elif request is None or self._in_head:
             self.deadline = self.deadline or self._host.now() + options.head_timeout_s
         else:
-            self._body_since = self._body_since or self._host.now()
             self.deadline = self._body_deadline(request)
             if request.expects_continue:
                 request.expects_continue = False
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _drop_pending(self) -> None:
+        self._pending = []
+        self._pending_bytes = 0
 
     def _resume_reading(self) -> None:
         if not self._reading:
@@ -329,7 +356,7 @@ class ClientConnection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         self._lingering = 1
-        self._pending.clear()
+        self._drop_pending()
         self._resume_reading()
         self.deadline = self._host.now() + _LINGER_S
         if self.transport.can_write_eof():
@@ -381,9 +408,8 @@ class ClientConnection(asyncio.Protocol):
         """End the answer regularly and go on with the next request."""
         if self._framing is Framing.CHUNKED:
             self.transport.write(b"0\r\n\r\n")
-        request, self._serving, self._turn = self._serving, None, None
-        if request is not None and request.upgrade:
-            self._close_after = True
+        self._serving = self._turn = None
+        self._body_since = self._host.now()  # of a request that begun to come meanwhile
         if self._broken is not None and self._broken.status == 413 and self._close_after:
             self._broken = None
             self._linger()

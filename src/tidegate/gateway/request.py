@@ -9,6 +9,9 @@ from typing import Final
 from tidegate.core.headers import Header
 
 _MAX_HEADERS: Final = 256
+_VERSIONS: Final = frozenset(("1.0", "1.1"))
+_SMALL_BYTES: Final = 4 << 10  # a piece of a body that is not worth an object of its own
+_RUN_BYTES: Final = 64 << 10  # how much of small pieces is gathered in one
 
 
 class HeadRefused(Exception):
@@ -52,7 +55,7 @@ class Request:
         self.chunked = False
         self.length = 0
         self.expects_continue = False
-        self.parts: list[bytes] = []
+        self.parts: list[bytes | bytearray] = []
         self.body_bytes = 0
         self.body = b""
 
@@ -64,12 +67,30 @@ class Request:
 
     def add_header(self, raw: bytes, value: bytes) -> None:
         name = raw.lower()
+        value = value.strip(b" \t")  # the parser leaves what stands after it
         self.headers.append((name, raw, value))
         if name not in self.first:
             self.first[name] = value
+        elif name == b"connection":
+            self.first[name] += b"," + value
 
-    def check_head(self) -> None:
+    def add_body(self, piece: bytes) -> None:
+        """Keep a piece of the body. Small ones are gathered: each would cost more than it holds."""
+        self.body_bytes += len(piece)
+        if len(piece) >= _SMALL_BYTES or not self.parts:
+            self.parts.append(piece)
+            return
+        last = self.parts[-1]
+        if isinstance(last, bytearray) and len(last) < _RUN_BYTES:
+            last += piece
+        else:
+            self.parts.append(bytearray(piece))
+
+    def check_head(self, version: str) -> None:
         """Refuse what could be read in two ways. Raises HeadRefused."""
+        if version not in _VERSIONS:
+            raise HeadRefused(505, "the versions of HTTP accepted are 1.0 and 1.1")
+        self.http10 = version == "1.0"
         if not self.target.startswith(b"/"):
             raise HeadRefused(400, "the request target must be a path")
         if len(self.headers) > _MAX_HEADERS:
@@ -80,30 +101,35 @@ class Request:
                 hosts += 1
             elif name == b"transfer-encoding":
                 codings += 1
-                if value.strip().lower() != b"chunked":
+                if value.lower() != b"chunked":
                     raise HeadRefused(400, "the only transfer coding accepted is chunked")
             if b"\n" in value or b"\r" in value or b"\0" in value:
                 raise HeadRefused(400, "a header value holds a control character")
-        if hosts != 1 or not self.first[b"host"].strip():
+        if hosts != 1 or not self.first[b"host"]:
             raise HeadRefused(400, "exactly one Host header is required")
         if codings > 1 or (codings and (self.http10 or b"content-length" in self.first)):
             raise HeadRefused(400, "the body's length is ambiguous")
         self._read_framing(bool(codings))
+        if self.upgrade and (codings or self.length):
+            # The parser takes an upgrade for the head's end of HTTP and would not read the body.
+            raise HeadRefused(400, "a request with a body cannot ask for another protocol")
 
     def _read_framing(self, chunked: bool) -> None:
         self.chunked = chunked
-        length = self.first.get(b"content-length", b"0").strip()
+        length = self.first.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 15:
             raise HeadRefused(400, "Content-Length is not a number")
         self.length = int(length)
         expect = self.first.get(b"expect")
         if expect is not None:
-            if expect.strip().lower() != b"100-continue":
+            if expect.lower() != b"100-continue":
                 raise HeadRefused(417, "the only expectation accepted is 100-continue")
             self.expects_continue = not self.http10 and bool(self.length or chunked)
         self.path = self.target.partition(b"?")[0].decode("latin-1")
 
     def close_body(self) -> None:
         """Join what arrived; after this `body` is the very bytes received."""
-        self.body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+        first = self.parts[0] if self.parts else b""
+        whole = len(self.parts) <= 1 and isinstance(first, bytes)
+        self.body = bytes(first) if whole else b"".join(self.parts)
         self.parts = []
