@@ -46,7 +46,7 @@ class Outcome(StrEnum):
     """How a request ended."""
 
     OK = "ok"
-    UPSTREAM_ERROR = "upstream_error"  # the upstream answered with an error, or could not be reached
+    UPSTREAM_ERROR = "upstream_error"  # an error answer, or none: it could not be reached
     REFUSED = "refused"  # we answered, the upstream never saw it
     CANCELLED = "cancelled"  # the client left before the end
     CUT = "cut"  # the upstream's answer ended before its terminal event
