@@ -82,10 +82,8 @@ class SpoolDrain:
                 return 0
             reading = _Reading(path, descriptor)
             moved = self._drain_frames(reading)
-            if is_abandoned:
+            if is_abandoned and not reading.overtaken:
                 self._remove(reading)
-        except OffsetMoved:  # another drain is at this file; the next pass looks again
-            return 0
         finally:
             os.close(descriptor)
         return moved
@@ -96,9 +94,10 @@ class SpoolDrain:
         for start, scan in reading.parts(BATCH_EVENTS):
             batch = self._batch(reading, start, scan)
             try:
-                moved += self._usage.record(batch)
-            except EventRefused:
-                moved += self._record_singly(reading, batch)
+                moved += self._record(reading, batch)
+            except OffsetMoved:  # another drain is at this file; the next pass looks again
+                reading.overtaken = True
+                break
         return moved
 
     def _batch(self, reading: "_Reading", start: int, scan: FrameScan) -> SpoolBatch:
@@ -114,8 +113,14 @@ class SpoolDrain:
             self._log.error("drain.damaged", file=reading.path.name, at=start, runs=damaged)
         return SpoolBatch(file=reading.path.name, start=start, end=scan.end, events=events)
 
+    def _record(self, reading: "_Reading", batch: SpoolBatch) -> int:
+        """Write a batch; an event that the ledger refuses is logged and left out."""
+        try:
+            return self._usage.record(batch)
+        except EventRefused:
+            return self._record_singly(reading, batch)
+
     def _record_singly(self, reading: "_Reading", batch: SpoolBatch) -> int:
-        """Write a batch of which the ledger refuses an event; that one is logged and left out."""
         moved = 0
         for index, event in enumerate(batch.events):
             is_last = index == len(batch.events) - 1
@@ -146,6 +151,7 @@ class _Reading:
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self.place = 0
+        self.overtaken = False
         self._descriptor = descriptor
 
     def parts(self, limit: int) -> Iterator[tuple[int, FrameScan]]:

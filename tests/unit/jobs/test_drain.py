@@ -92,6 +92,7 @@ def test_a_repeated_file_adds_nothing(place: Place) -> None:
     sessions = place.store.usage.session_sums("org_1")
     place.abandoned("two", content)
     assert place.drain.run_once() == 0
+    assert (place.names(), place.log.lines) == ([], [])
     assert place.store.usage.ledger_sums("org_1", ()) == sums
     assert place.store.usage.session_sums("org_1") == sessions
     days = place.store.usage.rollup_sums("org_1", (), bucket="day", start_us=0, end_us=1 << 62)

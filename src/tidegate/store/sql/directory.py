@@ -125,11 +125,16 @@ class SqlDirectoryChange(SqlDirectoryReads):
         self._write(sa.insert(t.codes), {**msgspec.structs.asdict(code), "used_us": 0})
 
     def use_code(self, code_hash: str, purpose: str, now_us: int) -> Code | None:
-        code = self.code(code_hash, purpose, now_us)
-        unused = sa.update(t.codes).where(t.codes.c.code_hash == code_hash, t.codes.c.used_us == 0)
-        if code is None or self._write(unused, {"used_us": now_us}) != 1:
+        chosen = t.codes.c.code_hash == code_hash
+        unused = sa.update(t.codes).where(
+            chosen,
+            t.codes.c.purpose == purpose,
+            t.codes.c.used_us == 0,
+            t.codes.c.expires_us > now_us,
+        )
+        if self._write(unused, {"used_us": now_us}) != 1:
             return None
-        return code
+        return self._code(sa.select(t.codes).where(chosen))
 
     def delete_ended_codes(self, now_us: int) -> None:
         self._write(sa.delete(t.codes).where(t.codes.c.expires_us <= now_us))

@@ -101,7 +101,7 @@ class SqlDirectoryReads:
             t.codes.c.used_us == 0,
             t.codes.c.expires_us > now_us,
         )
-        return next((_code(row) for row in self._rows(query)), None)
+        return self._code(query)
 
     def login(self, login_hash: str, now_us: int) -> LoginRecord | None:
         query = sa.select(t.logins).where(
@@ -140,6 +140,11 @@ class SqlDirectoryReads:
                 _stored_credential(row).record for row in self._rows(sa.select(t.credentials))
             ),
         )
+
+    def _code(self, query: "sa.Select[Any]") -> Code | None:
+        names = Code.__struct_fields__
+        codes = (Code(**{name: row[name] for name in names}) for row in self._rows(query))
+        return next(codes, None)
 
     def _rows(self, query: "sa.Select[Any]") -> Sequence[Row]:
         return self._connection.execute(query).mappings().all()
@@ -183,7 +188,3 @@ def _stored_credential(row: Row) -> StoredCredential:
     return StoredCredential(
         record=record, name=row["name"], hint=row["hint"], created_us=row["created_us"]
     )
-
-
-def _code(row: Row) -> Code:
-    return Code(**{name: row[name] for name in Code.__struct_fields__})
