@@ -15,7 +15,7 @@ from tests.wire.authority import Authority
 from tests.wire.book import DEADLINE_S
 from tests.wire.connect_proxy import ConnectProxy
 from tests.wire.http1 import Message
-from tests.wire.raw import RawClient, request
+from tests.wire.raw import RawClient, message_body, request
 from tests.wire.scripts import Script, converse
 from tests.wire.serving import RUN, RunningServer, start_server
 from tests.wire.tap import Tap
@@ -111,18 +111,20 @@ class Site:
         """Enrol a new member with an agent."""
         email = f"dev{next(self._numbers)}@acme.example"
         enrolled = self.server.admin("enroll", "--email", email, "--agent", agent)
-        self.wait_known(enrolled["key"])
+        self.wait_told(enrolled["key"], "provider login")
         return Key(self, email, enrolled["key"], enrolled["key_id"], enrolled["login_code"])
 
-    def wait_known(self, secret: str, *, status: int = 400) -> None:
+    def wait_told(self, secret: str, told: str) -> None:
         """Wait until the gateway's directory has a change: it is refreshed within a second.
 
-        Asked with a broken body on a path that is not metered: a known key gets as far as that.
+        Asked with a login of nobody on a path that is not metered: no answer but a refusal can
+        come, and which one tells what the gateway knows of the key.
         """
-        probe = request("/v1/messages/count_tokens", b"{", f"Authorization: Bearer {secret}")
+        lines = (f"x-tidegate-key: {secret}", "Authorization: Bearer of-nobody")
+        probe = request("/v1/messages/count_tokens", message_body(), *lines)
         deadline = time.monotonic() + DEADLINE_S
         with RawClient(self.server.port) as client:
-            while (seen := client.send(probe).response().status) != status:
+            while told not in (seen := client.send(probe).response().body.decode()):
                 assert time.monotonic() < deadline, f"still {seen}"
                 time.sleep(0.02)
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 from tests.wire.agents import CLAUDE_NEW, CLAUDE_OLD, CODEX, OPENCODE, Program, Run
+from tests.wire.answers import Answer
 from tests.wire.bills import Bill, totals
 from tests.wire.book import Exchange
-from tests.wire.scripts import COMMAND_OUTPUT, FINAL_TEXT
+from tests.wire.scripts import COMMAND_OUTPUT, FINAL_TEXT, converse
 from tests.wire.site import ORGANIZATION_SECRETS, Developer, Mark, Site
 
 pytestmark = pytest.mark.wire
@@ -222,3 +223,32 @@ def test_the_users_own_settings_are_left_alone_and_lose(site: Site) -> None:
     assert run.status == 0, run.said
     assert {exchange.request.header("x-team") for exchange in mark.exchanges} == {"blue"}
     assert json.loads(file.read_text()) == elsewhere
+
+
+def test_a_launch_with_a_disabled_key_says_so_and_starts_nothing(site: Site) -> None:
+    developer = site.hire(CLAUDE_NEW)
+    site.server.admin("key", "update", developer.key.key_id, "--disable")
+    site.wait_told(developer.key.secret, "is disabled")
+    mark = site.mark()
+    run = launch(developer, CASES[1])
+    assert run.status != 0
+    assert "Claude Code" in run.stderr
+    assert run.stdout == ""
+    assert mark.exchanges == []
+
+
+def test_a_key_disabled_between_two_turns_ends_the_session_with_its_message(site: Site) -> None:
+    developer = site.hire(CLAUDE_NEW)
+
+    def disable_after_the_first(exchange: Exchange) -> Answer:
+        site.server.admin("key", "update", developer.key.key_id, "--disable")
+        site.wait_told(developer.key.secret, "is disabled")
+        return converse(exchange)
+
+    with site.script(disable_after_the_first):
+        run = launch(developer, CASES[1])
+    assert run.status == 1, run.said
+    assert "This key is disabled." in run.said
+    usage = developer.key.usage()
+    assert usage["requests"] == 2
+    assert [event["outcome"] for event in developer.key.events()] == ["ok", "refused"]
