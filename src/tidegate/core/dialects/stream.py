@@ -182,18 +182,23 @@ class NamedEventReader(EventStreamReader):
         lines = BytesIO(run).readlines()  # the fastest way to cut at newlines
         names = lines[::3]
         if len(lines) == 3 * len(names) == 3 * lines[2::3].count(b"\n"):
-            skip = self._rules.skip_lines
-            usual = names[len(names) // 2]  # comparing is cheaper than hashing, and mostly decides
-            if usual not in skip:
-                usual = b""
-            return [
-                name + lines[3 * at + 1]
-                for at, name in enumerate(names)
-                if name != usual and name not in skip
-            ]
+            events = self._of_two_lines(names, lines)
+            if not any(event.startswith(b"\n") for event in events):
+                return events
         skip_starts = self._rules.skip_starts
+        pieces = (piece.lstrip(b"\n") for piece in run.split(b"\n\n"))
+        return [event for event in pieces if event and not event.startswith(skip_starts)]
+
+    def _of_two_lines(self, names: list[bytes], lines: list[bytes]) -> list[bytes]:
+        """Pick from a run where every event has two lines and a blank one, as is usual."""
+        skip = self._rules.skip_lines
+        usual = names[len(names) // 2]  # comparing is cheaper than hashing, and mostly decides
+        if usual not in skip:
+            usual = b""
         return [
-            event for event in run.split(b"\n\n") if event and not event.startswith(skip_starts)
+            name + lines[3 * at + 1]
+            for at, name in enumerate(names)
+            if name != usual and name not in skip
         ]
 
     def _is_content(self, head: bytes) -> bool:

@@ -246,6 +246,15 @@ def test_zeros_at_the_end_do_not_take_back_what_was_reported() -> None:
     assert counts == TokenCounts(input=70, cache_read=800, output=9)
 
 
+def test_zeros_in_the_last_chunk_do_not_take_back_what_was_reported() -> None:
+    tokens = chat(
+        chunk({"prompt_tokens": 70, "completion_tokens": 9}, choices=[{"delta": {}}]),
+        chunk({"prompt_tokens": 0, "completion_tokens": 0}),
+        DONE,
+    ).usage.tokens
+    assert tokens == TokenCounts(input=70, output=9)
+
+
 def test_a_first_guess_is_replaced_by_what_the_end_reports() -> None:
     counts = messages(
         start(input_tokens=25_000, output_tokens=1),

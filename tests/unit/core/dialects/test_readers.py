@@ -1,6 +1,7 @@
 """Usage readers at their edges: ends, errors, faults, limits, wrong content types."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -73,6 +74,61 @@ def test_terminal_events(dialect: Dialect, terminal: bytes, failed: bool) -> Non
 
 
 @pytest.mark.parametrize(
+    ("dialect", "terminal"),
+    [
+        (MESSAGES, STOP),
+        (MESSAGES, b'data: {"type":"message_stop"}\n\n'),
+        (MESSAGES, event("error", error={"type": "api_error"})),
+        (RESPONSES, event("response.completed", response={})),
+        (RESPONSES, event("error", code="x")),
+        (CHAT, b"data: [DONE]\n\n"),
+        (CHAT, b'data: {"error":{"type":"server_error"}}\n\n'),
+        (CHAT, b'data: {"id":"' + b"x" * 60 + b'","error":{"type":"server_error"}}\n\n'),
+    ],
+)
+def test_an_end_in_three_reads_is_announced_wherever_it_is_cut(
+    dialect: Dialect, terminal: bytes
+) -> None:
+    for first in range(len(terminal) - 4):
+        for second in {first, first + 1, first + 4, len(terminal) - 1}:
+            observer = reader(dialect, words("first") if dialect is CHAT else START)
+            observer.feed(terminal[:first])
+            observer.feed(terminal[first:second])
+            assert observer.may_end(terminal[second:]), (first, second)
+            observer.feed(terminal[second:])
+            assert observer.done, (first, second)
+
+
+def test_an_error_that_begins_with_much_else_is_announced() -> None:
+    terminal = b'data: {"id":"' + b"x" * 300 + b'","error":{"type":"server_error"}}\n\n'
+    for at in range(len(terminal)):
+        observer = reader(CHAT, words("first"), terminal[:at])
+        assert observer.may_end(terminal[at:]), at
+
+
+def test_an_error_without_the_word_fails_the_stream_but_does_not_end_it() -> None:
+    nameless = b"event: error\ndata: overloaded\n\n"
+    observer = reader(CHAT, words("first"))
+    assert not observer.may_end(nameless)
+    observer.feed(nameless)
+    assert not observer.done
+
+
+def test_a_content_event_after_half_an_event_belongs_to_it() -> None:
+    half = b'data: {"type":"message_delta","usage":{"output_tokens":5}}\n'
+    joined = reader(MESSAGES, START, half, b"event: content_block_delta\n: x\n\n", STOP)
+    assert joined.done
+    assert joined.reported().usage.tokens == TokenCounts(input=9, output=5)
+
+
+def test_a_blank_line_of_returns_within_a_read_is_seen() -> None:
+    two = text("Hi").rstrip(b"\n") + b'\r\rdata: {"type":"message_stop"}\n\n'
+    assert reader(MESSAGES, START, two).done
+    chat = words("Hi").rstrip(b"\n") + b"\r\rdata: [DONE]\n\n"
+    assert reader(CHAT, words("first"), chat).done
+
+
+@pytest.mark.parametrize(
     ("dialect", "chunk"),
     [
         (MESSAGES, text("the word error, a message and a stop")),
@@ -103,6 +159,9 @@ def test_what_comes_after_the_end_is_not_counted() -> None:
     late = event("message_delta", usage={"output_tokens": 99})
     assert reader(MESSAGES, START, STOP, late).reported().usage.tokens.output == 0
     assert reader(MESSAGES, START + STOP + late).reported().usage.tokens.output == 0
+    late = b'data: {"usage":{"prompt_tokens":5,"completion_tokens":99}}\n\n'
+    chat = reader(CHAT, words("Hi") + b"data: [DONE]\n\n" + late)
+    assert chat.reported().usage.tokens.output == 0
 
 
 @pytest.mark.parametrize("rest", [b"data: [DONE]", b"data: [DONE]\n", b"data: [DONE]\r\n"])
@@ -201,6 +260,22 @@ def test_a_long_answer_is_measured_without_being_held() -> None:
     reported = observer.reported()
     assert reported.output_bytes == pytest.approx(5000 * 39, rel=0.02)
     assert reported.output_deltas == pytest.approx(10_000, rel=0.02)
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_memory_is_bounded(dialect: Dialect) -> None:
+    observer = reader(dialect, words("first") if dialect is CHAT else START)
+    piece = {MESSAGES: text("x" * 900), CHAT: words("x" * 900)}.get(
+        dialect, event("response.output_text.delta", delta="x" * 900)
+    )
+    tracemalloc.start()
+    try:
+        for _ in range(5000):
+            observer.feed(bytes(bytearray(piece)))  # a read of its own each time
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 200_000
 
 
 def test_what_is_delivered_is_measured_in_every_form() -> None:
