@@ -65,7 +65,7 @@ def test_a_bomb_is_stopped_early(encoding: str, compress: Callable[[bytes], byte
         StreamDecoder(encoding, 1 << 20).feed(bomb)
 
 
-@pytest.mark.parametrize("name", set(ENCODED) - {"gzip filled up with zeros"})
+@pytest.mark.parametrize("name", [n for n in ENCODED if n != "gzip filled up with zeros"])
 def test_a_cut_body_is_a_fault(name: str) -> None:
     encoding, body = ENCODED[name]
     with pytest.raises(EncodingFault, match="too early"):
