@@ -12,8 +12,9 @@ def main(command: list[str]) -> None:
     if pid == 0:
         os.execv(command[0], command)
     read_until(terminal, b"ready")
-    os.write(terminal, b"\x03")  # Ctrl+C: the terminal sends SIGINT to the whole group
-    read_until(terminal, b"^C")
+    for _ in range(5):
+        os.write(terminal, b"\x03")  # Ctrl+C: the terminal sends SIGINT to the whole group
+        read_until(terminal, b"interrupted")
     os.write(terminal, b"go on\n")
     _, status = os.waitpid(pid, os.WUNTRACED)
     stopped = os.WIFSTOPPED(status)

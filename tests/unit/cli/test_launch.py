@@ -69,7 +69,7 @@ def test_signals_sent_to_us_reach_the_agent(ready: Machine, number: signal.Signa
 
 
 def test_terminal_job_control(ready: Machine) -> None:
-    """Ctrl+C once, a stop that the shell sees, a resume, and the exit code: on a real terminal."""
+    """Each Ctrl+C counts once; a stop that the shell sees, a resume, and the exit code, on a terminal."""
     terminal = Path(__file__).with_name("terminal.py")
     command = [sys.executable, "-m", "tidegate", "launch", "--no-summary", "claude", "stop"]
     outcome = subprocess.run(
@@ -81,7 +81,7 @@ def test_terminal_job_control(ready: Machine) -> None:
         timeout=60,
         check=True,
     )
-    assert json.loads(outcome.stdout) == {"stopped": True, "code": 41}
+    assert json.loads(outcome.stdout) == {"stopped": True, "code": 45}
 
 
 def test_the_summary_is_on_stderr_alone(ready: Machine, server: FakeServer) -> None:

@@ -43,6 +43,7 @@ def test_login_writes_a_private_profile(
     tidegate: Command, machine: Machine, server: FakeServer
 ) -> None:
     server.answer("/api/login", login_reply())
+    machine.profile_file.parent.mkdir(mode=0o755, parents=True)
     previous = os.umask(0)
     try:
         outcome = tidegate("login", f"{server.base_url}/", " CODE-1 ")

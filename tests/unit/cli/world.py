@@ -41,7 +41,7 @@ if action == "await":
         time.sleep(60)
 if action == "stop":
     count = []
-    signal.signal(signal.SIGINT, lambda *_: count.append(1))
+    signal.signal(signal.SIGINT, lambda *_: (count.append(1), os.write(1, b"interrupted\\n")))
     os.write(1, b"ready\\n")
     sys.stdin.readline()
     os.kill(os.getpid(), signal.SIGSTOP)
