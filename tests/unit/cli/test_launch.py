@@ -69,7 +69,7 @@ def test_signals_sent_to_us_reach_the_agent(ready: Machine, number: signal.Signa
 
 
 def test_terminal_job_control(ready: Machine) -> None:
-    """Each Ctrl+C counts once; a stop that the shell sees, a resume, and the exit code, on a terminal."""
+    """Each Ctrl+C counts once; the shell sees a stop, can resume, and gets the exit code."""
     terminal = Path(__file__).with_name("terminal.py")
     command = [sys.executable, "-m", "tidegate", "launch", "--no-summary", "claude", "stop"]
     outcome = subprocess.run(
