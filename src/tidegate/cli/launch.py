@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from tidegate.cli.agents import AGENTS
-from tidegate.cli.agents.setup import AgentSetup, Launch, Mode
+from tidegate.cli.agents.setup import PRIVATE_PREFIX, AgentSetup, Launch, Mode
 from tidegate.cli.child import run_program
 from tidegate.cli.errors import CommandError
 from tidegate.cli.git_context import read_git_context
@@ -62,7 +62,7 @@ def launch(
     facts = ask_server(server, key, setup)
     launch_id = f"lch_{secrets.token_hex(_ID_BYTES)}"
     with tempfile.TemporaryDirectory(
-        prefix="tidegate-", dir=_private_root(), ignore_cleanup_errors=True
+        prefix=PRIVATE_PREFIX, dir=_private_root(), ignore_cleanup_errors=True
     ) as folder:
         plan = Launch(
             base_url=profile_found.base_url,

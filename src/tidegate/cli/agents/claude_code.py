@@ -11,6 +11,7 @@ from typing import Any, Final
 from tidegate.cli.agents.jsonc import load_object, parse_object
 from tidegate.cli.agents.setup import (
     KEY_HEADER,
+    PRIVATE_PREFIX,
     AgentSetup,
     Launch,
     Mode,
@@ -103,7 +104,10 @@ def _settings_at(options: Sequence[str], position: int) -> tuple[str, int] | Non
 def _read_settings(value: str, folder: Path) -> dict[str, Any] | None:
     if value.strip().startswith("{"):
         return parse_object(value)
-    return load_object(folder / value)
+    file = folder / value
+    if file.parent.name.startswith(PRIVATE_PREFIX) and not file.exists():
+        return {}  # of a launch that has ended: Claude Code's hint on how to resume names it
+    return load_object(file)
 
 
 def _header_lines(launch: Launch, given: Mapping[str, Any]) -> Iterator[str]:

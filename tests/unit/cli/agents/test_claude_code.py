@@ -151,6 +151,12 @@ def test_what_is_not_readable_settings_stays(tmp_path: Path, arguments: list[str
     assert rest == arguments
 
 
+def test_settings_of_an_ended_launch_are_dropped(tmp_path: Path) -> None:
+    arguments = ["--settings", str(tmp_path / "tidegate-x1/settings.json"), "--resume", "ID"]
+    rest, _, _ = prepared(tmp_path, *arguments)
+    assert rest == ["--resume", "ID"]
+
+
 def test_a_socket_in_the_settings_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "claude/settings.json", {"env": {"ANTHROPIC_UNIX_SOCKET": "/tmp/x"}})
     with pytest.raises(CommandError, match="leads Claude Code past Tidegate"):
