@@ -124,7 +124,8 @@ class EventStreamReader:
         try:
             self._tally.observe(name, data)
         except Unreadable as error:
-            self._go_blind(str(error))
+            if data:
+                self._go_blind(str(error))
         self.failed = self._tally.failed
         self.done = self._tally.done and (self._terminal in event or ERROR in event)
 
