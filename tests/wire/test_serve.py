@@ -290,9 +290,13 @@ def test_a_killed_console_is_started_again_and_no_request_fails(
         assert server.stop() == 0
 
 
-def test_a_killed_worker_is_replaced_and_connections_wait(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_that_ends_is_replaced_and_connections_wait(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     with start_server(tmp_path) as server:
-        os.kill(server.workers[0], signal.SIGKILL)
+        os.kill(server.workers[0], number)
+        wait_ended(server.workers)
         assert get(server, "/healthz")[0] == 200
         assert server.stop() == 0
 
