@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tidegate.cli.errors import CommandError
+from tidegate.cli.errors import CommandError, system_fault
 from tidegate.config import CONFIG_FLAG, CONFIG_VARIABLE, SETTINGS, ConfigError, Setting, load
 
 app: Final = typer.Typer(
@@ -68,3 +68,5 @@ def serve(
         run(load({**flags, "config": config}), ready_fd=ready_fd)
     except (ConfigError, StartFailed) as fault:
         raise CommandError(str(fault)) from None
+    except OSError as fault:
+        raise CommandError(system_fault(fault)) from None

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from tidegate.services.logins import Logins
 from tidegate.services.organizations import Organizations
@@ -25,9 +25,9 @@ def prepare_store(place: Place, store: SqlStore, subkeys: Subkeys, *, setup: boo
         if not setup or Organizations(store, subkeys).exists():
             return Prepared()
         return Prepared(setup_token=Logins(store, subkeys).make_setup_token())
-    except OperationalError as fault:
-        if place.database_url:  # a server may come back
+    except DatabaseError as fault:
+        if place.database_url and isinstance(fault, OperationalError):  # a server may come back
             return Prepared(store_fault=str(fault.orig))
-        return Prepared(fault=f"The database in {place.data_dir}: {fault.orig}.")
+        return Prepared(fault=f"The database of {place.data_dir}: {fault.orig}.")
     except RuntimeError as fault:  # the schema is of a newer release
         return Prepared(fault=str(fault))

@@ -19,7 +19,7 @@ from tidegate.cli.server_api import Model
 
 _CONTENT: Final = "OPENCODE_CONFIG_CONTENT"
 _CHAT: Final = "tidegate"  # the provider that speaks Chat Completions
-_SMALL_MARKS: Final = ("haiku", "mini", "nano", "small", "flash")
+_SMALL_MARKS: Final = ("haiku", "luna", "mini", "nano", "small", "flash")
 
 
 def prepare(launch: Launch, arguments: Sequence[str]) -> Prepared:
