@@ -6,6 +6,8 @@ wins over the variable, the variable over the file, the file over the default.
 """
 
 import os
+import shutil
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -394,6 +396,20 @@ def child_environment(environ: Environment | None = None) -> dict[str, str]:
         for name, value in environ.items()
         if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     }
+
+
+def admin_command(settings: Settings, environ: Environment | None = None) -> list[str]:
+    """How an administrator of this machine calls `tidegate admin` for this installation."""
+    environ = os.environ if environ is None else environ
+    own = Path(sys.executable).with_name("tidegate")
+    found = shutil.which("tidegate", path=environ.get("PATH"))
+    on_path = found is not None and (not own.exists() or own.samefile(found))
+    words = ["tidegate" if on_path or not own.exists() else str(own), "admin"]
+    if settings.data_dir != _data_dir(environ):
+        words += ["--data-dir", str(settings.data_dir)]
+    if not settings.master_key and settings.master_key_file != _master_key_file(environ):
+        words += ["--master-key-file", str(settings.master_key_file)]
+    return words
 
 
 def runtime_base(environ: Environment | None = None) -> Path:

@@ -79,7 +79,11 @@ async def serve(
 ) -> None:
     """Serve until the end, which is not before the last worker's."""
     drain = SpoolDrain(Path(orders.place.data_dir) / SPOOL, store, log)
-    options = ConsoleOptions(public_url=orders.public_url, version=metadata.version("tidegate"))
+    options = ConsoleOptions(
+        public_url=orders.public_url,
+        version=metadata.version("tidegate"),
+        admin_command=orders.admin_command,
+    )
     app = create_app(services_of(store, orders, drain), options, log=log)
     server = Server(
         uvicorn.Config(
