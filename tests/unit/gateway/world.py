@@ -13,7 +13,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Self
 
-import structlog
 import uvloop
 
 from tidegate.core.model import (
@@ -29,6 +28,7 @@ from tidegate.core.routing import Origin
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.server import Gateway
+from tidegate.services.log import NoLog
 from tidegate.services.price_book import compile_price_book
 from tidegate.services.vault import derive, hash_secret, seal
 
@@ -288,7 +288,7 @@ async def world(
     """Run a gateway whose credentials lead to `upstream`."""
     base = upstream if isinstance(upstream, str) else f"http://127.0.0.1:{upstream.port}"
     source = Source(snapshot(base))
-    log = structlog.wrap_logger(structlog.ReturnLogger())
+    log = NoLog()
     directory = Directory(
         source, lookup=SUBKEYS.lookup, credential=SUBKEYS.credential, log=log, max_age_s=600
     )
