@@ -66,7 +66,9 @@ class Peer:
         self.number = number
 
     def send(self, data: bytes) -> Self:
-        self.writer.write(data)
+        """Send, unless the other side closed already."""
+        if not self.writer.transport.is_closing():
+            self.writer.write(data)
         return self
 
     async def until(self, mark: bytes) -> bytes:
@@ -90,16 +92,23 @@ class Peer:
         """All that comes until the other side closes, or breaks off."""
         received = b""
         async with asyncio.timeout(PATIENCE_S):
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(OSError):
                 while chunk := await self.reader.read(1 << 16):
                     received += chunk
         return received
 
     def reset(self) -> None:
         """Close so that the other side gets a reset."""
+        if self.writer.transport.is_closing():
+            return
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.writer.transport.abort()
+
+    def finish(self) -> None:
+        """Send no more, and go on reading."""
+        if not self.writer.transport.is_closing():
+            self.writer.write_eof()
 
     def close(self) -> None:
         self.writer.close()
@@ -107,7 +116,7 @@ class Peer:
     async def closed(self) -> None:
         """Close and wait until it is."""
         self.writer.transport.abort()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 
 
@@ -144,8 +153,8 @@ class Upstream:
         peer = Peer(reader, writer, self.connections)
         try:
             await self.script(peer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the gateway closed, or the test is over
+        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # the gateway closed, sent something else, or the test is over
         finally:
             peer.close()
             self._peers.append(peer)
@@ -240,9 +249,12 @@ class World:
         """Wait until no request runs."""
         await until(lambda: self.count("requests_running") == 0)
 
-    async def leave(self) -> None:
+    async def send_clients_away(self) -> None:
         for client in self._clients:
             await client.closed()
+
+    async def leave(self) -> None:
+        await self.send_clients_away()
         await self.quiet()
         await until(lambda: self.count("client_connections") == 0)
         self.gateway.abort()
@@ -312,6 +324,7 @@ async def world(
         yield made
         await made.leave()
     finally:
+        await made.send_clients_away()
         gateway.abort()
         if isinstance(upstream, Upstream):
             await upstream.stop()
