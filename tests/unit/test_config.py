@@ -156,9 +156,24 @@ def test_public_url_is_required_beyond_loopback(
         config.require_public_url(settings)
 
 
-def test_public_url_is_an_origin() -> None:
-    assert load({"public_url": "https://Gate.Example:8443/"}, HOME).public_url == (
-        "https://gate.example:8443"
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("https://Gate.Example:8443/", "https://gate.example:8443"),
+        ("https://gate.example:", "https://gate.example"),
+        ("http://[::1]:80", "http://[::1]:80"),
+    ],
+)
+def test_public_url_is_an_origin(text: str, origin: str) -> None:
+    assert load({"public_url": text}, HOME).public_url == origin
+
+
+@pytest.mark.parametrize(
+    "text", ["https://x/team", "https://u@x", "https://$(id)", "https://x;y", "https://ü.example"]
+)
+def test_public_url_is_nothing_else(text: str) -> None:
+    assert "without a path, with a non-Latin host name in its xn-- form" in refusal(
+        {"public_url": text}
     )
 
 
