@@ -131,7 +131,7 @@ def request(dice: random.Random) -> bytes:
 @pytest.mark.parametrize("seed", range(2))
 @in_loop
 async def test_everything_at_once_leaves_nothing_and_counts_each_request_once(seed: int) -> None:
-    dice = random.Random(seed)  # noqa: S311  it need not be secret
+    dice = random.Random(seed)
     short = {"stream_timeout_s": 0.5, "first_byte_timeout_s": 0.5, "write_timeout_s": 0.5}
     limits = {"head_timeout_s": 1.0, "body_timeout_s": 1.0, "idle_timeout_s": 1.0}
     async with play(misbehaving(dice), **short, **limits, pool_idle_s=0.2) as (world, _):
@@ -143,7 +143,7 @@ async def test_everything_at_once_leaves_nothing_and_counts_each_request_once(se
             accepted += asked.path == "/v1/messages"
             serve(connection, asked)
 
-        world.gateway.serve = counted  # type: ignore[method-assign]
+        world.gateway.serve = counted  # type: ignore[assignment, method-assign]
         for _ in range(4):
             await asyncio.gather(*(misbehave(world, dice) for _ in range(25)))
         await world.quiet()

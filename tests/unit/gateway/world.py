@@ -90,12 +90,12 @@ class Peer:
 
     async def rest(self) -> bytes:
         """All that comes until the other side closes, or breaks off."""
-        received = b""
+        received = bytearray()
         async with asyncio.timeout(PATIENCE_S):
             with contextlib.suppress(OSError):
                 while chunk := await self.reader.read(1 << 16):
                     received += chunk
-        return received
+        return bytes(received)
 
     def reset(self) -> None:
         """Close so that the other side gets a reset."""
