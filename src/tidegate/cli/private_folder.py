@@ -27,13 +27,13 @@ def private_folder() -> Iterator[Path]:
     ) as folder:
         if sys.platform == "win32":
             yield Path(folder)
-            return
-        mark = hold(Path(folder))
-        os.set_inheritable(mark, True)
-        try:
-            yield Path(folder)
-        finally:
-            os.close(mark)
+        else:
+            mark = hold(Path(folder))
+            os.set_inheritable(mark, True)
+            try:
+                yield Path(folder)
+            finally:
+                os.close(mark)
 
 
 def _base() -> Path:
