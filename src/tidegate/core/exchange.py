@@ -12,7 +12,7 @@ Invariants, held by tests: exactly one `Record`; at most one `Respond`, none aft
 nothing after `Abort`; relayed bytes equal received bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -23,11 +23,12 @@ from tidegate.core.encodings import EncodingFault, StreamDecoder
 from tidegate.core.errors import Failure, Remedy
 from tidegate.core.estimate import complete
 from tidegate.core.identity import ClientFacts, session_id
-from tidegate.core.model import Dialect, KeyRecord, Outcome, Usage, UsageEvent
+from tidegate.core.model import Cost, Dialect, KeyRecord, Outcome, Usage, UsageEvent
 from tidegate.core.pricing import PriceBook, Priced, price
 from tidegate.core.routing import Route
 
 _NO_USAGE: Final = Usage()
+_UNPRICED: Final = Priced(Cost(), "", False)
 
 
 # -- events ------------------------------------------------------------------
@@ -161,6 +162,7 @@ class Exchange:
         "_first_byte_us",
         "_head",
         "_over",
+        "_passing",
         "_reader",
         "_received",
         "_sent",
@@ -173,6 +175,7 @@ class Exchange:
         self._book = book
         self._head: UpstreamHead | None = None
         self._reader: UsageReader | None = None
+        self._passing: Callable[[bytes], bool] | None = None  # the reader's, while it may be asked
         self._decoder: StreamDecoder | None = None
         self._received = 0
         self._first_byte_us = 0
@@ -218,6 +221,8 @@ class Exchange:
                 self._decoder = StreamDecoder(head.encoding, 64 << 20)
             except EncodingFault:
                 self._reader = None
+        elif head.length < 0:
+            self._passing = self._reader.passes
         yield RELAY_HEAD
 
     def _bytes(self, chunk: bytes, at_us: int) -> Iterator[Command]:
@@ -239,6 +244,18 @@ class Exchange:
             yield Relay(chunk)
             if self._reader is not None:
                 self._reader.feed(chunk)
+
+    def passes(self, chunk: bytes, at_us: int) -> bool:
+        """Whether bytes of the answer need only be relayed; what `handle` says of them is `Relay`.
+
+        The short way for the bulk of a stream: content events that the reader need not look into.
+        """
+        if self._passing is None or not self._passing(chunk):
+            return False
+        if not self._first_byte_us:
+            self._first_byte_us = max(1, at_us - self._ticket.started_mono_us)
+        self._received += len(chunk)
+        return True
 
     def _observe(self, chunk: bytes) -> None:
         """Read a copy of the answer that came encoded, or its last piece."""
@@ -312,16 +329,43 @@ class Exchange:
 
     def _record(self, outcome: Outcome, at_us: int, failure: Failure | None = None) -> Record:
         self.recorded = True
-        ticket = self._ticket
-        usage = self._usage(outcome)
-        route = ticket.route
-        event = UsageEvent(
+        usage, route = self._usage(outcome), self._ticket.route
+        priced = _UNPRICED if route is None or usage == _NO_USAGE else self._price(usage, route)
+        return Record(self._event(outcome, at_us, failure, usage, priced))
+
+    def _event(
+        self,
+        outcome: Outcome,
+        at_us: int,
+        failure: Failure | None,
+        usage: Usage,
+        priced: Priced,
+    ) -> UsageEvent:
+        ticket, route = self._ticket, self._ticket.route
+        key, client, facts = ticket.key, ticket.client, ticket.facts
+        return UsageEvent(
             event_id=ticket.event_id,
-            organization_id=ticket.key.organization_id,
-            member_id=ticket.key.member_id,
-            key_id=ticket.key.key_id,
-            agent=ticket.key.agent,
+            organization_id=key.organization_id,
+            member_id=key.member_id,
+            key_id=key.key_id,
+            agent=key.agent,
+            client_version=client.version,
+            provider=route.provider.value if route else "",
+            credential_id=route.credential_id if route else "",
+            billing=route.billing.value if route else "api",
+            model_asked=facts.model if facts else "",
             dialect=ticket.dialect,
+            stream=facts.stream if facts else False,
+            session_id=session_id(key.organization_id, key.key_id, client.session),
+            client_session=client.session,
+            parent_session_id=session_id(key.organization_id, key.key_id, client.parent_session),
+            subagent_id=client.subagent,
+            parent_agent_id=client.parent_agent,
+            is_title=facts.is_title if facts else False,
+            repository=client.repository,
+            branch=client.branch,
+            commit=client.commit,
+            launch_id=client.launch_id,
             started_us=ticket.started_us,
             first_byte_us=self._first_byte_us,
             duration_us=max(0, at_us - ticket.started_mono_us),
@@ -330,20 +374,12 @@ class Exchange:
             error_code=failure.code if failure else "",
             request_bytes=ticket.request_bytes,
             response_bytes=self._received,
-            upstream_request_id=self._head.request_id if self._head else "",
-            **_who(ticket),
-            **_what(usage),
-        )
-        if route is None or usage == _NO_USAGE:
-            return Record(event)
-        priced = self._price(usage, route)
-        event = msgspec.structs.replace(
-            event,
             cost=priced.cost,
             price_version=priced.price_version,
             price_unknown=priced.price_unknown,
+            upstream_request_id=self._head.request_id if self._head else "",
+            **_what(usage),
         )
-        return Record(event)
 
     def _price(self, usage: Usage, route: Route) -> Priced:
         """Price by the model served, or by the one asked for if only that name is on a list."""
@@ -402,31 +438,6 @@ class Exchange:
             previous_prompt_tokens=ticket.previous_prompt_tokens,
             request_model=ticket.facts.model if ticket.facts else "",
         )
-
-
-def _who(ticket: Ticket) -> dict[str, Any]:
-    key, client, route, facts = ticket.key, ticket.client, ticket.route, ticket.facts
-    fields: dict[str, Any] = {
-        "client_version": client.version,
-        "session_id": session_id(key.organization_id, key.key_id, client.session),
-        "client_session": client.session,
-        "parent_session_id": session_id(key.organization_id, key.key_id, client.parent_session),
-        "subagent_id": client.subagent,
-        "parent_agent_id": client.parent_agent,
-        "repository": client.repository,
-        "branch": client.branch,
-        "commit": client.commit,
-        "launch_id": client.launch_id,
-    }
-    if route is not None:
-        fields["provider"] = route.provider.value
-        fields["credential_id"] = route.credential_id
-        fields["billing"] = route.billing.value
-    if facts is not None:
-        fields["model_asked"] = facts.model
-        fields["stream"] = facts.stream
-        fields["is_title"] = facts.is_title
-    return fields
 
 
 def _what(usage: Usage) -> dict[str, Any]:

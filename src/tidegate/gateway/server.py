@@ -247,7 +247,11 @@ class Gateway:
         failure: Failure | None = None,
     ) -> None:
         started_us = time.time_ns() // 1000
-        client = read_client(request.first)
+        facts = request.facts
+        if facts is None:
+            client = read_client(request.first)
+        elif (client := facts.client) is None:
+            client = facts.client = read_client(request.first)
         if not self._directory.fresh(self.now()):
             self._turn_away(connection, point, client, errors.directory_stale())
             return
