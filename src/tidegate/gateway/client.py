@@ -6,17 +6,17 @@ tells that its client has left.
 """
 
 import asyncio
-import socket
 from collections import deque
 from enum import Enum
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import httptools
 
 from tidegate.gateway.known_heads import HeadFacts, KnownHeads
-from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.request import HeadRefused, Request
+from tidegate.gateway.sockets import keep_alive
+from tidegate.gateway.turns import Host, Turn
 
 _PIPELINE_BYTES: Final = 256 << 10  # unread bytes of later requests before reading stops
 _JOIN_BYTES: Final = 8 << 10  # below this a copy is cheaper than three buffers
@@ -34,28 +34,6 @@ class Framing(Enum):
 
 
 _CHUNKED: Final = Framing.CHUNKED
-
-
-class Turn(Protocol):
-    """What serves one request; told when its client can take more, or is gone."""
-
-    def client_paused(self) -> None: ...
-    def client_resumed(self) -> None: ...
-    def client_gone(self) -> None: ...
-
-
-class Host(Protocol):
-    """Who owns the connections: serves complete requests and refuses bodies by their head."""
-
-    options: GatewayOptions
-    draining: bool
-
-    def now(self) -> float: ...
-    def joined(self, connection: "ClientConnection") -> None: ...
-    def left(self, connection: "ClientConnection") -> None: ...
-    def serve(self, connection: "ClientConnection", request: Request) -> None: ...
-    def refuse_body(self, connection: "ClientConnection", request: Request) -> None: ...
-    def refused_head(self, status: int) -> None: ...
 
 
 class ClientConnection(asyncio.Protocol):
@@ -519,14 +497,3 @@ class ClientConnection(asyncio.Protocol):
             and not self._head_bytes
             and not self._pending
         )
-
-
-def keep_alive(sock: socket.socket | None) -> None:
-    """Notice within minutes a peer that vanished without a word."""
-    if sock is None or sock.family not in {socket.AF_INET, socket.AF_INET6}:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_KEEPIDLE"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
