@@ -357,5 +357,11 @@ class Gateway:
             if (unreported := self._counters.due("events_lost", self.now())) is not None:
                 self._log.error("gateway.event_lost", error=str(exc), count=unreported)
 
+    def connect_failed(self, reason: str) -> None:
+        """Tell the operator why an upstream cannot be reached; the agent learns only that."""
+        self._counters.add("connects_failed")
+        if (unreported := self._counters.due("connects_failed", self.now())) is not None:
+            self._log.warning("gateway.connect_failed", reason=reason, count=unreported)
+
     def driver_done(self, driver: ExchangeDriver | ConsoleRelay) -> None:
         self._drivers.discard(driver)
