@@ -63,7 +63,7 @@ soak: agents ## The long forms of the tests, full counts
 	$(BIN)/pytest tests -m soak
 
 .PHONY: bench
-bench: .venv/dev.installed ## Measure CPU per request, pricing and parsing
+bench: .venv/dev.installed ## Measure CPU per request beside nginx and LiteLLM, and of our parts
 	$(BIN)/python -m tests.bench
 
 .PHONY: lock
