@@ -174,7 +174,7 @@ class ChatEventReader(EventStreamReader):
         super().__init__(tally, rules, payload_bytes)
         self._identified = False
 
-    def feed(self, chunk: bytes) -> None:
+    def passes(self, chunk: bytes) -> bool:
         # Exactly one chunk of content: one data line, a blank line.
         if (
             self._identified
@@ -187,9 +187,9 @@ class ChatEventReader(EventStreamReader):
             and ERROR not in chunk
             and not self.done
         ):
-            self._content.keep(chunk, len(chunk))
-        else:
-            super().feed(chunk)
+            self._content.keep(chunk)
+            return True
+        return False
 
     def finish(self) -> None:
         """Some services end without [DONE]: a finish reason or the usage is an end as well."""
