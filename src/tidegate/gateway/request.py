@@ -90,6 +90,9 @@ class Request:
         return self.target[mark:] if mark >= 0 else b""
 
     def add_header(self, raw: bytes, value: bytes) -> None:
+        """Keep a header field. Raises HeadRefused, before the head's end: a read may hold many."""
+        if len(self.headers) == _MAX_HEADERS:
+            raise HeadRefused(431, "too many header fields")
         name = raw.lower()
         value = value.strip(b" \t")  # the parser leaves what stands after it
         self.headers.append((name, raw, value))
@@ -117,8 +120,6 @@ class Request:
         self.http10 = version == "1.0"
         if not self.target.startswith(b"/"):
             raise HeadRefused(400, "the request target must be a path")
-        if len(self.headers) > _MAX_HEADERS:
-            raise HeadRefused(431, "too many header fields")
         hosts = codings = 0
         for name, _, value in self.headers:
             if name == b"host":

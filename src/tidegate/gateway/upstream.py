@@ -12,6 +12,7 @@ from tidegate.core.routing import Origin
 from tidegate.gateway.connector import Connector
 
 _HEAD_BYTES: Final = 256 << 10
+_MAX_HEADERS: Final = 512
 _INTERIM_MAX: Final = 32  # 1xx heads before we take it for a flood
 _IDLE_PER_ORIGIN: Final = 256
 
@@ -29,6 +30,9 @@ class Answer:
         self.chunked = False
 
     def add_header(self, raw: bytes, value: bytes) -> None:
+        """Keep a header field. Raises Garbled."""
+        if len(self.headers) == _MAX_HEADERS:
+            raise Garbled
         name = raw.lower()
         value = value.strip(b" \t")  # the parser leaves what stands after it
         self.headers.append((name, raw, value))

@@ -134,6 +134,15 @@ def test_a_strangers_chunked_body_is_given_up_when_it_is_large() -> None:
     assert host.served == []
 
 
+def test_thousands_of_header_fields_in_one_read_are_not_looked_at() -> None:
+    host = FakeHost()
+    flood = b"connection: " + b"x" * 30 + b"\r\n"
+    answer = host.feed(b"GET /a HTTP/1.1\r\nhost: h\r\n" + flood * 5_000 + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert host.connection._request is not None
+    assert len(host.connection._request.headers) <= 256
+
+
 @pytest.mark.parametrize("head", [b"content-length: 2097152\r\n\r\n", b"chunked"])
 def test_a_known_agents_large_body_is_taken(head: bytes) -> None:
     host = FakeHost()

@@ -145,6 +145,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
             False,
         ),
         ([b"HTTP/1.1 200 OK\r\nx: " + b"a" * 300_000], ["garbled"], b"", False),
+        ([b"HTTP/1.1 200 OK\r\n" + b"connection: x\r\n" * 2_000], ["garbled"], b"", False),
         ([b"HTTP/1.1 600 Odd\r\n\r\n"], ["garbled"], b"", False),
         ([b"SSH-2.0-OpenSSH\r\n"], ["garbled"], b"", False),
     ],
