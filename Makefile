@@ -63,8 +63,8 @@ soak: agents ## The long forms of the tests, full counts
 	$(BIN)/pytest tests -m soak
 
 .PHONY: bench
-bench: .venv/dev.installed ## Measure CPU per request beside nginx and LiteLLM, and of our parts
-	$(BIN)/python -m tests.bench
+bench: .venv/dev.installed ## Measure CPU per request beside nginx and LiteLLM; writes docs/benchmarks.md
+	$(BIN)/python -m tests.bench --write $(ARGS)
 
 .PHONY: lock
 lock: .tools/uv/installed ## Resolve the lock files anew
