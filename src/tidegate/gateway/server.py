@@ -223,7 +223,9 @@ class Gateway:
         peer, secure = connection.peer, connection.secure
         if not self._proxies or not self._trusted(peer):
             return peer, secure
-        secure = secure or request.first.get(b"x-forwarded-proto", b"").strip().lower() == b"https"
+        # The last word is the nearest proxy's; what comes before it the client may have sent.
+        said = [v for n, _, v in request.headers if n == b"x-forwarded-proto"]
+        secure = secure or b",".join(said).split(b",")[-1].strip().lower() == b"https"
         chain = b",".join(v for n, _, v in request.headers if n == b"x-forwarded-for")
         for hop in reversed(chain.decode("latin-1").split(",")):
             address = hop.strip()
@@ -264,7 +266,7 @@ class Gateway:
         caller = identify(self._directory, request.first, started_us)
         if caller is None:
             self._counters.add("unknown_keys")
-            self._log_unknown_key(connection, point)
+            self._log_unknown_key(connection, request)
             self._turn_away(connection, point, client, errors.unknown_key())
             return
         ticket = Ticket(
@@ -336,11 +338,10 @@ class Gateway:
         lines = tuple(b"%b: %b\r\n" % header for header in reply.headers)
         connection.reply(reply.status, reply.content_type, reply.body, lines)
 
-    def _log_unknown_key(self, connection: ClientConnection, point: Endpoint) -> None:
+    def _log_unknown_key(self, connection: ClientConnection, request: Request) -> None:
         if (unreported := self._counters.due("unknown_keys", self.now())) is not None:
-            self._log.warning(
-                "gateway.unknown_key", peer=connection.peer, path=point.path, count=unreported
-            )
+            peer, _ = self._origin_of(connection, request)
+            self._log.warning("gateway.unknown_key", peer=peer, path=request.path, count=unreported)
 
     # -- for drivers ---------------------------------------------------------
 

@@ -136,3 +136,24 @@ async def test_an_event_is_no_page(tmp_path: Path) -> None:
         b"/V1/messages",
     ]
     assert all(b"x-tidegate-peer: 127.0.0.1\r\n" in s and s.endswith(b"{}") for s in seen)
+
+
+@in_loop
+async def test_only_the_nearest_proxys_word_on_tls_counts(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        while True:
+            seen.append(await peer.request())
+            peer.send(PAGE)
+
+    console = Console(script, tmp_path / "console")
+    await console.listen()
+    async with console.world(trusted_proxies=("127.0.0.0/8",)) as made:
+        for said in (b"https", b"https, http", b"http,https", b"https\r\nx-forwarded-proto: http"):
+            line = b"host: h\r\nx-forwarded-proto: %b\r\n" % said
+            await made.ask(GET.replace(b"host: h\r\n", line))
+    await console.stop()
+    told = [head.partition(b"x-tidegate-proto: ")[2].split(b"\r\n")[0] for head in seen]
+    assert told == [b"https", b"http", b"https", b"http"]
+    assert not any(b"x-forwarded" in head for head in seen)
