@@ -6,10 +6,11 @@ afterwards" is said: the code behind `yield Relay(...)` runs when the bytes are 
 
 The one exception is the read that completes the terminal event. It is read first and the usage
 event handed over before those bytes go out, so that no client ever holds an answer that the ledger
-does not know.
+does not know. In the same way `Begin` comes before the first `Send`: no request reaches an upstream
+of which nothing would be known if we ended now.
 
-Invariants, held by tests: exactly one `Record`; at most one `Respond`, none after a `RelayHead`;
-nothing after `Abort`; relayed bytes equal received bytes.
+Invariants, held by tests: at most one `Begin`, before every `Send`; exactly one `Record`; at most
+one `Respond`, none after a `RelayHead`; nothing after `Abort`; relayed bytes equal received bytes.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from tidegate.core.encodings import EncodingFault, StreamDecoder
 from tidegate.core.errors import Failure, Remedy
 from tidegate.core.estimate import complete
 from tidegate.core.identity import ClientFacts, session_id
-from tidegate.core.model import Dialect, KeyRecord, Outcome, Usage, UsageEvent
+from tidegate.core.model import Dialect, KeyRecord, Outcome, RequestStart, Usage, UsageEvent
 from tidegate.core.pricing import PriceBook, Priced, price
 from tidegate.core.routing import Route
 
@@ -39,8 +40,14 @@ class RequestReceived(msgspec.Struct, frozen=True):
     refusal: Failure | None = None
 
 
-class RequestSent(msgspec.Struct, frozen=True):
-    """The whole request was handed to a connected upstream: from here on it may cost money."""
+class UpstreamConnected(msgspec.Struct, frozen=True):
+    """There is a connection for the request; a second one if the first was lost untouched."""
+
+
+class BeginRefused(msgspec.Struct, frozen=True):
+    """The request may not begin, as its usage could not be recorded. Comes instead of `Begin`."""
+
+    failure: Failure
 
 
 class UpstreamHead(msgspec.Struct, frozen=True):
@@ -74,7 +81,8 @@ class ClientGone(msgspec.Struct, frozen=True):
 
 Event = (
     RequestReceived
-    | RequestSent
+    | UpstreamConnected
+    | BeginRefused
     | UpstreamHead
     | UpstreamBytes
     | UpstreamEnded
@@ -87,7 +95,17 @@ Event = (
 
 
 class Forward(msgspec.Struct, frozen=True):
-    """Send the request upstream."""
+    """Get a connection to the upstream."""
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """Hand over what is to be recorded if we end before the request does."""
+
+    start: RequestStart
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send the request on the connection: from here on it may cost money."""
 
 
 class Respond(msgspec.Struct, frozen=True):
@@ -122,9 +140,12 @@ class Record(msgspec.Struct, frozen=True):
     event: UsageEvent
 
 
-Command = Forward | Respond | RelayHead | Relay | RelayEnd | Abort | CloseUpstream | Record
+Command = (
+    Forward | Begin | Send | Respond | RelayHead | Relay | RelayEnd | Abort | CloseUpstream | Record
+)
 
 FORWARD: Final = Forward()
+SEND: Final = Send()
 RELAY_HEAD: Final = RelayHead()
 RELAY_END: Final = RelayEnd()
 ABORT: Final = Abort()
@@ -161,6 +182,7 @@ class Exchange:
         "_first_byte_us",
         "_head",
         "_over",
+        "_known",
         "_reader",
         "_received",
         "_sent",
@@ -177,6 +199,7 @@ class Exchange:
         self._received = 0
         self._first_byte_us = 0
         self._sent = False
+        self._known: UsageEvent | None = None  # what is known of the event from the beginning on
         self._over = False
         self.recorded = False
 
@@ -197,9 +220,10 @@ class Exchange:
             return self._on_request(event.refusal, at_us)
         if type(event) is UpstreamFailed:
             return self._failed(event, at_us)
-        if type(event) is RequestSent:
-            self._sent = True
-            return iter(())
+        if type(event) is UpstreamConnected:
+            return self._connected()
+        if type(event) is BeginRefused:
+            return self._begin_refused(event.failure, at_us)
         return self._gone(at_us)
 
     def _on_request(self, refusal: Failure | None, at_us: int) -> Iterator[Command]:
@@ -209,6 +233,18 @@ class Exchange:
         self._over = True
         yield self._record(Outcome.REFUSED, at_us, failure=refusal)
         yield Respond(refusal)
+
+    def _connected(self) -> Iterator[Command]:
+        if self._known is None:
+            yield Begin(self._start())
+        yield SEND
+        self._sent = True
+
+    def _begin_refused(self, failure: Failure, at_us: int) -> Iterator[Command]:
+        self._over = True
+        yield CLOSE_UPSTREAM
+        yield self._record(Outcome.REFUSED, at_us, failure=failure)
+        yield Respond(failure)
 
     def _on_head(self, head: UpstreamHead) -> Iterator[Command]:
         self._head = head
@@ -310,40 +346,60 @@ class Exchange:
 
     # -- the usage event -----------------------------------------------------
 
+    def _start(self) -> RequestStart:
+        ticket = self._ticket
+        return RequestStart(
+            self._what_is_known(),
+            ticket.prompt_bytes,
+            ticket.previous_prompt_tokens,
+            ticket.route.price_table if ticket.route is not None else "",
+        )
+
+    def _what_is_known(self) -> UsageEvent:
+        """The event as it stands before there is an answer."""
+        if self._known is None:
+            ticket = self._ticket
+            self._known = UsageEvent(
+                event_id=ticket.event_id,
+                organization_id=ticket.key.organization_id,
+                member_id=ticket.key.member_id,
+                key_id=ticket.key.key_id,
+                agent=ticket.key.agent,
+                dialect=ticket.dialect,
+                started_us=ticket.started_us,
+                outcome=Outcome.CRASHED,
+                request_bytes=ticket.request_bytes,
+                **_who(ticket),
+            )
+        return self._known
+
     def _record(self, outcome: Outcome, at_us: int, failure: Failure | None = None) -> Record:
         self.recorded = True
         ticket = self._ticket
         usage = self._usage(outcome)
-        route = ticket.route
-        event = UsageEvent(
-            event_id=ticket.event_id,
-            organization_id=ticket.key.organization_id,
-            member_id=ticket.key.member_id,
-            key_id=ticket.key.key_id,
-            agent=ticket.key.agent,
-            dialect=ticket.dialect,
-            started_us=ticket.started_us,
+        event = msgspec.structs.replace(
+            self._what_is_known(),
             first_byte_us=self._first_byte_us,
             duration_us=max(0, at_us - ticket.started_mono_us),
             status=self._status(failure),
             outcome=outcome,
             error_code=failure.code if failure else "",
-            request_bytes=ticket.request_bytes,
             response_bytes=self._received,
             upstream_request_id=self._head.request_id if self._head else "",
-            **_who(ticket),
             **_what(usage),
-        )
-        if route is None or usage == _NO_USAGE:
-            return Record(event)
-        priced = self._price(usage, route)
-        event = msgspec.structs.replace(
-            event,
-            cost=priced.cost,
-            price_version=priced.price_version,
-            price_unknown=priced.price_unknown,
+            **self._bill(usage),
         )
         return Record(event)
+
+    def _bill(self, usage: Usage) -> dict[str, Any]:
+        if self._ticket.route is None or usage == _NO_USAGE:
+            return {}
+        priced = self._price(usage, self._ticket.route)
+        return {
+            "cost": priced.cost,
+            "price_version": priced.price_version,
+            "price_unknown": priced.price_unknown,
+        }
 
     def _price(self, usage: Usage, route: Route) -> Priced:
         """Price by the model served, or by the one asked for if only that name is on a list."""

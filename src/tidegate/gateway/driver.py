@@ -2,13 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from tidegate.core import errors
 from tidegate.core.errors import Failure, render
 from tidegate.core.exchange import (
     Abort,
+    Begin,
+    BeginRefused,
     ClientGone,
     CloseUpstream,
     Command,
@@ -20,16 +23,17 @@ from tidegate.core.exchange import (
     RelayEnd,
     RelayHead,
     RequestReceived,
-    RequestSent,
     Respond,
+    Send,
     Ticket,
     UpstreamBytes,
+    UpstreamConnected,
     UpstreamEnded,
     UpstreamFailed,
     UpstreamHead,
 )
 from tidegate.core.headers import client_headers, upstream_headers
-from tidegate.core.model import UsageEvent
+from tidegate.core.model import RequestStart, UsageEvent
 from tidegate.core.routing import Route
 from tidegate.gateway.address_guard import AddressForbidden
 from tidegate.gateway.client import ClientConnection
@@ -39,7 +43,7 @@ from tidegate.gateway.request import Request
 from tidegate.gateway.upstream import Answer, Pool, UpstreamConnection
 
 _ENDED: Final = UpstreamEnded()
-_SENT: Final = RequestSent()
+_CONNECTED: Final = UpstreamConnected()
 _GONE: Final = ClientGone()
 
 
@@ -50,7 +54,9 @@ class Crew(Protocol):
     pool: Pool
 
     def now(self) -> float: ...
+    def begin(self, start: RequestStart) -> Failure | None: ...
     def record(self, event: UsageEvent) -> None: ...
+    def when_durable(self, then: Callable[[], None]) -> bool: ...
     def driver_done(self, driver: Any) -> None: ...
 
 
@@ -63,12 +69,15 @@ class ExchangeDriver:
         "_crew",
         "_exchange",
         "_fresh_only",
+        "_gone",
+        "_held",
         "_metered",
         "_over",
         "_request",
         "_task",
         "_ticket",
         "_upstream",
+        "_waiting",
         "deadline",
     )
 
@@ -93,6 +102,9 @@ class ExchangeDriver:
         self._answer: Answer | None = None
         self._task: asyncio.Task[None] | None = None
         self._fresh_only = False
+        self._gone = False
+        self._held: Iterator[Command] | None = None
+        self._waiting: deque[tuple[Event, int]] = deque()
         self.deadline = 0.0
         client.take_turn(self)
 
@@ -126,8 +138,49 @@ class ExchangeDriver:
     # -- the machine ---------------------------------------------------------
 
     def _run(self, event: Event) -> None:
-        for command in self._exchange.handle(event, time.monotonic_ns() // 1000):
-            self._execute(command)
+        at_us = time.monotonic_ns() // 1000
+        if self._held is None:
+            self._carry_out(self._exchange.handle(event, at_us))
+        else:
+            self._waiting.append((event, at_us))
+
+    def _carry_out(self, commands: Iterator[Command]) -> None:
+        for command in commands:
+            kind = type(command)
+            if kind is Begin:
+                refusal = self._begin(command.start)  # type: ignore[union-attr]
+                if refusal is not None:
+                    self._run(BeginRefused(refusal))
+                    return
+            else:
+                self._execute(command)
+            if (kind is Record or kind is Begin) and self._hold(commands):
+                return
+
+    def _begin(self, start: RequestStart) -> Failure | None:
+        return self._crew.begin(start) if self._metered else None
+
+    def _hold(self, commands: Iterator[Command]) -> bool:
+        """Whether to go on later, when what was handed over can outlive a loss of power."""
+        if not self._metered or self._gone or not self._crew.when_durable(self._go_on):
+            return False
+        self._held = commands
+        if self._upstream is not None:
+            self._upstream.pause()
+        return True
+
+    def _go_on(self) -> None:
+        """Carry out what was held, then what happened meanwhile, in its order."""
+        commands, self._held = self._held, None
+        if self._upstream is not None and not self._client.paused:
+            self._upstream.resume()
+        if commands is not None:
+            self._carry_out(commands)
+        while self._waiting and self._held is None:
+            event, at_us = self._waiting.popleft()
+            self._carry_out(self._exchange.handle(event, at_us))
+        if self._gone and self._held is None:
+            self._leave()
 
     def _execute(self, command: Command) -> None:
         kind = type(command)
@@ -143,6 +196,8 @@ class ExchangeDriver:
             self._client.end()
         elif kind is Forward:
             self._forward()
+        elif kind is Send:
+            self._send()
         elif kind is Respond:
             self._leave()
             self._respond(command.failure)  # type: ignore[union-attr]
@@ -181,7 +236,7 @@ class ExchangeDriver:
         self.deadline = self._crew.now() + self._crew.options.first_byte_timeout_s
         connection = None if self._fresh_only else self._crew.pool.take(route.origin)
         if connection is not None:
-            self._send(connection, route, reused=True)
+            self._connected(connection, reused=True)
         else:
             self._task = asyncio.get_running_loop().create_task(self._connect(route))
 
@@ -196,7 +251,7 @@ class ExchangeDriver:
             self._run(UpstreamFailed(errors.upstream_unreachable(route.origin.host)))
         else:
             self._task = None
-            self._send(connection, route, reused=False)
+            self._connected(connection, reused=False)
 
     async def _connect_twice(self, route: Route) -> UpstreamConnection:
         try:
@@ -204,13 +259,21 @@ class ExchangeDriver:
         except ConnectFailed:
             return await self._crew.pool.connect(route.origin)
 
-    def _send(self, connection: UpstreamConnection, route: Route, *, reused: bool) -> None:
+    def _connected(self, connection: UpstreamConnection, *, reused: bool) -> None:
         self._upstream = connection
         self._fresh_only = self._fresh_only or not reused
+        self._run(_CONNECTED)
+
+    def _send(self) -> None:
+        connection, route = self._upstream, self._ticket.route
+        assert connection is not None
+        assert route is not None
+        if connection.transport.is_closing():  # lost while the start was made durable
+            self.upstream_lost(garbled=False, untouched=True)
+            return
         connection.send(self._head(route), self._request.body, self, head_only=False)
         if self._client.paused:
             connection.pause()
-        self._run(_SENT)
 
     def _head(self, route: Route) -> bytes:
         request = self._request
@@ -292,5 +355,7 @@ class ExchangeDriver:
             self._upstream.resume()
 
     def client_gone(self) -> None:
+        self._gone = True
         self._run(_GONE)
-        self._leave()
+        if self._held is None:
+            self._leave()
