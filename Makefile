@@ -40,7 +40,7 @@ check: .venv/dev.installed ## Format, lint, types, contracts, sizes, fast tests 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/check_sizes.py
-	$(BIN)/pytest tests/unit tests/property tests/golden tests/port -n 2
+	$(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade -n 2
 
 .PHONY: agents
 agents: .venv/dev.installed ## Install the pinned coding agents that the wire tests run

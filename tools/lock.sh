@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Resolve the lock files anew. They hold versions and hashes, and no download address.
+# Resolve the lock files: pins stay unless UPGRADE=1. They hold versions and hashes, no address.
 set -euo pipefail
 compile() { .tools/uv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet "$@"; }
-compile --upgrade --extra server --group build --group dev pyproject.toml -o requirements/dev.lock
+compile ${UPGRADE:+--upgrade} --extra server --group build --group dev pyproject.toml -o requirements/dev.lock
 pins=$(mktemp)
 trap 'rm -f "$pins"' EXIT
 grep -E '^[a-z0-9].*==' requirements/dev.lock | sed 's/ \\$//' >"$pins"

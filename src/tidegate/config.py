@@ -219,8 +219,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         section=STORAGE,
         parse=text.path,
         absent=None,
-        help="Prices of your own (TOML, see docs/prices.md), laid over the bundled price list. Read "
-        "at the start.",
+        help="Prices of your own (TOML, see docs/prices.md), laid over the bundled price list. "
+        "Read at the start.",
     ),
     Setting(
         name="allow_upstreams",

@@ -79,13 +79,18 @@ class FixedDirectory:
 
 
 class EventList:
-    """A spool that keeps the events and lets a test wait for them."""
+    """A spool that keeps the events and lets a test wait for them, or make it slow."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self.events: list[UsageEvent] = []
+        self.reached = threading.Event()
+        self.open = threading.Event()
+        self.open.set()
 
     def append(self, event: UsageEvent) -> None:
+        self.reached.set()
+        self.open.wait(DEADLINE_S)
         with self._changed:
             self.events.append(event)
             self._changed.notify_all()
@@ -108,9 +113,10 @@ class LocalGateway(LoopThread):
         organization: OrganizationRecord | None = None,
         providers: tuple[str, ...] = ("anthropic", "openai"),
         console_socket: str = "",
+        loop: asyncio.AbstractEventLoop | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(uvloop.new_event_loop())
+        super().__init__(loop or uvloop.new_event_loop())
         base = upstream if isinstance(upstream, str) else upstream.url
         self.spool = EventList()
         self.port = 0

@@ -109,6 +109,16 @@ def malformed_body(problem: str) -> Failure:
     return Failure("malformed_body", Remedy.REQUEST, f"The request body is not usable: {problem}")
 
 
+def unreadable_body() -> Failure:
+    return Failure(
+        "unreadable_body",
+        Remedy.RETRY,
+        "The request body could not be read for a reason of the gateway's own. Try again, or tell"
+        " the operator.",
+        500,
+    )
+
+
 def unsupported_encoding(encoding: str) -> Failure:
     return Failure(
         "unsupported_encoding",

@@ -307,7 +307,7 @@ class Exchange:
     def _outcome_at_end(self) -> Outcome:
         """The outcome of an answer whose framing was complete."""
         assert self._head is not None
-        if self._head.status >= 400:
+        if self._head.status >= 300:  # a redirect is not followed: it is no answer either
             return Outcome.UPSTREAM_ERROR
         reader = self._reader
         if reader is None:
@@ -437,7 +437,7 @@ class Exchange:
         head = self._head
         if head is None and outcome is Outcome.UPSTREAM_ERROR:
             return _NO_USAGE  # no answer began: nothing to bill
-        if head is not None and head.status >= 400:
+        if head is not None and head.status >= 300:
             return reported.usage if reported is not None else _NO_USAGE
         if reported is None:
             received = self._received if self._reader is None else 0

@@ -46,11 +46,16 @@ _DROP_DOWNSTREAM: Final = HOP_BY_HOP | frozenset(
 _OURS_ONLY: Final = frozenset(
     (b"anthropic-organization-id", b"openai-organization", b"openai-project")
 )
-_RATE_PREFIXES: Final = (b"anthropic-ratelimit-", b"x-ratelimit-")
+_RATE_PREFIXES: Final = (
+    b"anthropic-ratelimit-",
+    b"anthropic-priority-",
+    b"anthropic-fast-",
+    b"x-ratelimit-",
+)
 
 
 def nominated(connection: bytes) -> frozenset[bytes]:
-    """Header names that a Connection header declares hop-by-hop."""
+    """Header names that the Connection headers, joined by commas, declare hop-by-hop."""
     if not connection or connection.lower() in {b"keep-alive", b"close"}:
         return frozenset()
     return frozenset(name.strip().lower() for name in connection.split(b","))
@@ -65,16 +70,19 @@ def upstream_headers(
 ) -> list[bytes]:
     """The lines of a request's headers as they go to the provider, without Host and length.
 
-    `keep_credential` names the caller's header that goes along untouched; `set_header` carries the
-    organization's secret in place of all that the caller sent.
+    `keep_credential` names the caller's header that goes along untouched, the first of its name
+    only: that one was judged. `set_header` carries the organization's secret in place of all that
+    the caller sent.
     """
     dropped = _DROP_UPSTREAM | nominated(connection)
     lines = []
     for name, raw, value in headers:
         if name in dropped or name.startswith(_PRIVATE_PREFIXES) or holds_key(value):
             continue
-        if name in _CREDENTIALS and name != keep_credential:
-            continue
+        if name in _CREDENTIALS:
+            if name != keep_credential:
+                continue
+            keep_credential = b""
         if set_header is not None and name in _ACCOUNT:
             continue
         lines.append(b"%b: %b\r\n" % (raw, value))
@@ -91,7 +99,7 @@ def client_headers(
     dropped = _DROP_DOWNSTREAM | nominated(connection)
     lines = []
     for name, raw, value in headers:
-        if name in dropped or name.startswith(b"access-control-"):
+        if name in dropped or name.startswith((b"access-control-", b"x-tidegate-")):
             continue
         if organization_credential and (name in _OURS_ONLY or name.startswith(_RATE_PREFIXES)):
             continue

@@ -83,6 +83,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     keep_credential: bytes = b""  # lower-case name of the caller's header that goes along
 
 
+class BadSecret(ValueError):
+    """A credential's secret holds characters that a header cannot carry."""
+
+
 class BadBaseUrl(ValueError):
     """The base URL of a credential cannot be used; the message says why."""
 
@@ -132,7 +136,9 @@ def organization_path(base_path: str, provider: Provider, path: str) -> str:
 
 
 def organization_header(provider: Provider, secret: str) -> tuple[bytes, bytes]:
-    """The header that carries an organization's secret."""
+    """The header that carries an organization's secret. Raises BadSecret."""
+    if not secret or any(not 33 <= ord(c) <= 126 for c in secret):
+        raise BadSecret("the secret is empty or holds characters that a header cannot carry")
     if provider is Provider.ANTHROPIC:
         return b"x-api-key", secret.encode()
     return b"authorization", b"Bearer " + secret.encode()

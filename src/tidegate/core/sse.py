@@ -53,11 +53,6 @@ class EventRuns:
         self._clear()
         return rest
 
-    @property
-    def parts(self) -> int:
-        """Over how many reads the unfinished event came so far."""
-        return len(self._parts)
-
     def _cut(self, chunk: bytes) -> bytes:
         end = chunk.rfind(b"\n\n") + 2
         if end == 1:

@@ -5,6 +5,7 @@ Checked on what a name resolves to, and the connection is made to that very addr
 """
 
 import ipaddress
+import socket
 from collections.abc import Sequence
 from typing import Final
 
@@ -45,7 +46,7 @@ class AddressGuard:
         name = host.rstrip(".").lower()
         if name in _METADATA_NAMES:
             raise AddressForbidden(f"{host} is a metadata service")
-        if (address := parse_address(name)) is not None:
+        if (address := parse_address(name) or _parse_old_form(name)) is not None:
             self.check(address, host, port)
 
     def check(self, address: IPAddress, host: str, port: int) -> None:
@@ -65,6 +66,19 @@ def parse_address(text: str) -> IPAddress | None:
     try:
         return ipaddress.ip_address(text.strip("[]").partition("%")[0])
     except ValueError:
+        return None
+
+
+def _parse_old_form(text: str) -> IPAddress | None:
+    """The address that C libraries read from forms such as 127.1, 0x7f000001 or 2130706433.
+
+    A proxy that resolves names would read them so.
+    """
+    if not text[:1].isdigit():
+        return None
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(text))
+    except OSError:
         return None
 
 

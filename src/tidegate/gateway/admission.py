@@ -48,7 +48,14 @@ def body_encoding(request: Request) -> str:
 
 
 def read_body(point: Endpoint, request: Request, limit_bytes: int) -> Reading:
-    """Read the facts that a decision needs; pure, and so fit for a thread."""
+    """Read the facts that a decision needs; pure, and so fit for a thread. Never raises."""
+    try:
+        return _read_body(point, request, limit_bytes)
+    except Exception:  # noqa: BLE001  no content may leave a request unanswered
+        return Reading(failure=errors.unreadable_body())
+
+
+def _read_body(point: Endpoint, request: Request, limit_bytes: int) -> Reading:
     body = request.body
     if coding := body_encoding(request):
         try:
@@ -60,7 +67,7 @@ def read_body(point: Endpoint, request: Request, limit_bytes: int) -> Reading:
             return Reading(
                 failure=errors.malformed_body(f"it is no valid {coding}: {exc}")
                 if known
-                else errors.unsupported_encoding(coding)
+                else errors.unsupported_encoding(coding[:60])
             )
     try:
         return Reading(facts=read_request(point.dialect, body), plain_bytes=len(body))

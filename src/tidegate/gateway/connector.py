@@ -21,6 +21,7 @@ from tidegate.gateway.options import GatewayOptions
 _RESOLVED_S: Final = 10.0
 _RESOLVED_MAX: Final = 256
 _PROXY_HEAD_BYTES: Final = 16 << 10
+_LEAST_TRY_S: Final = 2.0  # for one of several addresses
 
 Factory = Callable[[], asyncio.Protocol]
 
@@ -34,7 +35,7 @@ class Proxy:
 
     def __init__(self, url: str, no_proxy: str) -> None:
         parts = urlsplit(url if "//" in url else f"//{url}")
-        if not parts.hostname:
+        if not parts.hostname or parts.scheme not in {"", "http"}:
             raise ValueError(f"HTTPS_PROXY={url!r}: expected http://HOST:PORT")
         self.host = parts.hostname
         self.port = parts.port or 8080
@@ -85,28 +86,33 @@ class Connector:
                     self._guard.check_name(origin.host, origin.port)
                     return await self._through_proxy(self._proxy, origin, factory)
                 return await self._direct(origin, factory)
-        except (OSError, TimeoutError, ssl.SSLError, UnicodeError) as exc:
+        except (OSError, TimeoutError, ValueError, RuntimeError) as exc:
+            # ValueError: a name that IDNA or TLS cannot take; RuntimeError: uvloop, when the other
+            # side closed between two steps.
             raise ConnectFailed(f"{origin.authority}: {exc or type(exc).__name__}") from None
 
     async def _direct(self, origin: Origin, factory: Factory) -> Any:
         addresses = await self._addresses(origin)
-        context = self._tls if origin.secure else None
         failure: Exception = ConnectFailed(f"{origin.host} has no address")
+        share_s = max(_LEAST_TRY_S, self._options.connect_timeout_s / max(1, len(addresses)))
         for address in addresses:
             try:
-                transport, protocol = await asyncio.get_running_loop().create_connection(
-                    factory,
-                    address,
-                    origin.port,
-                    ssl=context,
-                    server_hostname=origin.host if context else None,
-                )
-            except OSError as exc:
+                async with asyncio.timeout(share_s):  # one that drops packets must not use it all
+                    return await self._to_address(address, origin, factory)
+            except (OSError, TimeoutError) as exc:
                 failure = exc
-                continue
-            self._check_peer(transport, origin)
-            return protocol
         raise failure
+
+    async def _to_address(self, address: str, origin: Origin, factory: Factory) -> Any:
+        transport, protocol = await asyncio.get_running_loop().create_connection(
+            factory,
+            address,
+            origin.port,
+            ssl=self._tls if origin.secure else None,
+            server_hostname=origin.host if origin.secure else None,
+        )
+        self._check_peer(transport, origin)
+        return protocol
 
     async def _addresses(self, origin: Origin) -> list[str]:
         """The checked addresses of an origin's host."""
@@ -153,8 +159,11 @@ class Connector:
             head = b"CONNECT %b HTTP/1.1\r\nhost: %b\r\n" % (target, target)
             if proxy.authorization:
                 head += b"proxy-authorization: %b\r\n" % proxy.authorization
-            transport.write(head + b"\r\n")
+            if not tunnel.opened.done():  # else it failed already, and waiting tells why
+                transport.write(head + b"\r\n")
             await tunnel.opened
+            if transport.is_closing():
+                raise ConnectionError("the proxy closed the tunnel")
             protocol = factory()
             secured = await loop.start_tls(
                 transport, protocol, self._tls, server_hostname=origin.host
@@ -181,7 +190,7 @@ class _Tunnel(asyncio.Protocol):
         self._head += data
         if b"\r\n\r\n" in self._head:
             status = self._head.split(b"\r\n", 1)[0].split(b" ")
-            if len(status) >= 2 and status[1] == b"200":
+            if len(status) >= 2 and len(status[1]) == 3 and status[1].startswith(b"2"):
                 self.opened.set_result(None)
             else:
                 said = b" ".join(status[1:]).decode("latin-1")[:80]

@@ -33,10 +33,10 @@ class ConsoleRelay:
         "_answer",
         "_client",
         "_crew",
+        "_fresh_only",
         "_over",
         "_peer",
         "_request",
-        "_retried",
         "_secure",
         "_task",
         "_upstream",
@@ -54,18 +54,19 @@ class ConsoleRelay:
         self._upstream: UpstreamConnection | None = None
         self._answer: Answer | None = None
         self._task: asyncio.Task[None] | None = None
-        self._retried = False
+        self._fresh_only = False
         self._over = False
         self.deadline = 0.0
         client.take_turn(self)
 
     def start(self) -> None:
         self.deadline = self._crew.now() + self._crew.options.stream_timeout_s
-        connection = self._crew.pool.take(self._crew.options.console_socket)
+        pool, path = self._crew.pool, self._crew.options.console_socket
+        connection = pool.take(path) if not self._fresh_only else None
         if connection is not None:
             self._send(connection)
         else:
-            self._retried = True
+            self._fresh_only = True
             self._task = asyncio.get_running_loop().create_task(self._connect())
 
     async def _connect(self) -> None:
@@ -108,7 +109,7 @@ class ConsoleRelay:
         self._crew.driver_done(self)
 
     def expired(self) -> None:
-        self.upstream_lost(garbled=False, untouched=False)
+        self._give_up()
 
     def upstream_head(self, answer: Answer) -> None:
         self._answer = answer
@@ -128,9 +129,15 @@ class ConsoleRelay:
         self._upstream = None
         if self._over:
             return
-        if untouched and not self._retried:
+        if untouched and not self._fresh_only:
+            # A kept connection that the console closed just as we used it: it saw nothing.
+            self._fresh_only = True
             self.start()
-        elif self._answer is None:
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._answer is None:
             self._fail()
         else:
             self._leave()

@@ -1,6 +1,7 @@
 """The directory in memory: keys, organizations and credentials, refreshed within a second."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -19,7 +20,6 @@ from tidegate.core.model import (
 from tidegate.core.routing import (
     PROVIDER_OF,
     PROVIDER_TITLE,
-    BadBaseUrl,
     Base,
     Endpoint,
     Route,
@@ -27,9 +27,9 @@ from tidegate.core.routing import (
     organization_path,
     parse_base_url,
 )
-from tidegate.services.vault import SealBroken, hash_secret, unseal
+from tidegate.services.vault import hash_secret, unseal
 
-_BACK_OFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
+_BACK_OFF_S: Final = (0.25, 0.5)  # once the store is back, a revocation counts within a second
 
 
 class SnapshotSource(Protocol):
@@ -75,6 +75,8 @@ class Directory:
         self._log = log
         self._state = _State()
         self._confirmed_at = float("-inf")
+        # A thread of its own: a revocation must not wait behind other work.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="directory")
 
     # -- refresh -------------------------------------------------------------
 
@@ -96,11 +98,14 @@ class Directory:
         """Ask the store once; load a new snapshot if its version changed."""
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
-        version = await loop.run_in_executor(None, self._source.version)
-        if version != self._state.version:
-            snapshot = await loop.run_in_executor(None, self._source.snapshot)
-            self._state = self._index(snapshot)
+        self._state = await loop.run_in_executor(self._thread, self._current)
         self._confirmed_at = asked_at
+
+    def _current(self) -> _State:
+        """The present state, or a new one if the store's version is another."""
+        if self._source.version() == self._state.version:
+            return self._state
+        return self._index(self._source.snapshot())
 
     def fresh(self, now: float) -> bool:
         """Whether the snapshot may still be trusted. `now` is loop time in seconds."""
@@ -125,7 +130,8 @@ class Directory:
         try:
             secret = unseal(self._credential, record.ciphertext, context=context)
             base = parse_base_url(record.base_url)
-        except (SealBroken, BadBaseUrl) as exc:
+            header = organization_header(Provider(record.provider), secret)
+        except ValueError as exc:  # another master key's, or never checked when it was stored
             if self._log is not None:
                 self._log.error(
                     "directory.credential_unusable",
@@ -133,7 +139,7 @@ class Directory:
                     error=str(exc)[:200],
                 )
             return None
-        return _Credential(record, base, organization_header(Provider(record.provider), secret))
+        return _Credential(record, base, header)
 
     # -- look-ups ------------------------------------------------------------
 

@@ -120,7 +120,7 @@ class ExchangeDriver:
         """Call `then` with a result that is computed off the loop, if the client still waits."""
 
         def done(future: "asyncio.Future[Any]") -> None:
-            if not self._over:
+            if not (self._over or future.cancelled()):
                 then(future.result())
 
         decision.add_done_callback(done)
@@ -287,7 +287,7 @@ class ExchangeDriver:
             keep_credential=route.keep_credential,
             set_header=route.set_header,
         )
-        if request.method == b"POST":
+        if request.method == b"POST" or request.body:
             lines.append(b"content-length: %d\r\n" % len(request.body))
         lines.append(b"\r\n")
         return b"".join(lines)
@@ -296,6 +296,7 @@ class ExchangeDriver:
 
     def upstream_head(self, answer: Answer) -> None:
         self._answer = answer
+        self._request.body = b""  # it will not be sent again; an answer may last for minutes
         self.deadline = self._crew.now() + self._crew.options.stream_timeout_s
         first = answer.first
         self._run(

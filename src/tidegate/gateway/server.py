@@ -5,6 +5,7 @@ import ipaddress
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from tidegate.core import errors
@@ -28,11 +29,13 @@ from tidegate.services.ids import new_id
 
 _SWEEP_S: Final = 0.5
 _OFF_LOOP_BYTES: Final = 1 << 20  # larger bodies, and encoded ones, are read in a thread
+_READERS: Final = 2  # threads for that, their own so that nothing else waits behind large bodies
+_BACKLOG: Final = 4096  # the kernel lowers it to its own limit
 _TEXT: Final = b"text/plain; charset=utf-8"
 
 
 class Spool(Protocol):
-    """Where usage events are handed over; raises OSError when it cannot take one."""
+    """Where usage events are handed over; raises when it cannot take one."""
 
     def append(self, event: UsageEvent) -> None: ...
 
@@ -68,6 +71,7 @@ class Gateway:
         self._sweeper: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Event = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="body")
 
     # -- life ----------------------------------------------------------------
 
@@ -79,7 +83,14 @@ class Gateway:
             tls.sni_callback = self._choose_tls
         for sock in sockets:
             self._servers.append(
-                await self._loop.create_server(lambda: ClientConnection(self), sock=sock, ssl=tls)
+                await self._loop.create_server(
+                    lambda: ClientConnection(self),
+                    sock=sock,
+                    backlog=_BACKLOG,
+                    ssl=tls,
+                    ssl_handshake_timeout=self.options.head_timeout_s if tls else None,
+                    ssl_shutdown_timeout=self.options.write_timeout_s if tls else None,
+                )
             )
         self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
 
@@ -119,6 +130,7 @@ class Gateway:
         for driver in list(self._drivers):
             driver.client_gone()
         self.pool.close()
+        self._readers.shutdown(wait=False, cancel_futures=True)
         if self._sweeper is not None:
             self._sweeper.cancel()
 
@@ -136,14 +148,14 @@ class Gateway:
         return self._loop.time()
 
     def _sweep(self) -> None:
+        assert self._loop is not None
+        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
         now = self.now()
         for connection in [c for c in self._connections if c.deadline and c.deadline < now]:
             connection.expired()
         for driver in [d for d in self._drivers if d.deadline and d.deadline < now]:
             driver.expired()
         self.pool.sweep(now)
-        assert self._loop is not None
-        self._sweeper = self._loop.call_later(_SWEEP_S, self._sweep)
 
     # -- for connections -----------------------------------------------------
 
@@ -223,6 +235,8 @@ class Gateway:
             address = ipaddress.ip_address(peer)
         except ValueError:
             return False
+        if address.version == 6 and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped  # an IPv4 client of a socket that takes both
         return any(address in network for network in self._proxies)
 
     def _serve_agent(
@@ -274,7 +288,7 @@ class Gateway:
         else:
             assert self._loop is not None
             driver.decide_later(
-                self._loop.run_in_executor(None, read_body, point, request, limit),
+                self._loop.run_in_executor(self._readers, read_body, point, request, limit),
                 lambda reading: self._start(driver, request, point, caller, reading),
             )
 
@@ -323,12 +337,12 @@ class Gateway:
     def record(self, event: UsageEvent) -> None:
         """Hand a usage event over. An observer that fails is counted and breaks nothing."""
         self._counters.add(f"requests_{event.outcome}")
-        if event.client_session and event.tokens.prompt and not event.estimated:
+        if event.client_session and event.tokens.prompt:
             session = (event.key_id, event.client_session)
             self._prompts.put(session, event.model_asked, event.tokens.prompt)
         try:
             self._spool.append(event)
-        except OSError as exc:
+        except Exception as exc:  # noqa: BLE001  whatever ails the spool, the answer goes on
             self._counters.add("events_lost")
             if (unreported := self._counters.due("events_lost", self.now())) is not None:
                 self._log.error("gateway.event_lost", error=str(exc), count=unreported)

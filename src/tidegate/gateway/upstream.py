@@ -27,6 +27,27 @@ class Answer:
         self.length = -1
         self.chunked = False
 
+    def add_header(self, raw: bytes, value: bytes) -> None:
+        name = raw.lower()
+        value = value.strip(b" \t")  # the parser leaves what stands after it
+        self.headers.append((name, raw, value))
+        if name not in self.first:
+            self.first[name] = value
+        elif name == b"connection":
+            self.first[name] += b"," + value
+
+    def read_framing(self, status: int) -> None:
+        """Note the status and how the body's end is told. Raises Garbled."""
+        coding = self.first.get(b"transfer-encoding")
+        if status > 599 or (coding is not None and coding.lower() != b"chunked"):
+            raise Garbled  # a coding that we do not undo must not lose its name on the way
+        self.status = status
+        self.chunked = coding is not None
+        length = self.first.get(b"content-length", b"")
+        self.length = int(length) if length.isdigit() and not self.chunked else -1
+        if status in {204, 304}:
+            self.length = max(0, self.length)
+
 
 class Receiver(Protocol):
     """Who gets an answer. After `upstream_end` or `upstream_lost` nothing more comes."""
@@ -59,6 +80,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_reusable",
         "_untouched",
         "idle_since",
+        "lost",
         "origin",
         "transport",
     )
@@ -78,6 +100,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._interim = 0
         self._paused = False
         self.idle_since = 0.0
+        self.lost = False
         self.transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -91,7 +114,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._untouched = True
         self._head_only = head_only
         self._head_bytes = self._interim = 0
-        if body:
+        if self.lost:
+            # It was closed between two turns of the loop, and nobody else would tell.
+            asyncio.get_running_loop().call_soon(self._lose)
+        elif body:
             self.transport.writelines([head, body])
         else:
             self.transport.write(head)
@@ -136,9 +162,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _check_head_size(self, size: int) -> None:
         if self._answer is None or not self._answer.status:
-            self._head_bytes += size
-            if self._head_bytes > _HEAD_BYTES:
-                raise Garbled
+            self._grow_head(size)
+
+    def _grow_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > _HEAD_BYTES:
+            raise Garbled
 
     def _deliver_body(self, receiver: Receiver) -> None:
         """Hand over what one read brought as one piece, however the upstream cut it."""
@@ -150,14 +179,21 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _finish(self, receiver: Receiver) -> None:
         self._receiver = None
-        if self._reusable and not self.transport.is_closing():
+        if self._rests():
             self.resume()
             self._pool.put_back(self)
         else:
             self.transport.abort()
         receiver.upstream_end()
 
-    def _lose(self, *, garbled: bool) -> None:
+    def _rests(self) -> bool:
+        """Whether another request may follow: not behind one that is still being sent."""
+        transport = self.transport
+        return (
+            self._reusable and not transport.is_closing() and not transport.get_write_buffer_size()
+        )
+
+    def _lose(self, *, garbled: bool = False) -> None:
         receiver, self._receiver = self._receiver, None
         self._reusable = False
         self.transport.abort()
@@ -168,6 +204,7 @@ class UpstreamConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
         self._pool.forget(self)
         receiver = self._receiver
         if receiver is None:
@@ -178,7 +215,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._receiver = None
             receiver.upstream_end()
         else:
-            self._lose(garbled=False)
+            self._lose()
 
     # -- parser --------------------------------------------------------------
 
@@ -188,10 +225,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._answer = Answer()
 
     def on_header(self, raw: bytes, value: bytes) -> None:
-        assert self._answer is not None
-        name = raw.lower()
-        self._answer.headers.append((name, raw, value or b""))
-        self._answer.first.setdefault(name, value or b"")
+        answer = self._answer
+        assert answer is not None
+        if answer.status:  # a trailer: the head is on its way already
+            self._grow_head(len(raw) + len(value or b""))
+        else:
+            answer.add_header(raw, value or b"")
 
     def on_headers_complete(self) -> None:
         answer, receiver = self._answer, self._receiver
@@ -202,14 +241,8 @@ class UpstreamConnection(asyncio.Protocol):
             if status == 101 or self._interim > _INTERIM_MAX:
                 raise Garbled
             return
-        if status > 599:
-            raise Garbled
-        answer.status = status
-        answer.chunked = b"transfer-encoding" in answer.first
-        length = answer.first.get(b"content-length", b"")
-        answer.length = int(length) if length.isdigit() and not answer.chunked else -1
-        if status in {204, 304}:
-            answer.length = max(0, answer.length)
+        answer.read_framing(status)
+        self._head_bytes = 0
         self._reusable = self._reusable and self._parser.should_keep_alive()
         if receiver is not None:
             receiver.upstream_head(answer)
@@ -261,7 +294,8 @@ class Pool:
         else:
             made = await self._connector.connect(origin, lambda: UpstreamConnection(self, origin))
         assert isinstance(made, UpstreamConnection)
-        self._open.add(made)
+        if not made.lost:
+            self._open.add(made)
         return made
 
     def put_back(self, connection: UpstreamConnection) -> None:

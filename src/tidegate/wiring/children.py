@@ -16,7 +16,7 @@ from tidegate.wiring.logs import Log
 from tidegate.wiring.orders import LINE_LIMIT_BYTES, Command, Prepared, Ready, Report, StartFailed
 
 _LONGEST_DELAY_S: Final = 5.0
-_STEADY_AFTER_S: Final = 10.0  # a process that lived so long is started again at once
+_STEADY_AFTER_S: Final = 2.0  # a process that lived so long is started again at once
 _ATTEMPTS_BEFORE_READY: Final = 3
 _KILL_AFTER_S: Final = 10.0
 

@@ -174,6 +174,13 @@ def test_an_upstream_error_passes_and_is_never_billed(status: int) -> None:
     assert (event.tokens.total, event.cost.total, event.estimated) == (0, 0, False)
 
 
+@pytest.mark.parametrize("status", [301, 307, 308])
+def test_a_redirect_is_no_answer_and_never_billed(status: int) -> None:
+    event = recorded(play(*GO, UpstreamHead(status, length=0), UpstreamEnded()))
+    assert (event.outcome, event.status) == (Outcome.UPSTREAM_ERROR, status)
+    assert (event.tokens.total, event.cost.total, event.estimated) == (0, 0, False)
+
+
 def test_an_error_event_in_the_stream_is_an_upstream_error_that_keeps_its_counts() -> None:
     failure = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n'
     commands = play(*GO, STREAM, UpstreamBytes(EVENTS[0]), UpstreamBytes(failure), UpstreamEnded())

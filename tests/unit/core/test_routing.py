@@ -7,8 +7,10 @@ from tidegate.core.headers import client_headers, upstream_headers
 from tidegate.core.model import Billing, Provider
 from tidegate.core.routing import (
     BadBaseUrl,
+    BadSecret,
     Route,
     endpoint,
+    organization_header,
     organization_path,
     own_route,
     parse_base_url,
@@ -251,6 +253,22 @@ def test_of_two_own_credentials_only_the_deciding_one_leaves() -> None:
     assert not any(b"sk-other" in line for line in lines)
 
 
+def test_of_two_equal_credential_headers_only_the_judged_one_leaves() -> None:
+    sent = _triples([(b"Authorization", b"Bearer sk-ant-x"), (b"authorization", b"Bearer sk-y")])
+    lines = upstream_headers(
+        sent, connection=b"", keep_credential=b"authorization", set_header=None
+    )
+    assert b"Authorization: Bearer sk-ant-x\r\n" in lines
+    assert not any(b"sk-y" in line for line in lines)
+
+
+@pytest.mark.parametrize("provider", Provider)
+@pytest.mark.parametrize("secret", ["", "a\r\nx-evil: 1", "a b", "a\0", "ключ", "a\n"])
+def test_a_secret_that_no_header_can_carry_is_refused(provider: Provider, secret: str) -> None:
+    with pytest.raises(BadSecret):
+        organization_header(provider, secret)
+
+
 ANSWERED = _triples(
     [
         (b"Content-Type", b"application/json"),
@@ -265,6 +283,9 @@ ANSWERED = _triples(
         (b"x-ratelimit-limit-tokens", b"1"),
         (b"anthropic-organization-id", b"o"),
         (b"openai-organization", b"o"),
+        (b"anthropic-priority-input-tokens-limit", b"1"),
+        (b"anthropic-fast-input-tokens-remaining", b"1"),
+        (b"X-Tidegate-Request-Id", b"req_forged"),
         (b"request-id", b"req_1"),
         (b"retry-after", b"3"),
     ]

@@ -73,8 +73,9 @@ class MessagesTally:
         self._content_bytes = 0
 
     def observe(self, name: bytes, data: bytes) -> None:
-        if name == b"message_stop":
+        if name in {b"message_stop", b"error"}:  # whatever they carry
             self.done = True
+            self.failed = name == b"error"
             return
         event = decode(_EVENT, data)
         kind = event.type if isinstance(event.type, str) else name.decode("ascii", "replace")

@@ -229,8 +229,7 @@ class ChatEventReader(EventStreamReader):
     def _could_end(self, tail: bytes) -> bool:
         """An unfinished chunk can end the stream only by being an error."""
         return (
-            self._runs.parts > 1
-            or not tail.startswith(b"data: {")
+            not tail.startswith(b"data: {")
             or len(tail) > 250  # not all of it is at hand
             or ERROR in tail
             or tail.endswith(_ERROR_BEGINNINGS)

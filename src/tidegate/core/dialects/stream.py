@@ -124,7 +124,8 @@ class EventStreamReader:
         try:
             self._tally.observe(name, data)
         except Unreadable as error:
-            self._go_blind(str(error))
+            if data:
+                self._go_blind(str(error))
         self.failed = self._tally.failed
         self.done = self._tally.done and (self._terminal in event or ERROR in event)
 
@@ -182,9 +183,7 @@ class NamedEventReader(EventStreamReader):
         lines = BytesIO(run).readlines()  # the fastest way to cut at newlines
         names = lines[::3]
         if len(lines) == 3 * len(names) == 3 * lines[2::3].count(b"\n"):
-            events = self._of_two_lines(names, lines)
-            if not any(event.startswith(b"\n") for event in events):
-                return events
+            return self._of_two_lines(names, lines)
         skip_starts = self._rules.skip_starts
         pieces = (piece.lstrip(b"\n") for piece in run.split(b"\n\n"))
         return [event for event in pieces if event and not event.startswith(skip_starts)]

@@ -106,12 +106,24 @@ def test_an_error_that_begins_with_much_else_is_announced() -> None:
         assert observer.may_end(terminal[at:]), at
 
 
-def test_an_error_without_the_word_fails_the_stream_but_does_not_end_it() -> None:
-    nameless = b"event: error\ndata: overloaded\n\n"
-    observer = reader(CHAT, words("first"))
+@pytest.mark.parametrize("dialect", [MESSAGES, RESPONSES])
+def test_an_error_without_the_word_fails_the_stream_but_does_not_end_it(dialect: Dialect) -> None:
+    nameless = b'event: error\ndata: {"message":"overloaded"}\n\n'
+    observer = reader(dialect, START)
     assert not observer.may_end(nameless)
     observer.feed(nameless)
+    assert observer.failed
     assert not observer.done
+
+
+@pytest.mark.parametrize("blank", [b"", b"\n", b"\n\n", b"\r\n"])
+def test_blank_lines_before_an_event_change_nothing(blank: bytes) -> None:
+    two_names = text("Hi").rstrip(b"\n") + b"\n" + STOP
+    assert not reader(MESSAGES, blank + two_names).done
+    assert not reader(MESSAGES, blank, two_names).done
+    alone = b"event: content_block_delta\n\n"
+    assert reader(MESSAGES, START, blank + alone).fault is None
+    assert reader(MESSAGES, START, blank + STOP).done
 
 
 def test_a_content_event_after_half_an_event_belongs_to_it() -> None:

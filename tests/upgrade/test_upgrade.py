@@ -1,0 +1,48 @@
+"""Every released version's data opens in this one, with nothing lost."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.upgrade.make import HERE, MASTER_KEY, MEMBERS, SPENT_EACH
+
+from tidegate.jobs.drain import SpoolDrain
+from tidegate.services.credentials import Credentials
+from tidegate.services.enrolment import Enrolment
+from tidegate.services.usage import UsageReports
+from tidegate.services.vault import derive
+from tidegate.store.sql.database import open_store
+from tidegate.wiring.logs import make_log
+
+RELEASES = sorted(path.parent for path in HERE.glob("*/expected.json"))
+
+
+def test_there_is_a_release() -> None:
+    assert RELEASES
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
+def test_an_older_installation_opens(release: Path, tmp_path: Path) -> None:
+    data_dir = tmp_path / "installation"
+    shutil.copytree(release, data_dir)
+    expected = json.loads((release / "expected.json").read_text())
+    organization_id = expected["organization_id"]
+    store = open_store(data_dir=data_dir, database_url=None)
+    subkeys = derive(MASTER_KEY)
+    reports = UsageReports(store)
+
+    found = json.loads(json.dumps(reports.totals(organization_id)))
+    assert {name: found[name] for name in expected["drained"]} == expected["drained"]
+
+    log = make_log(level="warning", form="text", process="upgrade")
+    drained = SpoolDrain(data_dir / "spool", store, log).run_once()
+    assert drained == SPENT_EACH * len(MEMBERS)
+    assert reports.totals(organization_id)["requests"] == 2 * drained
+
+    enrolment = Enrolment(store, subkeys)
+    for key_id, secret in expected["keys"].items():
+        assert enrolment.reveal(organization_id, key_id) == secret
+        assert enrolment.authenticate(secret) is not None
+    assert Credentials(store, subkeys).available(organization_id) == {"anthropic"}
+    store.close()
