@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.exc import OperationalError
-
 from tidegate.config import Settings
 from tidegate.core.model import OrganizationRecord
 from tidegate.jobs.drain import SpoolDrain
@@ -18,9 +16,10 @@ from tidegate.services.members import Members
 from tidegate.services.organizations import Organizations
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import Subkeys, derive
-from tidegate.store.ports import Store
+from tidegate.store.ports import Store, StoreUnavailable
 from tidegate.store.sql.database import SqlStore, open_store
-from tidegate.store.sql.migrate import SchemaTooNew
+from tidegate.store.sql.migrate import DatabaseUnfit
+from tidegate.wiring.crew import place_of
 from tidegate.wiring.data_dir import SPOOL, open_data_dir
 from tidegate.wiring.lock import read_note
 from tidegate.wiring.logs import make_log
@@ -74,19 +73,23 @@ def open_administration(settings: Settings, *, may_create: bool) -> Iterator[Adm
     store = _open_store(settings)
     try:
         yield Administration(settings, store, derive(master_key))
-    except OperationalError as fault:
-        raise StartFailed(f"The database: {fault.orig}.") from None
+    except StoreUnavailable as fault:
+        raise StartFailed(f"The database: {fault}.") from None
     finally:
         store.close()
 
 
 def _open_store(settings: Settings) -> SqlStore:
     try:
-        return open_store(data_dir=settings.data_dir, database_url=settings.database_url or None)
-    except SchemaTooNew as fault:
+        return open_store(
+            data_dir=settings.data_dir,
+            database_url=settings.database_url or None,
+            process="tidegate admin",
+        )
+    except DatabaseUnfit as fault:
         raise StartFailed(f"{fault}.") from None
-    except OperationalError as fault:
-        raise StartFailed(f"The database: {fault.orig}.") from None
+    except StoreUnavailable as fault:
+        raise StartFailed(f"The database: {fault}.") from None
 
 
 def _is_installed(data_dir: Path) -> bool:

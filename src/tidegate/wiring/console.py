@@ -40,6 +40,7 @@ from tidegate.wiring.stores import prepare_store, store_of
 
 _STORE_RETRY_S: Final = 2.0
 _KEEP_ALIVE_S: Final = 90  # longer than the gateways keep an idle connection to us
+_CONNECTIONS: Final = 8  # to PostgreSQL, for pages and the drain
 _FINISH_S: Final = 5  # what a stopping console leaves its own answers
 
 
@@ -150,7 +151,7 @@ async def _main() -> None:
     log = make_log(level=place.log_level, form=place.log_format, process="console")
     adopt_standard_logging(log)
     runtime_dir.hold(Path(orders.runtime_dir))
-    store = store_of(place)
+    store = store_of(place, process="console", connections=_CONNECTIONS)
     ending = asyncio.create_task(_until_the_end(orders, channel, log))
     preparing = asyncio.create_task(prepare(orders, store, channel))
     await asyncio.wait({ending, preparing}, return_when=asyncio.FIRST_COMPLETED)

@@ -34,7 +34,7 @@ class Worker:
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
         self._directory = Directory(
-            store_of(orders.place).directory,
+            store_of(orders.place, process=orders.name, connections=1).directory,
             lookup=orders.subkeys.lookup,
             credential=orders.subkeys.credential,
             max_age_s=orders.options.directory_max_age_s,

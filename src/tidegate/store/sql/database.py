@@ -31,11 +31,19 @@ class SqlStore:
 
 
 def open_store(
-    *, data_dir: Path | None = None, database_url: str | None = None, migrate: bool = True
+    *,
+    data_dir: Path | None = None,
+    database_url: str | None = None,
+    migrate: bool = True,
+    connections: int = 4,
+    process: str = "tidegate",
 ) -> SqlStore:
-    """Open the store in PostgreSQL if a URL is given, else in files of the data directory."""
+    """Open the store in PostgreSQL if a URL is given, else in files of the data directory.
+
+    `connections` is the most that PostgreSQL sees of this process, `process` the name it sees.
+    """
     if database_url:
-        engine = postgresql_engine(database_url)
+        engine = postgresql_engine(database_url, connections=connections, process=process)
         store = SqlStore(engine, engine)
     elif data_dir is not None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,5 +53,9 @@ def open_store(
     else:
         raise ValueError("a data directory or a database URL is needed")
     if migrate:
-        store.migrate()
+        try:
+            store.migrate()
+        except BaseException:
+            store.close()
+            raise
     return store
