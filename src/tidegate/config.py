@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
+from tidegate import settings_defaults as defaults
 from tidegate import settings_text as text
 from tidegate.settings_text import Address
 
@@ -40,6 +41,11 @@ class Settings:
     master_key: str = field(repr=False)
     master_key_file: Path
     price_file: Path | None
+    spool_policy: str
+    spool_sync: bool
+    spool_limit_bytes: int
+    spool_limit_age_s: float
+    spool_segment_bytes: int
     allow_upstreams: tuple[str, ...]
     upstream_ca: Path | None
     https_proxy: str = field(repr=False)
@@ -104,27 +110,7 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost" or (bool(host) and ip_address(host).is_loopback)
 
 
-def _home(environ: Environment) -> Path:
-    return Path(environ.get("HOME") or Path.home())
-
-
-def _data_dir(environ: Environment) -> Path:
-    base = environ.get("XDG_DATA_HOME", "")
-    return (Path(base) if base else _home(environ) / ".local/share") / "tidegate"
-
-
-def _master_key_file(environ: Environment) -> Path:
-    base = environ.get("XDG_CONFIG_HOME", "")
-    return (Path(base) if base else _home(environ) / ".config") / "tidegate/master.key"
-
-
-def _worker_count(_environ: Environment) -> int:
-    return min(
-        4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-
-
-NETWORK, STORAGE, UPSTREAMS = "Network", "Storage", "Upstreams"
+NETWORK, STORAGE, SPOOL, UPSTREAMS = "Network", "Storage", "Spool", "Upstreams"
 LIMITS, LOGGING = "Limits and deadlines", "Logging"
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -170,7 +156,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         section=NETWORK,
         parse=text.whole_number(1, 64),
         default="one per core, at most 4",
-        fallback=_worker_count,
+        fallback=defaults.worker_count,
         help="Number of gateway processes.",
     ),
     Setting(
@@ -185,7 +171,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         section=STORAGE,
         parse=text.path,
         default="$XDG_DATA_HOME/tidegate",
-        fallback=_data_dir,
+        fallback=defaults.data_dir,
         help="Directory of the databases and the spool; its mode is 0700.",
     ),
     Setting(
@@ -210,7 +196,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         section=STORAGE,
         parse=text.path,
         default="~/.config/tidegate/master.key",
-        fallback=_master_key_file,
+        fallback=defaults.master_key_file,
         help="File of the master key; made on the first start, mode 0600. It must not lie in the "
         "data directory: a backup of the data must not hold the key to it.",
     ),
@@ -221,6 +207,46 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         absent=None,
         help="Prices of your own (TOML, see docs/prices.md), laid over the bundled price list. "
         "Read at the start.",
+    ),
+    Setting(
+        name="spool_policy",
+        section=SPOOL,
+        parse=text.one_of("pass", "refuse"),
+        default="pass",
+        help="What becomes of a new request whose usage cannot be recorded, as the disk is full or "
+        "the spool has reached its limit: pass lets it go on and counts it as unmetered, refuse "
+        "answers 503. Requests that are under way are recorded in any case.",
+    ),
+    Setting(
+        name="spool_sync",
+        section=SPOOL,
+        parse=text.switch,
+        default="off",
+        help="on: usage survives a loss of power, too. Each request then waits twice for the disk, "
+        "before it goes out and before its answer ends. off: it survives every crash of a process.",
+    ),
+    Setting(
+        name="spool_limit_bytes",
+        section=SPOOL,
+        parse=text.size,
+        default="1GB",
+        help="Size to which the spool may grow while the ledger is away; then the policy. It must "
+        "hold two files of every worker.",
+    ),
+    Setting(
+        name="spool_limit_age_s",
+        section=SPOOL,
+        parse=text.timeout,
+        default="24h",
+        help="How long usage may wait for the ledger; then the policy.",
+    ),
+    Setting(
+        name="spool_segment_bytes",
+        section=SPOOL,
+        parse=text.segment_size,
+        default="4MB",
+        help="Size of the spool's files, 64KB to 64MB. Each is allocated before it is used, so "
+        "that requests under way can be recorded on a full disk.",
     ),
     Setting(
         name="allow_upstreams",
@@ -374,6 +400,8 @@ def load(flags: Flags, environ: Environment | None = None) -> Settings:
     settings = Settings(**values)
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise ConfigError("--tls-cert and --tls-key belong together: give both or neither.")
+    if settings.spool_limit_bytes < 2 * settings.spool_segment_bytes * settings.workers:
+        raise ConfigError("--spool-limit must hold two files of --spool-segment for each worker.")
     return settings
 
 

@@ -43,6 +43,12 @@ def one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def switch(text: str) -> bool:
+    if text.lower() not in {"on", "off", "true", "false"}:
+        raise ValueError("expected on or off")
+    return text.lower() in {"on", "true"}
+
+
 def size(text: str) -> int:
     """Bytes: `65536`, `64KB`, `32MB` (1 KB = 1,024 bytes)."""
     number = text.lower().rstrip("bgkm")
@@ -50,6 +56,13 @@ def size(text: str) -> int:
     if factor is None or not number.isdecimal() or int(number) == 0:
         raise ValueError("expected a size such as 64KB or 32MB")
     return int(number) * factor
+
+
+def segment_size(text: str) -> int:
+    """A segment holds several requests at once, and the drain reads one at once."""
+    if not 64 << 10 <= (wanted := size(text)) <= 64 << 20:
+        raise ValueError("expected a size from 64KB to 64MB")
+    return wanted
 
 
 def timeout(text: str) -> float:

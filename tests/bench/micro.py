@@ -18,9 +18,9 @@ from tidegate.core.exchange import (
     Exchange,
     Record,
     RequestReceived,
-    RequestSent,
     Ticket,
     UpstreamBytes,
+    UpstreamConnected,
     UpstreamEnded,
     UpstreamHead,
 )
@@ -118,7 +118,7 @@ def _exchange(book: PriceBook, pieces: list[bytes]) -> UsageEvent:
     exchange = Exchange(_ticket(), book)
     events: list[Event] = [
         RequestReceived(),
-        RequestSent(),
+        UpstreamConnected(),
         UpstreamHead(200, event_stream=True),
         *map(UpstreamBytes, pieces),
         UpstreamEnded(),

@@ -107,7 +107,11 @@ def usage(task: Task) -> Report:
     organization_id = task.organization_id
     task.admin.drain()
     totals = task.admin.usage.totals(organization_id)
-    return Report(totals, _usage_lines(totals))
+    unmetered = task.admin.unmetered()
+    lines = _usage_lines(totals)
+    if unmetered:
+        lines.append(f"{unmetered} requests of this machine went on unmetered.")
+    return Report(totals | {"unmetered": unmetered}, lines)
 
 
 @add_command(credentials, "set")

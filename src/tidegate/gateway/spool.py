@@ -21,9 +21,6 @@ from tidegate.core.model import RequestStart, UsageEvent
 from tidegate.core.spool_records import ROOM_BYTES, event_frame, start_frame
 from tidegate.gateway.segment import SUFFIX, Segment
 
-SEGMENT_BYTES: Final = 4 << 20
-LIMIT_BYTES: Final = 1 << 30
-LIMIT_AGE_S: Final = 86_400.0
 DRAINED: Final = "drained"  # a file whose time says up to when the ledger has it all
 UNMETERED_SUFFIX: Final = ".unmetered"
 _COUNTED: Final = (SUFFIX, ".events")
@@ -32,6 +29,15 @@ _TEND_S: Final = 1.0
 
 class SpoolFull(OSError):
     """There is no room for another request's usage; nothing of it was written."""
+
+
+class SpoolOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """See `tidegate.config` for what each is for."""
+
+    segment_bytes: int = 4 << 20
+    limit_bytes: int = 1 << 30
+    limit_age_s: float = 86_400.0
+    sync: bool = False
 
 
 class SpoolHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,31 +50,22 @@ class SpoolHealth(msgspec.Struct, frozen=True, kw_only=True):
     fault: str  # why there is no room, "" if there is
 
 
+_DEFAULTS: Final = SpoolOptions()
+
+
 class SpoolWriter:
     """Writes to `DIRECTORY/WORKER-START-RANDOM.segment`, one file after the other.
 
     `tend` does what takes time; call it off the loop, or let `run` do so.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        worker: str,
-        *,
-        segment_bytes: int = SEGMENT_BYTES,
-        limit_bytes: int = LIMIT_BYTES,
-        limit_age_s: float = LIMIT_AGE_S,
-        sync: bool = False,
-    ) -> None:
+    def __init__(self, directory: Path, worker: str, options: SpoolOptions = _DEFAULTS) -> None:
         self._directory = directory
         self._worker = worker
-        self._segment_bytes = max(segment_bytes, 3 * ROOM_BYTES)
-        self._limit_bytes = limit_bytes
-        self._limit_age_s = limit_age_s
+        self._options = options
         self._current: Segment | None = None
         self._spare: Segment | None = None
         self._begun: dict[str, Segment] = {}
-        self._sync = sync
         self._unsynced: set[Segment] = set()
         self._ended: list[Segment] = []  # to be closed once they are synced
         self._directory_unsynced = False
@@ -149,7 +146,7 @@ class SpoolWriter:
         fault = "the ledger has not taken usage for too long" if self._too_old else self._fault
         return SpoolHealth(
             size_bytes=self._size,
-            limit_bytes=self._limit_bytes,
+            limit_bytes=self._options.limit_bytes,
             age_s=self._age_s(),
             unmetered=max(self._unmetered, self._unmetered_everywhere),
             fault=fault,
@@ -191,7 +188,7 @@ class SpoolWriter:
         self._last_write = time.time()
         if not self._waiting_since:
             self._waiting_since = self._last_write
-        if self._sync:
+        if self._options.sync:
             self._unsynced.add(segment)
 
     def _with_room(self, size: int) -> Segment:
@@ -211,22 +208,22 @@ class SpoolWriter:
         return spare
 
     def _let_go(self, segment: Segment) -> None:
-        if self._sync:
+        if self._options.sync:
             self._ended.append(segment)
         else:
             segment.close()
 
     def _make(self) -> Segment:
         try:
-            if self._size + self._segment_bytes > self._limit_bytes:
+            if self._size + self._options.segment_bytes > self._options.limit_bytes:
                 raise OSError(errno.EDQUOT, "the spool has reached its limit")
-            made = Segment.make(self._directory, self._worker, self._segment_bytes)
+            made = Segment.make(self._directory, self._worker, self._options.segment_bytes)
         except OSError as fault:
             self._fault = f"spool: {fault.strerror}"
             raise SpoolFull(fault.errno, self._fault) from fault
-        self._size += self._segment_bytes
+        self._size += self._options.segment_bytes
         self._fault = ""
-        self._directory_unsynced = self._sync
+        self._directory_unsynced = self._options.sync
         return made
 
     def _look(self) -> None:
@@ -245,7 +242,7 @@ class SpoolWriter:
         self._size, self._unmetered_everywhere = size, unmetered
         if self._waiting_since and drained > self._waiting_since:
             self._waiting_since = drained if self._last_write > drained else 0.0
-        self._too_old = self._age_s() > self._limit_age_s
+        self._too_old = self._age_s() > self._options.limit_age_s
 
     def _age_s(self) -> float:
         return max(0.0, time.time() - self._waiting_since) if self._waiting_since else 0.0

@@ -36,6 +36,11 @@ _SUFFIXES: Final = (_SEGMENT, ".events")  # the latter is how 0.1.0 wrote: event
 _DRAINED: Final = "drained"  # its time says up to when the ledger has it all
 
 
+def unmetered_in(spool_dir: Path) -> int:
+    """How many requests went on unrecorded: the sizes of the files that count them."""
+    return sum(path.stat().st_size for path in spool_dir.glob("*.unmetered"))
+
+
 class SpoolDrain:
     """Drains every file of a spool directory; one pass at a time in this process."""
 

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from tidegate.config import Settings
 from tidegate.core.model import OrganizationRecord
-from tidegate.jobs.drain import SpoolDrain
+from tidegate.jobs.drain import SpoolDrain, unmetered_in
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
 from tidegate.services.logins import Logins
@@ -25,6 +26,7 @@ from tidegate.wiring.lock import read_note
 from tidegate.wiring.logs import make_log
 from tidegate.wiring.master_key import open_master_key
 from tidegate.wiring.orders import StartFailed
+from tidegate.wiring.prices import load_prices
 
 _DEFAULT_URL: Final = "http://127.0.0.1:4180"
 _DIRECTORY_FILE: Final = "directory.db"
@@ -56,7 +58,12 @@ class Administration:
     def drain(self) -> None:
         """Move what the workers of this machine have spooled; a running console does the same."""
         log = make_log(level="warning", form="text", process="admin")
-        SpoolDrain(self._settings.data_dir / SPOOL, self._store, log).run_once()
+        prices = partial(load_prices, place_of(self._settings))
+        SpoolDrain(self._settings.data_dir / SPOOL, self._store, log, prices).run_once()
+
+    def unmetered(self) -> int:
+        """How many requests this machine's workers let pass unrecorded, see `spool-policy`."""
+        return unmetered_in(self._settings.data_dir / SPOOL)
 
 
 @contextmanager

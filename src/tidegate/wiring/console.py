@@ -21,6 +21,7 @@ import uvloop
 from tidegate.console.app import create_app
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
+from tidegate.core.price_book import PriceBook
 from tidegate.jobs.drain import SpoolDrain
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
@@ -39,8 +40,8 @@ from tidegate.wiring.prices import load_prices, price_fault
 from tidegate.wiring.stores import prepare_store, store_of
 
 _STORE_RETRY_S: Final = 2.0
-_KEEP_ALIVE_S: Final = 90  # longer than the gateways keep an idle connection to us
 _CONNECTIONS: Final = 8  # to PostgreSQL, for pages and the drain
+_KEEP_ALIVE_S: Final = 90  # longer than the gateways keep an idle connection to us
 _FINISH_S: Final = 5  # what a stopping console leaves its own answers
 
 
@@ -60,9 +61,10 @@ class Server(uvicorn.Server):
         self._on_ready()
 
 
-def services_of(store: SqlStore, orders: ConsoleOrders, drain: SpoolDrain) -> ConsoleServices:
+def services_of(
+    store: SqlStore, orders: ConsoleOrders, drain: SpoolDrain, prices: Callable[[], PriceBook]
+) -> ConsoleServices:
     """What the pages and the API are made of."""
-    prices = cache(partial(load_prices, orders.place))  # another process may still make them
     return ConsoleServices(
         organizations=Organizations(store, orders.subkeys),
         members=Members(store, orders.subkeys),
@@ -79,9 +81,10 @@ async def serve(
     orders: ConsoleOrders, store: SqlStore, channel: Channel, ending: asyncio.Task[str], log: Log
 ) -> None:
     """Serve until the end, which is not before the last worker's."""
-    drain = SpoolDrain(Path(orders.place.data_dir) / SPOOL, store, log)
+    prices = cache(partial(load_prices, orders.place))  # another process may still make them
+    drain = SpoolDrain(Path(orders.place.data_dir) / SPOOL, store, log, prices)
     options = ConsoleOptions(public_url=orders.public_url, version=metadata.version("tidegate"))
-    app = create_app(services_of(store, orders, drain), options, log=log)
+    app = create_app(services_of(store, orders, drain, prices), options, log=log)
     server = Server(
         uvicorn.Config(
             app,

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import structlog
 import uvloop
+from tests.spools import ListSpool
 
 from tidegate.core.model import (
     CredentialRecord,
@@ -317,7 +318,7 @@ async def world(
             await upstream.stop()
 
 
-class _Events:
+class _Events(ListSpool):
     """A spool that hands on."""
 
     take: Callable[[UsageEvent], None]
