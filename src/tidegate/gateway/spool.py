@@ -59,10 +59,18 @@ class SpoolWriter:
     `tend` does what takes time; call it off the loop, or let `run` do so.
     """
 
-    def __init__(self, directory: Path, worker: str, options: SpoolOptions = _DEFAULTS) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        worker: str,
+        options: SpoolOptions = _DEFAULTS,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._directory = directory
         self._worker = worker
         self._options = options
+        self._clock = clock
         self._current: Segment | None = None
         self._spare: Segment | None = None
         self._begun: dict[str, Segment] = {}
@@ -185,7 +193,7 @@ class SpoolWriter:
     # -- inside --------------------------------------------------------------
 
     def _written(self, segment: Segment) -> None:
-        self._last_write = time.time()
+        self._last_write = self._clock()
         if not self._waiting_since:
             self._waiting_since = self._last_write
         if self._options.sync:
@@ -245,7 +253,7 @@ class SpoolWriter:
         self._too_old = self._age_s() > self._options.limit_age_s
 
     def _age_s(self) -> float:
-        return max(0.0, time.time() - self._waiting_since) if self._waiting_since else 0.0
+        return max(0.0, self._clock() - self._waiting_since) if self._waiting_since else 0.0
 
 
 def _sync_directory(directory: Path) -> None:
