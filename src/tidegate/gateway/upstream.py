@@ -238,7 +238,7 @@ class UpstreamConnection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status < 200:
             self._interim += 1
-            if status == 101 or self._interim > _INTERIM_MAX:
+            if status < 100 or status == 101 or self._interim > _INTERIM_MAX:
                 raise Garbled
             return
         answer.read_framing(status)
@@ -251,6 +251,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._reusable = False
 
     def on_body(self, body: bytes) -> None:
+        if self._answer is None or not self._answer.status:
+            raise Garbled  # an interim answer has no body, whatever its head says
         if not self._head_only:
             self._body.append(body)
 
