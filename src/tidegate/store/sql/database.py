@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from tidegate.store.sql.directory import SqlDirectoryStore
 from tidegate.store.sql.engines import postgresql_engine, sqlite_engine
-from tidegate.store.sql.migrate import migrate_to_head
+from tidegate.store.sql.migrate import Schema, migrate_to_head
 from tidegate.store.sql.usage import SqlUsageStore
 
 
@@ -14,19 +14,18 @@ class SqlStore:
     """Both halves of persistence on SQL."""
 
     def __init__(self, directory: sa.Engine, usage: sa.Engine) -> None:
-        self._engines = (directory, usage)
+        self.engines: dict[Schema, sa.Engine] = {"directory": directory, "usage": usage}
         self.directory = SqlDirectoryStore(directory)
         self.usage = SqlUsageStore(usage)
 
     def migrate(self) -> None:
         """Bring both schemas to this release's; safe when several processes do it at once."""
-        directory, usage = self._engines
-        migrate_to_head(directory, "directory")
-        migrate_to_head(usage, "usage")
+        for schema, engine in self.engines.items():
+            migrate_to_head(engine, schema)
 
     def close(self) -> None:
         """Close every connection."""
-        for engine in self._engines:
+        for engine in self.engines.values():
             engine.dispose()
 
 

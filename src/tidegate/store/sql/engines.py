@@ -118,6 +118,7 @@ def without_time_limit(connection: sa.Connection) -> None:
     """For a transaction that touches every row of a table. Waiting for a lock stays limited."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def one_line(fault: object) -> str:
