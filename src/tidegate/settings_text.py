@@ -123,11 +123,28 @@ def proxy_url(text: str) -> str:
     return full.rstrip("/")
 
 
+def _is_torn(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        signs = parts.netloc.count("@")
+        elsewhere = parts.path + parts.fragment + ("" if signs else parts.query)
+        return parts.port == 0 or signs > 1 or "@" in elsewhere
+    except ValueError:
+        return True
+
+
 def database_url(text: str) -> str:
-    """The host may be missing: PostgreSQL is then reached over its Unix socket."""
+    """The host may be missing: PostgreSQL is then reached over its Unix socket.
+
+    A password that is not percent-encoded is refused, not taken for a part of the host's name,
+    which error messages show.
+    """
     scheme, separator, rest = text.partition("://")
-    if scheme not in {"postgresql", "postgresql+psycopg"} or not separator:
-        raise ValueError("expected postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+    if scheme not in {"postgresql", "postgresql+psycopg"} or not separator or _is_torn(text):
+        raise ValueError(
+            "expected postgresql+psycopg://USER:PASSWORD@HOST/NAME, with the special characters of"
+            " a password percent-encoded"
+        )
     return f"postgresql+psycopg://{rest}"
 
 
