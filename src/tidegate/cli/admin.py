@@ -7,6 +7,7 @@ import typer
 
 from tidegate.cli.admin_command import Email, Report, Task, add_command, dollars, table
 from tidegate.cli.admin_keys import keys
+from tidegate.cli.admin_store import copy_store
 from tidegate.cli.errors import CommandError
 
 _API_KEY_CHARS: Final = 8192
@@ -99,6 +100,9 @@ def enroll(
         f"  tidegate login {task.admin.public_url} {made.login_code}",
     ]
     return Report(fields, lines)
+
+
+add_command(app, "copy-store")(copy_store)
 
 
 @add_command(app, "usage")

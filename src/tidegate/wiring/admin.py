@@ -17,9 +17,11 @@ from tidegate.services.members import Members
 from tidegate.services.organizations import Organizations
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import Subkeys, derive
-from tidegate.store.ports import Store, StoreUnavailable
+from tidegate.store.ports import StoreUnavailable
+from tidegate.store.sql.copying import Copied
 from tidegate.store.sql.database import SqlStore, open_store
 from tidegate.store.sql.migrate import DatabaseUnfit
+from tidegate.wiring.copying import copy_installation
 from tidegate.wiring.crew import place_of
 from tidegate.wiring.data_dir import SPOOL, open_data_dir
 from tidegate.wiring.lock import read_note
@@ -35,7 +37,7 @@ _DIRECTORY_FILE: Final = "directory.db"
 class Administration:
     """The services of one installation."""
 
-    def __init__(self, settings: Settings, store: Store, subkeys: Subkeys) -> None:
+    def __init__(self, settings: Settings, store: SqlStore, subkeys: Subkeys) -> None:
         self.organizations = Organizations(store, subkeys)
         self.members = Members(store, subkeys)
         self.logins = Logins(store, subkeys)
@@ -60,6 +62,11 @@ class Administration:
         log = make_log(level="warning", form="text", process="admin")
         prices = partial(load_prices, place_of(self._settings))
         SpoolDrain(self._settings.data_dir / SPOOL, self._store, log, prices).run_once()
+
+    def copy_store(self, to: str, *, live: bool) -> Copied:
+        """Copy directory and ledger to a database URL or a data directory."""
+        data_dir = self._settings.data_dir
+        return copy_installation(self._store, data_dir, to, live=live, drain=self.drain)
 
     def unmetered(self) -> int:
         """How many requests this machine's workers let pass unrecorded, see `spool-policy`."""
