@@ -8,6 +8,7 @@ from structlog.typing import EventDict
 from tests.browser.world import PUBLIC_URL, World
 
 from tidegate.console.app import ConsoleOptions, create_app
+from tidegate.store.ports import StoreUnavailable
 
 PATHS = ["/", "/nothing", "/api/usage", "/sign-in/x", "/install/", "/sign-out"]
 
@@ -121,6 +122,25 @@ def test_the_access_log_holds_no_secret(world: World, client: TestClient) -> Non
 
 def without_duration(entry: EventDict) -> EventDict:
     return {name: value for name, value in entry.items() if name != "duration_ms"}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/away", "text/html; charset=utf-8"), ("/api/away", "application/json")]
+)
+def test_a_database_that_is_away_is_no_fault_of_ours(world: World, path: str, kind: str) -> None:
+    async def read(_request: object) -> None:
+        raise StoreUnavailable("connection to 10.0.0.9 refused")
+
+    app = world.app
+    app.add_route(path, read)  # type: ignore[arg-type]
+    with capture_logs() as logs:
+        response = TestClient(app, base_url=PUBLIC_URL).get(path)
+    assert response.status_code == 503
+    assert response.headers["content-type"] == kind
+    assert response.headers["retry-after"] == "5"
+    assert "database cannot be reached" in response.text
+    assert "10.0.0.9" not in response.text
+    assert [entry["event"] for entry in logs] == ["page"]
 
 
 def failing(world: World) -> Starlette:
