@@ -1,5 +1,6 @@
 """A spool that keeps what it is handed in lists."""
 
+import threading
 from collections.abc import Callable
 
 from tidegate.core.model import RequestStart, UsageEvent
@@ -14,6 +15,8 @@ class ListSpool:
         self.events: list[UsageEvent] = []
         self.unmetered = 0
         self.syncs = 0
+        self.disk = threading.Event()  # a sync takes until it is set
+        self.disk.set()
         self.full: OSError | None = None
         self.age_s = 0.0
 
@@ -32,6 +35,7 @@ class ListSpool:
         return self._sync
 
     def _sync(self) -> None:
+        self.disk.wait(20)
         self.syncs += 1
 
     def health(self) -> SpoolHealth:

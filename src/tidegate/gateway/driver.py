@@ -45,6 +45,7 @@ from tidegate.gateway.upstream import Answer, Pool, UpstreamConnection
 _ENDED: Final = UpstreamEnded()
 _CONNECTED: Final = UpstreamConnected()
 _GONE: Final = ClientGone()
+_FOR_NOBODY: Final = frozenset({Record, CloseUpstream})  # what is done when the client has left
 
 
 class Crew(Protocol):
@@ -152,7 +153,9 @@ class ExchangeDriver:
                 if refusal is not None:
                     self._run(BeginRefused(refusal))
                     return
-            else:
+            elif self._gone and kind is Send:
+                return  # the client left while the start was made durable
+            elif not self._gone or kind in _FOR_NOBODY:
                 self._execute(command)
             if (kind is Record or kind is Begin) and self._hold(commands):
                 return

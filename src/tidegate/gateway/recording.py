@@ -95,7 +95,8 @@ class Recorder:
     async def settled(self) -> None:
         """Wait until nobody waits for the disk any more."""
         if self._commits is not None:
-            await self._commits.idle.wait()
+            while not self._commits.idle.is_set():
+                await self._commits.idle.wait()
 
     def _tell(self, counter: str, event: str, fault: Exception) -> None:
         self._counters.add(counter)
@@ -154,8 +155,9 @@ class GroupCommit:
         self._runs = False
         if (fault := future.exception()) is not None:
             self._on_fault(fault)
+        loop = asyncio.get_running_loop()
         for then in waiting:
-            then()
+            loop.call_soon(then)
         if self._waiting and not self._runs:
             self._start()
         if not self._runs:

@@ -192,6 +192,8 @@ class Source:
 class World:
     """What a test has at hand."""
 
+    spool: ListSpool
+
     def __init__(self, gateway: Gateway, directory: Directory, source: Source, port: int) -> None:
         self.gateway = gateway
         self.directory = directory
@@ -308,6 +310,7 @@ async def world(
     )
     await gateway.start([listener], tls)
     made = World(gateway, directory, source, port)
+    made.spool = events
     events.take = made.append
     try:
         yield made
