@@ -11,6 +11,7 @@ from tidegate.core.routing import Origin
 from tidegate.gateway.connector import Connector
 
 _HEAD_BYTES: Final = 256 << 10
+_LENGTH_DIGITS: Final = 19
 _INTERIM_MAX: Final = 32  # 1xx heads before we take it for a flood
 _IDLE_PER_ORIGIN: Final = 256
 
@@ -33,7 +34,7 @@ class Answer:
         self.headers.append((name, raw, value))
         if name not in self.first:
             self.first[name] = value
-        elif name == b"connection":
+        elif name in {b"connection", b"transfer-encoding"}:
             self.first[name] += b"," + value
 
     def read_framing(self, status: int) -> None:
@@ -41,6 +42,8 @@ class Answer:
         coding = self.first.get(b"transfer-encoding")
         if status > 599 or (coding is not None and coding.lower() != b"chunked"):
             raise Garbled  # a coding that we do not undo must not lose its name on the way
+        if len(self.first.get(b"content-length", b"")) > _LENGTH_DIGITS:
+            raise Garbled
         self.status = status
         self.chunked = coding is not None
         length = self.first.get(b"content-length", b"")
