@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
@@ -114,14 +114,40 @@ async def prepare(orders: ConsoleOrders, store: SqlStore, channel: Channel) -> b
     if fault:
         channel.report(Prepared(price_fault=fault))
         return False
-    while True:
-        prepared = await asyncio.to_thread(
-            prepare_store, orders.place, store, orders.subkeys, setup=orders.setup
-        )
-        channel.report(prepared)
-        if not prepared.store_fault:
-            return not prepared.fault
-        await asyncio.sleep(_STORE_RETRY_S)
+    async with contextlib.AsyncExitStack() as stack:
+        turning_away = False
+        while True:
+            prepared = await asyncio.to_thread(
+                prepare_store, orders.place, store, orders.subkeys, setup=orders.setup
+            )
+            channel.report(prepared)
+            if not prepared.store_fault:
+                return not prepared.fault
+            if not turning_away:
+                await stack.enter_async_context(_turning_away(orders.listener))
+                turning_away = True
+            await asyncio.sleep(_STORE_RETRY_S)
+
+
+class _Closing(asyncio.Protocol):
+    """Hangs up on a request: the gateway then answers that there is no console."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, _data: bytes) -> None:
+        self._transport.close()
+
+
+@contextlib.asynccontextmanager
+async def _turning_away(listener: int) -> AsyncIterator[None]:
+    """Let nobody wait for a console that cannot serve yet. The listener stays open at the end."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(_Closing, sock=socket.socket(fileno=os.dup(listener)))
+    try:
+        yield
+    finally:
+        server.close()
 
 
 async def _until_the_end(
