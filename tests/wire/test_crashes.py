@@ -1,12 +1,13 @@
 """Nothing is lost and nothing counted twice, whichever process is killed under load."""
 
 import contextlib
+import http.client
 import os
 import signal
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.wire.book import Exchange
 from tests.wire.load import SESSION, Load, each
 from tests.wire.scripts import converse
 from tests.wire.serving import (
+    RunningServer,
     enroll,
     has_ended,
     processes_writing_to,
@@ -62,10 +64,7 @@ class Installation:
             return
         pid = self.pids(role)[self.killed[role] % len(self.pids(role))]
         os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 60
-        while not set(self.pids(role)) - {pid} or len(self.pids(role)) < (1 + (role == "worker")):
-            assert time.monotonic() < deadline, self.server.logs()
-            time.sleep(0.02)
+        wait_until(lambda: len(set(self.pids(role)) - {pid}) == 1 + (role == "worker"))
 
     def pids(self, role: str) -> list[int]:
         """The processes of this server that live, by what they are for."""
@@ -80,10 +79,23 @@ class Installation:
     def rows(self) -> list[dict[str, Any]]:
         """The ledger, after all that was spooled was drained."""
         self.server.admin("usage")
-        address = f"file:{self.server.data_dir / 'usage.db'}?mode=ro"
-        with contextlib.closing(sqlite3.connect(address, uri=True)) as ledger:
-            ledger.row_factory = sqlite3.Row
-            return [dict(row) for row in ledger.execute("SELECT * FROM usage_events")]
+        return rows_of(self.server)
+
+
+def rows_of(server: RunningServer) -> list[dict[str, Any]]:
+    """The ledger as it is."""
+    address = f"file:{server.data_dir / 'usage.db'}?mode=ro"
+    with contextlib.closing(sqlite3.connect(address, uri=True)) as ledger:
+        ledger.row_factory = sqlite3.Row
+        return [dict(row) for row in ledger.execute("SELECT * FROM usage_events")]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for what other processes bring about."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come about"
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -101,10 +113,8 @@ def upstream() -> Iterator[Upstream]:
 def wait_drained(installation: Installation) -> None:
     """Wait until every file of a dead writer is gone."""
     spool = installation.server.data_dir / "spool"
-    deadline = time.monotonic() + 60
-    while len(list(spool.glob("*.segment"))) > 2 * len(installation.pids("worker")):
-        assert time.monotonic() < deadline, list(spool.iterdir())
-        time.sleep(0.05)
+    workers = len(installation.pids("worker"))
+    wait_until(lambda: len(list(spool.glob("*.segment"))) <= 2 * workers)
 
 
 def compare(load: Load, upstream: Upstream, rows: list[dict[str, Any]]) -> Counter[str]:
@@ -182,3 +192,57 @@ def test_a_hundred_kills_under_load(
     part: int, installation: Installation, upstream: Upstream
 ) -> None:
     kill_under_load(installation, upstream, 4 * ROLES)
+
+
+@contextlib.contextmanager
+def ledger_away(data_dir: Path) -> Iterator[None]:
+    """Nobody but us can write to the ledger."""
+    with contextlib.closing(sqlite3.connect(data_dir / "usage.db", timeout=30)) as connection:
+        connection.isolation_level = None
+        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+
+
+def readyz(port: int) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def run_without_ledger(
+    installation: Installation, upstream: Upstream, least_s: float, roles: list[str]
+) -> None:
+    key = enroll(installation.server, upstream.url)
+    with Load(installation.port, key) as load:
+        load.wait_more(BETWEEN)
+        with ledger_away(installation.server.data_dir):
+            began = time.monotonic()
+            for role in roles:
+                load.wait_more(BETWEEN)
+                installation.kill(role)
+            load.wait_more(BETWEEN)
+            assert readyz(installation.port)[0] == 200
+            while time.monotonic() < began + least_s:
+                load.wait_more(1)
+        load.wait_more(BETWEEN)
+    wait_drained(installation)
+    outcomes = compare(load, upstream, installation.rows())
+    assert outcomes["ok"] >= BETWEEN * len(roles)
+
+
+@pytest.mark.timeout(300)
+def test_the_ledger_is_away_for_seconds(installation: Installation, upstream: Upstream) -> None:
+    run_without_ledger(installation, upstream, 5, ["worker", "console", "worker"])
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_the_ledger_is_away_for_a_minute(installation: Installation, upstream: Upstream) -> None:
+    run_without_ledger(installation, upstream, 60, 2 * ["worker", "console", "worker"])
