@@ -3,7 +3,6 @@
 set -euo pipefail
 compile() { .tools/uv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet "$@"; }
 compile ${UPGRADE:+--upgrade} --extra server --group build --group dev pyproject.toml -o requirements/dev.lock
-pins=$(mktemp)
-trap 'rm -f "$pins"' EXIT
+pins=.tools/pins.txt
 grep -E '^[a-z0-9].*==' requirements/dev.lock | sed 's/ \\$//' >"$pins"
 compile --extra server --group build -c "$pins" pyproject.toml -o requirements/server.lock

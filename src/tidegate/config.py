@@ -6,8 +6,10 @@ wins over the variable, the variable over the file, the file over the default.
 """
 
 import os
+import shutil
+import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,9 +17,9 @@ from typing import Any, Final
 
 from tidegate import settings_defaults as defaults
 from tidegate import settings_text as text
+from tidegate.setting import Environment, Setting
 from tidegate.settings_text import Address
 
-Environment = Mapping[str, str]
 Flags = Mapping[str, str | Sequence[str] | None]
 
 
@@ -69,41 +71,6 @@ class Settings:
     def loopback_only(self) -> bool:
         """Whether no other machine can reach the server directly."""
         return all(_is_loopback(address.host) for address in self.listen)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One row: `parse` raises ValueError saying what it expected."""
-
-    name: str  # the attribute of Settings
-    parse: Callable[[str], object]
-    help: str
-    section: str
-    default: str = ""  # as a user would write it; shown, and parsed unless `fallback` is given
-    fallback: Callable[[Environment], object] | None = None
-    absent: object = ""  # the value without a default
-    several: bool = False  # a comma list; the flag may be repeated
-    flag: str | None = ""  # "": made from the name; None: may not be given this way
-    variable: str = ""
-    key: str | None = ""
-
-    @property
-    def option(self) -> str | None:
-        """The flag on the command line."""
-        return self.flag if self.flag != "" else "--" + _without_unit(self.name).replace("_", "-")
-
-    @property
-    def environment_variable(self) -> str:
-        return self.variable or "TIDEGATE_" + _without_unit(self.name).upper()
-
-    @property
-    def toml_key(self) -> str | None:
-        return self.key if self.key != "" else _without_unit(self.name).replace("_", "-")
-
-
-def _without_unit(name: str) -> str:
-    """Flags take values with a unit (`32MB`, `5m`), so their names carry none."""
-    return name.removesuffix("_bytes").removesuffix("_s")
 
 
 def _is_loopback(host: str) -> bool:
@@ -422,6 +389,20 @@ def child_environment(environ: Environment | None = None) -> dict[str, str]:
         for name, value in environ.items()
         if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     }
+
+
+def admin_command(settings: Settings, environ: Environment | None = None) -> list[str]:
+    """How an administrator of this machine calls `tidegate admin` for this installation."""
+    environ = os.environ if environ is None else environ
+    own = Path(sys.executable).with_name("tidegate")
+    found = shutil.which("tidegate", path=environ.get("PATH"))
+    on_path = found is not None and (not own.exists() or own.samefile(found))
+    words = ["tidegate" if on_path or not own.exists() else str(own), "admin"]
+    if settings.data_dir != defaults.data_dir(environ):
+        words += ["--data-dir", str(settings.data_dir)]
+    if not settings.master_key and settings.master_key_file != defaults.master_key_file(environ):
+        words += ["--master-key-file", str(settings.master_key_file)]
+    return words
 
 
 def runtime_base(environ: Environment | None = None) -> Path:

@@ -1,11 +1,13 @@
 """How the texts of settings are read. Each parser raises ValueError saying what it expected."""
 
+import re
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+_HOST: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _SIZES: Final = {"kb": 1 << 10, "k": 1 << 10, "mb": 1 << 20, "m": 1 << 20, "gb": 1 << 30, "b": 1}
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -107,13 +109,18 @@ def network(text: str) -> str:
 
 
 def public_url(text: str) -> str:
-    """Scheme, host and port only, without a slash at the end."""
+    """Scheme, host and port only, without a slash at the end.
+
+    Its characters are those of host names, as it goes into commands that people copy.
+    """
     expected = "expected a URL such as https://tidegate.example.com, without a path"
     parts = _url(text, {"http", "https"}, expected)
-    extra = parts.path.rstrip("/") or parts.query or parts.fragment or parts.username
-    if extra or parts.password:
-        raise ValueError(expected)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    extra = parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    host = parts.hostname or ""
+    if extra or not _HOST.fullmatch(host):
+        raise ValueError(f"{expected}, with a non-Latin host name in its xn-- form")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{parts.port}" if parts.port else "")
 
 
 def proxy_url(text: str) -> str:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any, Final
 import uvloop
 from tests.bench import micro, report, targets
 from tests.bench.nginx import NoNginx
+from tests.bench.processes import host_time
 from tests.bench.rounds import Plan, Sample, run_rounds, summary, warm_up
 from tests.bench.targets import Target
 from tests.bench.workloads import WORKLOADS, Workload, shortened
@@ -29,9 +31,14 @@ def main() -> int:
     plan = _plan(options)
     notes: list[str] = []
     summaries: list[dict[str, Any]] = []
+    before = host_time()
     if options.only != "parts":
         summaries = _measure_targets(plan, notes)
     parts = micro.measure() if options.only != "load" else []
+    stolen = host_time().stolen_since(before)
+    notes.append(
+        f"Load average {os.getloadavg()[1]:.1f}, {stolen:.1%} of the time stolen by the host."
+    )
     command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
     text = report.document(plan.workloads, summaries, parts, notes=notes, command=command)
     sys.stdout.write(text)

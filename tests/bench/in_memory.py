@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
 from tests.bench import replies
 from tests.bench.load import Address, request_head
 from tests.bench.workloads import Workload, request_body
@@ -25,6 +24,7 @@ from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.server import Gateway
 from tidegate.gateway.spool import SpoolWriter
 from tidegate.gateway.upstream import UpstreamConnection
+from tidegate.services.log import NoLog
 from tidegate.services.vault import Subkeys, derive, hash_secret, seal
 
 KEY: Final = "tg_bench0000000000000000000000000000000000000"
@@ -51,6 +51,9 @@ class NullTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def abort(self) -> None:
         """Nothing is open."""
@@ -100,7 +103,7 @@ class SocketlessGateway:
             directory=self._directory,
             spool=SpoolWriter(place, "bench"),
             price_book=book,
-            log=structlog.get_logger(),
+            log=NoLog(),
         )
         self._client = ClientConnection(self.gateway)
         self._upstream = UpstreamConnection(self.gateway.pool, parse_base_url(_BASE_URL).origin)

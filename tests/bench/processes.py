@@ -63,6 +63,23 @@ def pss_mb(pids: Iterable[int]) -> float:
     return kilobytes / 1024
 
 
+class HostTime(NamedTuple):
+    """What the virtual machine's host did meanwhile: time taken away is in every CPU figure."""
+
+    stolen: int
+    total: int
+
+    def stolen_since(self, earlier: "HostTime") -> float:
+        """The share of all processors' time that the host gave to others."""
+        return (self.stolen - earlier.stolen) / max(1, self.total - earlier.total)
+
+
+def host_time() -> HostTime:
+    """The machine's clock ticks so far."""
+    ticks = [int(n) for n in (_PROC / "stat").read_text().splitlines()[0].split()[1:]]
+    return HostTime(ticks[7], sum(ticks[:8]))
+
+
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat after the command's name, the state first."""
     text = (_PROC / str(pid) / "stat").read_text()

@@ -41,7 +41,10 @@ class AnswerReading:
         self.status, self.length = answer.status, answer.length
         self.headers = tuple((name, value) for name, _, value in answer.headers)
 
-    def upstream_body(self, chunk: bytes) -> None:
+    def upstream_flush(self) -> None:
+        assert self.heads == 1 or not self.body
+
+    def upstream_body(self, chunk: bytes, *, last: bool) -> None:
         assert self.heads == 1
         assert not self.ends
         assert not self.lost

@@ -1,13 +1,14 @@
 """Settings: where they come from, what wins, what is refused and how."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import pytest
 from tools import settings_docs
 
 from tidegate import config
-from tidegate.config import SETTINGS, ConfigError, Settings, load
+from tidegate.config import SETTINGS, ConfigError, Settings, admin_command, load
 from tidegate.settings_text import Address
 
 HOME = {"HOME": "/home/ada"}
@@ -159,9 +160,24 @@ def test_public_url_is_required_beyond_loopback(
         config.require_public_url(settings)
 
 
-def test_public_url_is_an_origin() -> None:
-    assert load({"public_url": "https://Gate.Example:8443/"}, HOME).public_url == (
-        "https://gate.example:8443"
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("https://Gate.Example:8443/", "https://gate.example:8443"),
+        ("https://gate.example:", "https://gate.example"),
+        ("http://[::1]:80", "http://[::1]:80"),
+    ],
+)
+def test_public_url_is_an_origin(text: str, origin: str) -> None:
+    assert load({"public_url": text}, HOME).public_url == origin
+
+
+@pytest.mark.parametrize(
+    "text", ["https://x/team", "https://u@x", "https://$(id)", "https://x;y", "https://ü.example"]
+)
+def test_public_url_is_nothing_else(text: str) -> None:
+    assert "without a path, with a non-Latin host name in its xn-- form" in refusal(
+        {"public_url": text}
     )
 
 
@@ -186,6 +202,22 @@ def test_secrets_stay_out_of_the_representation() -> None:
     )
     assert "hidden" not in repr(settings)
     assert settings.database_url == "postgresql+psycopg://u:hidden@h/d"
+
+
+def test_the_admin_command_leads_to_this_installation(tmp_path: Path) -> None:
+    own = Path(sys.executable).with_name("tidegate")
+    usual = {"HOME": "/home/ada", "PATH": str(own.parent)}
+    assert admin_command(load({}, usual), usual) == ["tidegate", "admin"]
+    assert admin_command(load({}, usual), usual | {"PATH": ""}) == [str(own), "admin"]
+    (tmp_path / "tidegate").write_text("#!/bin/sh\n")
+    (tmp_path / "tidegate").chmod(0o755)
+    another = usual | {"PATH": f"{tmp_path}:{own.parent}"}  # another program of that name
+    assert admin_command(load({}, another), another) == [str(own), "admin"]
+    flags = {"data_dir": "/srv/data", "master_key_file": "/srv/key"}
+    moved = ["--data-dir", "/srv/data", "--master-key-file", "/srv/key"]
+    assert admin_command(load(flags, usual), usual)[2:] == moved
+    with_key = usual | {"TIDEGATE_MASTER_KEY": "00" * 32}
+    assert admin_command(load(flags, with_key), usual)[2:] == moved[:2]
 
 
 def test_children_see_no_setting() -> None:

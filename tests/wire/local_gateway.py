@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import structlog
 import uvloop
 from tests.spools import ListSpool
 from tests.wire.book import DEADLINE_S
@@ -28,6 +27,7 @@ from tidegate.core.pricing import PriceBook
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.server import Gateway
+from tidegate.services.log import NoLog
 from tidegate.services.price_book import compile_price_book
 from tidegate.services.vault import derive, hash_secret, seal
 
@@ -147,7 +147,7 @@ class LocalGateway(LoopThread):
         return self.spool.events
 
     async def start(self) -> None:
-        log = structlog.wrap_logger(structlog.ReturnLogger())
+        log = NoLog()
         directory = Directory(
             self._source, lookup=SUBKEYS.lookup, credential=SUBKEYS.credential, log=log
         )

@@ -1,7 +1,9 @@
 """`tidegate admin`: administer an installation from its own machine."""
 
 import sys
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from getpass import getpass
+from typing import IO, Annotated, Any, Final
 
 import typer
 
@@ -133,22 +135,31 @@ def set_credential(  # noqa: PLR0913 -- options
     default: Annotated[
         bool, typer.Option("--default/--no-default", help="For keys that choose none.")
     ] = True,
-    price_table: Annotated[str, typer.Option(help="Table of the price file for it.")] = "",
+    price_table: Annotated[
+        str,
+        typer.Option(help="Price list or table for it; by default the list of a known service."),
+    ] = "",
 ) -> Report:
     """Add a provider credential, or replace the one of that provider and name."""
     if not api_key_stdin:
         raise CommandError("Give the API key on standard input, with --api-key-stdin.")
+    url = base_url or _BASE_URLS.get(provider, "")
+    if not price_table and url not in _BASE_URLS.values():
+        price_table = task.admin.price_table(url)
     credential_id = task.admin.credentials.set(
         task.organization_id,
         provider,
-        base_url or _BASE_URLS.get(provider, ""),
-        sys.stdin.read(_API_KEY_CHARS),
+        url,
+        read_api_key(sys.stdin),
         name=name,
         default=default,
         price_table=price_table,
     )
-    fields = {"credential_id": credential_id, "provider": provider}
-    return Report(fields, [f"Stored the {provider} credential: {credential_id}"])
+    fields = {"credential_id": credential_id, "provider": provider, "price_table": price_table}
+    lines = [f"Stored the {provider} credential: {credential_id}"]
+    if price_table:
+        lines.append(f"Its requests are valued by the price list {price_table}.")
+    return Report(fields, lines)
 
 
 @add_command(credentials, "list")
@@ -245,6 +256,11 @@ def update_organization(
         "allowed_models": list(record.allowed_models),
     }
     return Report(fields, [f"{field}: {value}" for field, value in fields.items()])
+
+
+def read_api_key(stdin: IO[str], ask: Callable[[str], str] = getpass) -> str:
+    """What is piped in; on a terminal one line, which is not shown."""
+    return ask("API key (not shown): ") if stdin.isatty() else stdin.read(_API_KEY_CHARS)
 
 
 def _usage_lines(totals: dict[str, Any]) -> list[str]:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from tidegate.cli.errors import CommandError
+from tidegate.cli.errors import CommandError, system_fault
 from tidegate.cli.serve import with_settings
 from tidegate.config import CONFIG_FLAG, CONFIG_VARIABLE, ConfigError, load
 from tidegate.services.errors import Refused
+from tidegate.services.price_book import PriceFileError
 from tidegate.services.vault import SealBroken
 from tidegate.wiring.admin import Administration, open_administration
 from tidegate.wiring.orders import StartFailed
@@ -96,8 +97,10 @@ def _perform(
     try:
         with open_administration(load(flags), may_create=may_create) as admin:
             return function(Task(admin, org), **arguments)
-    except (ConfigError, StartFailed, Refused) as fault:
+    except (ConfigError, StartFailed, Refused, PriceFileError) as fault:
         raise CommandError(str(fault)) from None
+    except OSError as fault:
+        raise CommandError(system_fault(fault)) from None
     except SealBroken as fault:
         raise CommandError(f"This secret cannot be read: {fault}.") from None
 

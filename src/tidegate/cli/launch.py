@@ -3,7 +3,6 @@
 import os
 import secrets
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,11 +11,12 @@ from typing import Annotated, Final
 import typer
 
 from tidegate.cli.agents import AGENTS
-from tidegate.cli.agents.setup import PRIVATE_PREFIX, AgentSetup, Launch, Mode
+from tidegate.cli.agents.setup import AgentSetup, Launch, Mode
 from tidegate.cli.child import run_program
 from tidegate.cli.errors import CommandError
 from tidegate.cli.git_context import read_git_context
 from tidegate.cli.login import ProfileName
+from tidegate.cli.private_folder import private_folder
 from tidegate.cli.profile import (
     DEFAULT_PROFILE,
     AgentKey,
@@ -61,9 +61,7 @@ def launch(
     server = ServerApi(profile_found.base_url)
     facts = ask_server(server, key, setup)
     launch_id = f"lch_{secrets.token_hex(_ID_BYTES)}"
-    with tempfile.TemporaryDirectory(
-        prefix=PRIVATE_PREFIX, dir=_private_root(), ignore_cleanup_errors=True
-    ) as folder:
+    with private_folder() as folder:
         plan = Launch(
             base_url=profile_found.base_url,
             key=key.key,
@@ -72,7 +70,7 @@ def launch(
             facts=facts,
             git=read_git_context(Path.cwd(), os.environ),
             folder=Path.cwd(),
-            private_folder=Path(folder),
+            private_folder=folder,
             environ=os.environ,
         )
         prepared = setup.prepare(plan, arguments or [])
@@ -155,9 +153,3 @@ def print_summary(server: ServerApi, key: AgentKey, launch_id: str) -> None:
         usage = server.launch_usage(key.key, launch_id, timeout_s=_SUMMARY_TIMEOUT_S)
         if line := summary_line(usage):
             print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _private_root() -> str | None:
-    """Memory that ends with the developer's login, where the system has it; else the usual."""
-    folder = os.environ.get("XDG_RUNTIME_DIR", "")
-    return folder if folder and os.access(folder, os.W_OK | os.X_OK) else None

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tidegate.cli.errors import CommandError
-from tidegate.config import CONFIG_FLAG, CONFIG_VARIABLE, SETTINGS, ConfigError, Setting, load
+from tidegate.cli.errors import CommandError, system_fault
+from tidegate.config import CONFIG_FLAG, CONFIG_VARIABLE, SETTINGS, ConfigError, load
+from tidegate.setting import Setting
 
 app: Final = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -68,3 +69,5 @@ def serve(
         run(load({**flags, "config": config}), ready_fd=ready_fd)
     except (ConfigError, StartFailed) as fault:
         raise CommandError(str(fault)) from None
+    except OSError as fault:
+        raise CommandError(system_fault(fault)) from None

@@ -5,6 +5,7 @@ The key goes to the server of the profile and nowhere else: redirects are not fo
 
 import json
 import ssl
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -191,7 +192,7 @@ def _refusal(status: int, body: bytes, host: str) -> ServerError:
         message = json.loads(body)["error"]["message"]
     except (ValueError, KeyError, TypeError):
         message = None
-    if isinstance(message, str) and message:
+    if isinstance(message, str) and message.isprintable() and message:
         return ServerError(message, status=status)
     if 300 <= status < 400:
         return ServerError(
@@ -236,6 +237,7 @@ def _read_model(entry: dict[str, Any]) -> Model:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str):
+    """Text that may go to a terminal, into a header and into a config."""
+    if not isinstance(value, str) or any(unicodedata.category(char) == "Cc" for char in value):
         raise TypeError
     return value

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from tidegate.console.refusals import ApiRefusal
 from tidegate.console.web import Web, peer_of
 from tidegate.core.model import KEY_PREFIX, NANO_PER_USD, KeyRecord, Provider
+from tidegate.core.policy import refuse
 from tidegate.services.errors import InvalidCode
 from tidegate.services.price_book import ModelListing
 
@@ -76,12 +77,16 @@ class Api:
     def _launch(self, key: KeyRecord) -> dict[str, Any]:
         organization = self._services.organizations.get(key.organization_id)
         member = self._services.members.get(key.organization_id, key.member_id)
-        available = self._services.credentials.available(key.organization_id)
+        chosen = {
+            provider for provider, credential_id in key.credential_ids.items() if credential_id
+        }
+        available = self._services.credentials.available(key.organization_id) | chosen
         models = [
             _model(listing)
             for provider in Provider
             if provider in available
             for listing in self._services.agent_models(provider)
+            if refuse(key, organization, listing.id) is None
         ]
         return {
             "agent": key.agent,

@@ -1,6 +1,5 @@
 """The console as an ASGI application: routes, and what stands around them."""
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -18,7 +17,7 @@ from tidegate.console.sign_in import SignIn
 from tidegate.console.usage import UsagePage
 from tidegate.console.web import make_web
 from tidegate.services.context import Clock, now_us
-from tidegate.services.log import Log
+from tidegate.services.log import Log, NoLog
 from tidegate.store.ports import StoreUnavailable
 
 __all__ = ["ConsoleOptions", "ConsoleServices", "create_app"]
@@ -44,7 +43,7 @@ def create_app(
         ],
         middleware=[
             Middleware(SecurityHeaders, options=options),
-            Middleware(Border, log=log or structlog.get_logger()),
+            Middleware(Border, log=log or NoLog()),
             Middleware(OwnHosts, options=options),
             Middleware(RequestBodyLimitMiddleware, max_body_size=options.max_body_bytes),
             Middleware(GZipMiddleware, minimum_size=1000),

@@ -35,13 +35,14 @@ def for_admin(
     viewer: Viewer, options: ConsoleOptions, *, has_credential: bool, has_key: bool
 ) -> FirstRun:
     """On the server's machine: a credential, an enrolment; then the developer's three commands."""
+    admin = shlex.join(options.admin_command)
     steps = [
         Step(
             "Add a provider credential",
             "The organization's API key; stored encrypted, never shown again. "
             "Skip this if everyone brings a subscription of their own.",
             (
-                "tidegate admin credential set --provider anthropic "
+                f"{admin} credential set --provider anthropic "
                 "--base-url https://api.anthropic.com --api-key-stdin",
             ),
             done=has_credential,
@@ -49,7 +50,7 @@ def for_admin(
         Step(
             "Enrol a coding agent",
             "Makes a key for one member and agent, and prints a code that works once.",
-            (f"tidegate admin enroll --email {shlex.quote(viewer.email)} --agent claude_code",),
+            (f"{admin} enroll --email {shlex.quote(viewer.email)} --agent claude_code",),
             done=has_key,
         ),
         _first_request(options),

@@ -14,6 +14,7 @@ class ConsoleOptions:
 
     public_url: str
     version: str = ""
+    admin_command: tuple[str, ...] = ("tidegate", "admin")  # on the server's machine
     max_body_bytes: int = 64 * 1024
     attempts: int = 10  # failed codes and tokens that a peer may send in a row …
     attempts_per_minute: int = 10  # … and how fast it gets them back

@@ -13,22 +13,29 @@ Invariants, held by tests: at most one `Begin`, before every `Send`; exactly one
 one `Respond`, none after a `RelayHead`; nothing after `Abort`; relayed bytes equal received bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
 
 from tidegate.core import errors
-from tidegate.core.dialects import Reported, RequestFacts, UsageReader, usage_reader
+from tidegate.core.dialects import Reported, UsageReader, usage_reader
 from tidegate.core.encodings import EncodingFault, StreamDecoder
 from tidegate.core.errors import Failure, Remedy
 from tidegate.core.estimate import complete
-from tidegate.core.identity import ClientFacts, session_id
-from tidegate.core.model import Dialect, KeyRecord, Outcome, RequestStart, Usage, UsageEvent
+from tidegate.core.model import (
+    Cost,
+    Outcome,
+    RequestStart,
+    Usage,
+    UsageEvent,
+)
 from tidegate.core.pricing import PriceBook, Priced, price
 from tidegate.core.routing import Route
+from tidegate.core.ticket import Ticket, known_event, start_of
 
 _NO_USAGE: Final = Usage()
+_UNPRICED: Final = Priced(Cost(), "", False)
 
 
 # -- events ------------------------------------------------------------------
@@ -152,27 +159,6 @@ ABORT: Final = Abort()
 CLOSE_UPSTREAM: Final = CloseUpstream()
 
 
-class Ticket(msgspec.Struct, kw_only=True):
-    """All that is known of a request when it is decided on.
-
-    `started_us` is UTC, `started_mono_us` the same moment on the monotonic clock. `prompt_bytes`
-    is the body's size once decoded; `previous_prompt_tokens` is the prompt of the session's last
-    request with this model.
-    """
-
-    event_id: str
-    key: KeyRecord
-    client: ClientFacts
-    dialect: Dialect
-    facts: RequestFacts | None
-    route: Route | None
-    request_bytes: int
-    started_us: int
-    started_mono_us: int
-    prompt_bytes: int = 0
-    previous_prompt_tokens: int | None = None
-
-
 class Exchange:
     """The state machine of one metered request. See the module's text."""
 
@@ -183,6 +169,7 @@ class Exchange:
         "_head",
         "_known",
         "_over",
+        "_passing",
         "_reader",
         "_received",
         "_sent",
@@ -195,6 +182,7 @@ class Exchange:
         self._book = book
         self._head: UpstreamHead | None = None
         self._reader: UsageReader | None = None
+        self._passing: Callable[[bytes], bool] | None = None  # the reader's, while it may be asked
         self._decoder: StreamDecoder | None = None
         self._received = 0
         self._first_byte_us = 0
@@ -236,7 +224,7 @@ class Exchange:
 
     def _connected(self) -> Iterator[Command]:
         if self._known is None:
-            yield Begin(self._start())
+            yield Begin(start_of(self._ticket, self._what_is_known()))
         yield SEND
         self._sent = True
 
@@ -254,6 +242,8 @@ class Exchange:
                 self._decoder = StreamDecoder(head.encoding, 64 << 20)
             except EncodingFault:
                 self._reader = None
+        elif head.length < 0:
+            self._passing = self._reader.passes
         yield RELAY_HEAD
 
     def _bytes(self, chunk: bytes, at_us: int) -> Iterator[Command]:
@@ -275,6 +265,18 @@ class Exchange:
             yield Relay(chunk)
             if self._reader is not None:
                 self._reader.feed(chunk)
+
+    def passes(self, chunk: bytes, at_us: int) -> bool:
+        """Whether bytes of the answer need only be relayed; what `handle` says of them is `Relay`.
+
+        The short way for the bulk of a stream: content events that the reader need not look into.
+        """
+        if self._passing is None or not self._passing(chunk):
+            return False
+        if not self._first_byte_us:
+            self._first_byte_us = max(1, at_us - self._ticket.started_mono_us)
+        self._received += len(chunk)
+        return True
 
     def _observe(self, chunk: bytes) -> None:
         """Read a copy of the answer that came encoded, or its last piece."""
@@ -346,60 +348,30 @@ class Exchange:
 
     # -- the usage event -----------------------------------------------------
 
-    def _start(self) -> RequestStart:
-        ticket = self._ticket
-        return RequestStart(
-            self._what_is_known(),
-            ticket.prompt_bytes,
-            ticket.previous_prompt_tokens,
-            ticket.route.price_table if ticket.route is not None else "",
-        )
-
     def _what_is_known(self) -> UsageEvent:
-        """The event as it stands before there is an answer."""
         if self._known is None:
-            ticket = self._ticket
-            self._known = UsageEvent(
-                event_id=ticket.event_id,
-                organization_id=ticket.key.organization_id,
-                member_id=ticket.key.member_id,
-                key_id=ticket.key.key_id,
-                agent=ticket.key.agent,
-                dialect=ticket.dialect,
-                started_us=ticket.started_us,
-                outcome=Outcome.CRASHED,
-                request_bytes=ticket.request_bytes,
-                **_who(ticket),
-            )
+            self._known = known_event(self._ticket)
         return self._known
 
     def _record(self, outcome: Outcome, at_us: int, failure: Failure | None = None) -> Record:
         self.recorded = True
-        ticket = self._ticket
-        usage = self._usage(outcome)
+        usage, route = self._usage(outcome), self._ticket.route
+        priced = _UNPRICED if route is None or usage == _NO_USAGE else self._price(usage, route)
         event = msgspec.structs.replace(
             self._what_is_known(),
             first_byte_us=self._first_byte_us,
-            duration_us=max(0, at_us - ticket.started_mono_us),
+            duration_us=max(0, at_us - self._ticket.started_mono_us),
             status=self._status(failure),
             outcome=outcome,
             error_code=failure.code if failure else "",
             response_bytes=self._received,
+            cost=priced.cost,
+            price_version=priced.price_version,
+            price_unknown=priced.price_unknown,
             upstream_request_id=self._head.request_id if self._head else "",
             **_what(usage),
-            **self._bill(usage),
         )
         return Record(event)
-
-    def _bill(self, usage: Usage) -> dict[str, Any]:
-        if self._ticket.route is None or usage == _NO_USAGE:
-            return {}
-        priced = self._price(usage, self._ticket.route)
-        return {
-            "cost": priced.cost,
-            "price_version": priced.price_version,
-            "price_unknown": priced.price_unknown,
-        }
 
     def _price(self, usage: Usage, route: Route) -> Priced:
         """Price by the model served, or by the one asked for if only that name is on a list."""
@@ -458,31 +430,6 @@ class Exchange:
             previous_prompt_tokens=ticket.previous_prompt_tokens,
             request_model=ticket.facts.model if ticket.facts else "",
         )
-
-
-def _who(ticket: Ticket) -> dict[str, Any]:
-    key, client, route, facts = ticket.key, ticket.client, ticket.route, ticket.facts
-    fields: dict[str, Any] = {
-        "client_version": client.version,
-        "session_id": session_id(key.organization_id, key.key_id, client.session),
-        "client_session": client.session,
-        "parent_session_id": session_id(key.organization_id, key.key_id, client.parent_session),
-        "subagent_id": client.subagent,
-        "parent_agent_id": client.parent_agent,
-        "repository": client.repository,
-        "branch": client.branch,
-        "commit": client.commit,
-        "launch_id": client.launch_id,
-    }
-    if route is not None:
-        fields["provider"] = route.provider.value
-        fields["credential_id"] = route.credential_id
-        fields["billing"] = route.billing.value
-    if facts is not None:
-        fields["model_asked"] = facts.model
-        fields["stream"] = facts.stream
-        fields["is_title"] = facts.is_title
-    return fields
 
 
 def _what(usage: Usage) -> dict[str, Any]:

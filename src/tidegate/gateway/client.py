@@ -6,16 +6,17 @@ tells that its client has left.
 """
 
 import asyncio
-import socket
 from collections import deque
 from enum import Enum
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import httptools
 
-from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.known_heads import HeadFacts, KnownHeads
 from tidegate.gateway.request import HeadRefused, Request
+from tidegate.gateway.sockets import keep_alive
+from tidegate.gateway.turns import Host, Turn
 
 _PIPELINE_BYTES: Final = 256 << 10  # unread bytes of later requests before reading stops
 _JOIN_BYTES: Final = 8 << 10  # below this a copy is cheaper than three buffers
@@ -32,26 +33,7 @@ class Framing(Enum):
     NONE = 4  # no body: HEAD, 204, 304
 
 
-class Turn(Protocol):
-    """What serves one request; told when its client can take more, or is gone."""
-
-    def client_paused(self) -> None: ...
-    def client_resumed(self) -> None: ...
-    def client_gone(self) -> None: ...
-
-
-class Host(Protocol):
-    """Who owns the connections: serves complete requests and refuses bodies by their head."""
-
-    options: GatewayOptions
-    draining: bool
-
-    def now(self) -> float: ...
-    def joined(self, connection: "ClientConnection") -> None: ...
-    def left(self, connection: "ClientConnection") -> None: ...
-    def serve(self, connection: "ClientConnection", request: Request) -> None: ...
-    def refuse_body(self, connection: "ClientConnection", request: Request) -> None: ...
-    def refused_head(self, status: int) -> None: ...
+_CHUNKED: Final = Framing.CHUNKED
 
 
 class ClientConnection(asyncio.Protocol):
@@ -64,8 +46,12 @@ class ClientConnection(asyncio.Protocol):
         "_close_after",
         "_framing",
         "_head_bytes",
+        "_held",
+        "_holding",
         "_host",
         "_in_head",
+        "_known",
+        "_left",
         "_lingering",
         "_parser",
         "_pending",
@@ -93,11 +79,15 @@ class ClientConnection(asyncio.Protocol):
         self._pending_bytes = 0
         self._head_bytes = 0
         self._in_head = False
+        self._known = KnownHeads()
+        self._left = 0  # bytes still to come of a body whose head was known
         self._body_since = 0.0
         self._broken: HeadRefused | None = None
         self._close_after = False
         self._lingering = 0
         self._framing = Framing.NONE
+        self._held: list[bytes] = []  # written, not sent: each send is a system call and a packet
+        self._holding = False
         self._reading = True
         self._advancing = False
         self.paused = False
@@ -179,6 +169,46 @@ class ClientConnection(asyncio.Protocol):
             self._next()
 
     def _feed(self, data: bytes) -> None:
+        if self._left:
+            self._feed_body(data)
+        elif self._request is None and not self._head_bytes:
+            known = self._known.recall(data)
+            if known is not None and known[1] <= self._host.options.body_limit_bytes:
+                request, self._left, begin = known
+                self._body_since = self._host.now()
+                self._request = request.again(self._left)
+                self._feed_body(data[begin:])
+            else:
+                self._feed_parser(data)
+                self._learn(data)
+        else:
+            self._feed_parser(data)
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the head that `data` began with, if it came whole and was accepted."""
+        first = self._queue[0] if self._queue else self._request
+        if first is not None and self._broken is None and (self._queue or not self._in_head):
+            first.facts = HeadFacts()
+            self._known.learn(data, first)
+
+    def _feed_body(self, data: bytes) -> None:
+        """Take bytes of a body whose head was known, and what follows it."""
+        request = self._request
+        assert request is not None
+        if len(data) < self._left:
+            self._left -= len(data)
+            request.add_body(data)
+            self.deadline = self._body_deadline(request)
+            return
+        left, self._left = self._left, 0
+        self._request = None
+        request.add_body(data if len(data) == left else data[:left])
+        request.close_body()
+        self._queue.append(request)
+        if len(data) > left:  # pipelined: the parser takes however many there are in one go
+            self._feed_parser(data[left:])
+
+    def _feed_parser(self, data: bytes) -> None:
         options = self._host.options
         if self._request is None or self._in_head:
             if not self._head_bytes:
@@ -371,7 +401,10 @@ class ClientConnection(asyncio.Protocol):
             turn.client_paused()
 
     def write_head(self, status: int, lines: list[bytes], length: int = -1) -> None:
-        """Send a head. `length` is the body's, or -1 where its end is not known yet."""
+        """Write a head. `length` is the body's, or -1 where its end is not known yet.
+
+        It is sent with what follows: bytes of the body, the end, or `flush`.
+        """
         request = self._serving
         assert request is not None
         out = [b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, b"Status")), *lines]
@@ -393,21 +426,40 @@ class ClientConnection(asyncio.Protocol):
         elif request.http10:
             out.append(b"connection: keep-alive\r\n")
         out.append(b"\r\n")
-        self.transport.write(b"".join(out))
+        self._held = [b"".join(out)]
 
     def write_body(self, chunk: bytes) -> None:
-        if self._framing is Framing.CHUNKED:
-            if len(chunk) < _JOIN_BYTES:
+        held = self._held
+        if self._framing is _CHUNKED:
+            if not held and not self._holding and len(chunk) < _JOIN_BYTES:
                 self.transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-            else:
-                self.transport.writelines([b"%x\r\n" % len(chunk), chunk, b"\r\n"])
+                return
+            held += (b"%x\r\n" % len(chunk), chunk, b"\r\n")
         elif self._framing is not Framing.NONE:
-            self.transport.write(chunk)
+            held.append(chunk)
+        if not self._holding:
+            self.flush()
+
+    def hold(self) -> None:
+        """Send nothing until `end`, which is about to come: then all in one piece."""
+        self._holding = True
+
+    def flush(self) -> None:
+        """Send what was written so far."""
+        held, self._held = self._held, []
+        self._holding = False
+        if not held:
+            return
+        if sum(map(len, held)) < _JOIN_BYTES:
+            self.transport.write(b"".join(held))
+        else:
+            self.transport.writelines(held)
 
     def end(self) -> None:
         """End the answer regularly and go on with the next request."""
         if self._framing is Framing.CHUNKED:
-            self.transport.write(b"0\r\n\r\n")
+            self._held.append(b"0\r\n\r\n")
+        self.flush()
         self._serving = self._turn = None
         self._body_since = self._host.now()  # of a request that begun to come meanwhile
         if self._broken is not None and self._broken.status == 413 and self._close_after:
@@ -421,6 +473,7 @@ class ClientConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close without an end: what was sent goes out, and the client sees that more was due."""
+        self.flush()
         self._serving = self._turn = None
         self._broken = None
         self.close()
@@ -444,14 +497,3 @@ class ClientConnection(asyncio.Protocol):
             and not self._head_bytes
             and not self._pending
         )
-
-
-def keep_alive(sock: socket.socket | None) -> None:
-    """Notice within minutes a peer that vanished without a word."""
-    if sock is None or sock.family not in {socket.AF_INET, socket.AF_INET6}:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_KEEPIDLE"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)

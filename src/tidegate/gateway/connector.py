@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from tidegate.core.routing import Origin
 from tidegate.gateway.address_guard import AddressForbidden, AddressGuard, parse_address
-from tidegate.gateway.client import keep_alive
 from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.sockets import keep_alive
 
 _RESOLVED_S: Final = 10.0
 _RESOLVED_MAX: Final = 256

@@ -117,7 +117,12 @@ class ConsoleRelay:
         lines = from_console_headers(answer.headers, connection=connection)
         self._client.write_head(answer.status, lines, answer.length)
 
-    def upstream_body(self, chunk: bytes) -> None:
+    def upstream_flush(self) -> None:
+        self._client.flush()
+
+    def upstream_body(self, chunk: bytes, *, last: bool) -> None:
+        if last:
+            self._client.hold()
         self._client.write_body(chunk)
 
     def upstream_end(self) -> None:

@@ -51,6 +51,7 @@ class _State(msgspec.Struct):
     version: int = -1
     organizations: dict[str, OrganizationRecord] = {}
     keys: dict[str, KeyRecord] = {}
+    hashes: dict[str, str] = {}  # secret → hash, of those that came and were valid
     secrets: dict[str, tuple[str, int]] = {}  # hash → key id, end of validity in µs (0: none)
     credentials: dict[str, _Credential] = {}
     defaults: dict[tuple[str, str], str] = {}  # organization, provider → credential id
@@ -147,9 +148,12 @@ class Directory:
         """The key that `secret` belongs to, with its organization, or None."""
         if not secret:
             return None
-        found = self._state.secrets.get(hash_secret(self._lookup, secret))
+        state = self._state
+        secret_hash = state.hashes.get(secret) or hash_secret(self._lookup, secret)
+        found = state.secrets.get(secret_hash)
         if found is None or (found[1] and found[1] <= now_us):
             return None
+        state.hashes[secret] = secret_hash  # of valid secrets only, until the next snapshot
         key = self._state.keys.get(found[0])
         organization = self._state.organizations.get(key.organization_id) if key else None
         return (key, organization) if key is not None and organization is not None else None

@@ -25,7 +25,6 @@ from tidegate.core.exchange import (
     RequestReceived,
     Respond,
     Send,
-    Ticket,
     UpstreamBytes,
     UpstreamConnected,
     UpstreamEnded,
@@ -35,6 +34,7 @@ from tidegate.core.exchange import (
 from tidegate.core.headers import client_headers, upstream_headers
 from tidegate.core.model import RequestStart, UsageEvent
 from tidegate.core.routing import Route
+from tidegate.core.ticket import Ticket
 from tidegate.gateway.address_guard import AddressForbidden
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.connector import ConnectFailed
@@ -75,6 +75,7 @@ class ExchangeDriver:
         "_metered",
         "_over",
         "_request",
+        "_silence_s",
         "_task",
         "_ticket",
         "_upstream",
@@ -106,6 +107,7 @@ class ExchangeDriver:
         self._gone = False
         self._held: Iterator[Command] | None = None
         self._waiting: deque[tuple[Event, int]] = deque()
+        self._silence_s = crew.options.stream_timeout_s
         self.deadline = 0.0
         client.take_turn(self)
 
@@ -271,29 +273,39 @@ class ExchangeDriver:
         connection, route = self._upstream, self._ticket.route
         assert connection is not None
         assert route is not None
-        if connection.transport.is_closing():  # lost while the start was made durable
-            self.upstream_lost(garbled=False, untouched=True)
-            return
         connection.send(self._head(route), self._request.body, self, head_only=False)
         if self._client.paused:
             connection.pause()
 
     def _head(self, route: Route) -> bytes:
         request = self._request
-        lines = [
-            b"%b %b HTTP/1.1\r\nhost: %b\r\n"
-            % (request.method, route.path.encode() + request.query, route.origin.authority.encode())
-        ]
-        lines += upstream_headers(
-            request.headers,
-            connection=request.first.get(b"connection", b""),
-            keep_credential=route.keep_credential,
-            set_header=route.set_header,
+        head = b"%b %b HTTP/1.1\r\nhost: %b\r\n%b" % (
+            request.method,
+            route.path.encode() + request.query,
+            route.origin.authority.encode(),
+            self._header_lines(route),
         )
         if request.method == b"POST" or request.body:
-            lines.append(b"content-length: %d\r\n" % len(request.body))
-        lines.append(b"\r\n")
-        return b"".join(lines)
+            return b"%bcontent-length: %d\r\n\r\n" % (head, len(request.body))
+        return head + b"\r\n"
+
+    def _header_lines(self, route: Route) -> bytes:
+        request, facts = self._request, self._request.facts
+        credential = (route.keep_credential, route.set_header)
+        if facts is not None and facts.credential == credential:
+            known: bytes = facts.header_lines
+            return known
+        lines = b"".join(
+            upstream_headers(
+                request.headers,
+                connection=request.first.get(b"connection", b""),
+                keep_credential=route.keep_credential,
+                set_header=route.set_header,
+            )
+        )
+        if facts is not None:
+            facts.credential, facts.header_lines = credential, lines
+        return lines
 
     # -- from the upstream ---------------------------------------------------
 
@@ -326,8 +338,17 @@ class ExchangeDriver:
         lines.append(b"x-tidegate-request-id: %b\r\n" % self._ticket.event_id.encode())
         self._client.write_head(answer.status, lines, answer.length)
 
-    def upstream_body(self, chunk: bytes) -> None:
-        self.deadline = self._crew.now() + self._crew.options.stream_timeout_s
+    def upstream_flush(self) -> None:
+        self._client.flush()
+
+    def upstream_body(self, chunk: bytes, *, last: bool) -> None:
+        at_us = time.monotonic_ns() // 1000
+        self.deadline = at_us / 1_000_000 + self._silence_s
+        if last:
+            self._client.hold()
+        elif self._held is None and self._exchange.passes(chunk, at_us):
+            self._client.write_body(chunk)
+            return
         self._run(UpstreamBytes(chunk))
 
     def upstream_end(self) -> None:

@@ -4,7 +4,7 @@ The parser (llhttp, strict) refuses malformed lines, bare line feeds, a length b
 coding and repeated lengths. What two parties could read differently is refused here.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from tidegate.core.headers import Header
 
@@ -31,6 +31,7 @@ class Request:
         "body_bytes",
         "chunked",
         "expects_continue",
+        "facts",
         "first",
         "headers",
         "http10",
@@ -55,9 +56,27 @@ class Request:
         self.chunked = False
         self.length = 0
         self.expects_continue = False
+        self.facts: Any = None  # HeadFacts, where the head may come again
         self.parts: list[bytes | bytearray] = []
         self.body_bytes = 0
         self.body = b""
+
+    def again(self, length: int) -> "Request":
+        """A request with the very same head, and a body of another length."""
+        other = Request.__new__(Request)
+        other.method = self.method
+        other.target = self.target
+        other.path = self.path
+        other.headers = self.headers
+        other.first = self.first
+        other.http10 = other.upgrade = other.chunked = other.expects_continue = False
+        other.keep_alive = True
+        other.length = length
+        other.body_bytes = 0
+        other.facts = self.facts
+        other.parts = []
+        other.body = b""
+        return other
 
     @property
     def query(self) -> bytes:

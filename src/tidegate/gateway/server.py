@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from tidegate.core import errors
 from tidegate.core.errors import Failure, render
-from tidegate.core.exchange import Exchange, Ticket
+from tidegate.core.exchange import Exchange
 from tidegate.core.identity import ClientFacts, read_client
 from tidegate.core.model import RequestStart, UsageEvent
 from tidegate.core.pricing import PriceBook
 from tidegate.core.routing import Endpoint, Route, endpoint
+from tidegate.core.ticket import Ticket
 from tidegate.gateway.admission import Caller, Reading, body_encoding, decide, identify, read_body
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.connector import Connector
@@ -249,7 +250,11 @@ class Gateway:
         failure: Failure | None = None,
     ) -> None:
         started_us = time.time_ns() // 1000
-        client = read_client(request.first)
+        facts = request.facts
+        if facts is None:
+            client = read_client(request.first)
+        elif (client := facts.client) is None:
+            client = facts.client = read_client(request.first)
         if not self._directory.fresh(self.now()):
             self._turn_away(connection, point, client, errors.directory_stale())
             return

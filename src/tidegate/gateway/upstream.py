@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from types import SimpleNamespace
 from typing import Any, Final, Protocol
 
 import httptools
@@ -56,7 +57,12 @@ class Receiver(Protocol):
     """Who gets an answer. After `upstream_end` or `upstream_lost` nothing more comes."""
 
     def upstream_head(self, answer: Answer) -> None: ...
-    def upstream_body(self, chunk: bytes) -> None: ...
+    def upstream_flush(self) -> None:
+        """The head came alone: what follows it may take a while."""
+
+    def upstream_body(self, chunk: bytes, *, last: bool) -> None:
+        """`last`: the end has come too, and follows at once."""
+
     def upstream_end(self) -> None: ...
     def upstream_lost(self, *, garbled: bool, untouched: bool) -> None:
         """The answer cannot be completed. `untouched`: not one byte of it had arrived."""
@@ -75,6 +81,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_complete",
         "_head_bytes",
         "_head_only",
+        "_in_body",
         "_interim",
         "_parser",
         "_paused",
@@ -91,11 +98,20 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, pool: "Pool", origin: Origin | str) -> None:
         self._pool = pool
         self.origin = origin
-        self._parser = httptools.HttpResponseParser(self)
         self._receiver: Receiver | None = None
         self._answer: Answer | None = None
         self._body: list[bytes] = []
+        self._parser = httptools.HttpResponseParser(
+            SimpleNamespace(
+                on_message_begin=self.on_message_begin,
+                on_header=self.on_header,
+                on_headers_complete=self.on_headers_complete,
+                on_body=self._body.append,  # without a call of Python for each chunk
+                on_message_complete=self.on_message_complete,
+            )
+        )
         self._complete = False
+        self._in_body = False
         self._reusable = True
         self._untouched = True
         self._head_only = False
@@ -114,6 +130,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._receiver = receiver
         self._answer = None
         self._complete = False
+        self._in_body = False
         self._untouched = True
         self._head_only = head_only
         self._head_bytes = self._interim = 0
@@ -152,20 +169,32 @@ class UpstreamConnection(asyncio.Protocol):
         self._untouched = False
         try:
             self._parser.feed_data(data)
-            self._check_head_size(len(data))
+            if not self._in_body:
+                self._check_head_size(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, Garbled):
             self._reusable = False
             if not self._complete:
                 self._deliver_body(receiver)
                 self._lose(garbled=True)
                 return
-        self._deliver_body(receiver)
+        if self._body:
+            self._deliver_body(receiver)
+        elif self._receiver is receiver and not self._complete:
+            receiver.upstream_flush()
         if self._complete and self._receiver is receiver:
             self._finish(receiver)
 
     def _check_head_size(self, size: int) -> None:
-        if self._answer is None or not self._answer.status:
+        self._in_body = self._answer is not None and self._answer.status != 0
+        if not self._in_body:
+            self._refuse_interim_body()
             self._grow_head(size)
+
+    def _refuse_interim_body(self) -> None:
+        """An interim answer has no body, whatever its head says."""
+        if self._body:
+            self._body.clear()
+            raise Garbled
 
     def _grow_head(self, size: int) -> None:
         self._head_bytes += size
@@ -174,11 +203,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _deliver_body(self, receiver: Receiver) -> None:
         """Hand over what one read brought as one piece, however the upstream cut it."""
-        if self._body:
-            body = self._body
-            self._body = []
-            if self._receiver is receiver:
-                receiver.upstream_body(body[0] if len(body) == 1 else b"".join(body))
+        body = self._body
+        if body:
+            chunk = body[0] if len(body) == 1 else b"".join(body)
+            body.clear()
+            if self._receiver is receiver and not self._head_only:
+                receiver.upstream_body(chunk, last=self._complete)
 
     def _finish(self, receiver: Receiver) -> None:
         self._receiver = None
@@ -253,16 +283,11 @@ class UpstreamConnection(asyncio.Protocol):
             self._complete = True
             self._reusable = False
 
-    def on_body(self, body: bytes) -> None:
-        if self._answer is None or not self._answer.status:
-            raise Garbled  # an interim answer has no body, whatever its head says
-        if not self._head_only:
-            self._body.append(body)
-
     def on_message_complete(self) -> None:
         if self._answer is not None and self._answer.status:
             self._complete = True
         else:
+            self._refuse_interim_body()
             self._answer = None  # an interim head; the real one follows
 
 

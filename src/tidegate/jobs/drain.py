@@ -36,6 +36,9 @@ _SUFFIXES: Final = (_SEGMENT, ".events")  # the latter is how 0.1.0 wrote: event
 _DRAINED: Final = "drained"  # its time says up to when the ledger has it all
 
 
+PRead = Callable[[int, int, int], bytes]  # descriptor, size, place
+
+
 def unmetered_in(spool_dir: Path) -> int:
     """How many requests went on unrecorded: the sizes of the files that count them."""
     return sum(path.stat().st_size for path in spool_dir.glob("*.unmetered"))
@@ -43,6 +46,8 @@ def unmetered_in(spool_dir: Path) -> int:
 
 class SpoolDrain:
     """Drains every file of a spool directory; one pass at a time in this process."""
+
+    _pread: PRead = staticmethod(os.pread)
 
     def __init__(
         self, spool_dir: Path, store: Store, log: Log, prices: Callable[[], PriceBook]
@@ -112,7 +117,7 @@ class SpoolDrain:
             is_abandoned = _take_lock(descriptor)
             if not _is_there(path, descriptor):
                 return 0
-            reading = _Reading(path, descriptor, is_live=not is_abandoned)
+            reading = _Reading(path, descriptor, self._pread, is_live=not is_abandoned)
             moved = self._drain_frames(reading)
             if is_abandoned and not reading.overtaken:
                 moved += self._record_crashed(reading)
@@ -208,8 +213,9 @@ class SpoolDrain:
 class _Reading:
     """One pass over one file."""
 
-    def __init__(self, path: Path, descriptor: int, *, is_live: bool) -> None:
+    def __init__(self, path: Path, descriptor: int, pread: PRead, *, is_live: bool) -> None:
         self.path = path
+        self._pread = pread
         self.place = 0
         self.overtaken = False
         self._descriptor = descriptor
@@ -236,17 +242,18 @@ class _Reading:
         scan = scan_frames(buffer, at, limit, allocated=self._allocated)
         if scan.damaged and self._allocated and self._is_live:
             # A read may see a later write and not an earlier one; the second read sees both.
-            again = os.pread(self._descriptor, len(buffer), base)
+            again = self._pread(self._descriptor, len(buffer), base)
             scan = scan_frames(again, at, limit, allocated=True)
         return scan
 
     def _read(self, place: int) -> bytes:
         """From `place` on: as much as is worth it, of a dead writer's segment all."""
         if not self._allocated:
-            return os.pread(self._descriptor, _READ_BYTES, place)
+            return self._pread(self._descriptor, _READ_BYTES, place)
         if self._is_live:
-            return os.pread(self._descriptor, _READ_LIVE_BYTES, place)
-        return os.pread(self._descriptor, os.fstat(self._descriptor).st_size - place, place)
+            return self._pread(self._descriptor, _READ_LIVE_BYTES, place)
+        size = os.fstat(self._descriptor).st_size
+        return self._pread(self._descriptor, size - place, place)
 
 
 def _take_lock(descriptor: int) -> bool:

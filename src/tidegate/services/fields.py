@@ -83,7 +83,7 @@ def credential_mode(text: str) -> CredentialMode:
 
 
 def base_url(text: str) -> str:
-    """A provider's base URL, without the slash or `/v1` that every path begins with."""
+    """A provider's base URL without a slash at its end; how its path is joined is up to routing."""
     url = text.strip()
     try:
         parts = urlsplit(url)
@@ -98,7 +98,7 @@ def base_url(text: str) -> str:
             " without user name, query or fragment.",
             field="base_url",
         )
-    return url.rstrip("/").removesuffix("/v1").rstrip("/")
+    return url.rstrip("/")
 
 
 def api_key(text: str) -> str:

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import DatabaseError
+
 from tidegate.config import Settings
 from tidegate.core.model import OrganizationRecord
 from tidegate.jobs.drain import SpoolDrain, unmetered_in
@@ -15,6 +17,7 @@ from tidegate.services.enrolment import Enrolment
 from tidegate.services.logins import Logins
 from tidegate.services.members import Members
 from tidegate.services.organizations import Organizations
+from tidegate.services.price_book import list_for_url, load_or_compile
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import Subkeys, derive
 from tidegate.store.ports import StoreUnavailable
@@ -28,7 +31,7 @@ from tidegate.wiring.lock import read_note
 from tidegate.wiring.logs import make_log
 from tidegate.wiring.master_key import open_master_key
 from tidegate.wiring.orders import StartFailed
-from tidegate.wiring.prices import load_prices
+from tidegate.wiring.prices import CACHE_FILE_NAME, load_prices
 
 _DEFAULT_URL: Final = "http://127.0.0.1:4180"
 _DIRECTORY_FILE: Final = "directory.db"
@@ -52,6 +55,11 @@ class Administration:
         """By which URL people reach the server: as set, as it runs, or as it would."""
         note = read_note(self._settings.data_dir)
         return self._settings.public_url or (note.public_url if note else "") or _DEFAULT_URL
+
+    def price_table(self, base_url: str) -> str:
+        """The price list of the service at this address; none for the providers themselves."""
+        book = load_or_compile(self._settings.data_dir / CACHE_FILE_NAME, self._settings.price_file)
+        return list_for_url(book, base_url)
 
     def organization(self, name_or_id: str) -> OrganizationRecord:
         """The organization to work on."""
@@ -89,6 +97,8 @@ def open_administration(settings: Settings, *, may_create: bool) -> Iterator[Adm
         yield Administration(settings, store, derive(master_key))
     except StoreUnavailable as fault:
         raise StartFailed(f"The database: {fault}.") from None
+    except DatabaseError as fault:
+        raise StartFailed(f"The database: {fault.orig}.") from None
     finally:
         store.close()
 
@@ -104,6 +114,8 @@ def _open_store(settings: Settings) -> SqlStore:
         raise StartFailed(f"{fault}.") from None
     except StoreUnavailable as fault:
         raise StartFailed(f"The database: {fault}.") from None
+    except DatabaseError as fault:
+        raise StartFailed(f"The database: {fault.orig}.") from None
 
 
 def _is_installed(data_dir: Path) -> bool:

@@ -83,7 +83,11 @@ async def serve(
     """Serve until the end, which is not before the last worker's."""
     prices = cache(partial(load_prices, orders.place))  # another process may still make them
     drain = SpoolDrain(Path(orders.place.data_dir) / SPOOL, store, log, prices)
-    options = ConsoleOptions(public_url=orders.public_url, version=metadata.version("tidegate"))
+    options = ConsoleOptions(
+        public_url=orders.public_url,
+        version=metadata.version("tidegate"),
+        admin_command=orders.admin_command,
+    )
     app = create_app(services_of(store, orders, drain, prices), options, log=log)
     server = Server(
         uvicorn.Config(

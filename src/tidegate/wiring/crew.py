@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from tidegate import config
 from tidegate.config import Settings
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.spool import SpoolOptions
@@ -88,6 +89,7 @@ class Crew:
             place=self.place,
             subkeys=self._subkeys,
             public_url=self._public_url,
+            admin_command=tuple(config.admin_command(self._settings)),
             listener=listener.fileno(),
             workers_gone=workers_gone,
             runtime_dir=str(self._runtime.path),

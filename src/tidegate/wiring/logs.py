@@ -1,7 +1,7 @@
 """The log: one line an event, on standard error.
 
-The calls are those of structlog, which is not used itself: importing it takes 0.2 s and 10 MB of
-every process, most of it for colours.
+The calls are those of structlog, which is not used: importing it takes 0.2 s and 10 MB of every
+process, most of it for colours.
 """
 
 import contextlib

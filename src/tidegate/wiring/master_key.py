@@ -2,11 +2,13 @@
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +50,8 @@ def _read_or_make(path: Path, *, is_first_start: bool) -> bytes:
         if not is_first_start:
             raise ConfigError(
                 f"The master key is missing: there is no file {path}, but the data directory was "
-                "made with a key. Restore it, or name it with --master-key-file."
+                "made with a key. Restore it, name it with --master-key-file, or set "
+                "TIDEGATE_MASTER_KEY."
             ) from None
     except OSError as fault:
         raise ConfigError(f"--master-key-file {path}: {fault.strerror}.") from None
@@ -72,20 +75,33 @@ def _read(path: Path) -> bytes:
 
 
 def _make(path: Path) -> bytes:
-    """Write a new key beside its place and link it there: a reader never sees half a key."""
+    """Write a new key; a reader never sees half of it, and of two makers one wins."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = secrets.token_bytes(KEY_BYTES)
+    with _draft(path, key.hex()) as draft:
+        os.link(draft, path)
+    return key
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that is there with all of its content, or not at all."""
+    with _draft(path, text) as draft:
+        draft.replace(path)
+
+
+@contextlib.contextmanager
+def _draft(path: Path, text: str) -> Iterator[Path]:
+    """A private file with this line, beside where it is to be; removed if it is still there."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "wb") as file:
-            file.write(key.hex().encode() + b"\n")
+            file.write(f"{text}\n".encode())
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)
+        yield draft
     finally:
-        draft.unlink()
-    return key
+        draft.unlink(missing_ok=True)
 
 
 def _decoded(text: str, source: str) -> bytes:
@@ -104,10 +120,12 @@ def _decoded(text: str, source: str) -> bytes:
 
 def _compare(key: bytes, check_file: Path, source: str) -> None:
     expected = hmac.digest(key, b"tidegate master key check", hashlib.sha256).hex()
-    if not check_file.exists():
-        check_file.write_text(expected + "\n")
-        check_file.chmod(0o600)
-    elif not hmac.compare_digest(check_file.read_text().strip(), expected):
+    try:
+        known = check_file.read_text().strip()
+    except FileNotFoundError:
+        _write_whole(check_file, expected)
+        return
+    if not hmac.compare_digest(known, expected):
         raise ConfigError(
             f"The master key from {source} is not the one that the data in {check_file.parent} "
             "was made with. Restore that key, or name it with --master-key-file."

@@ -24,8 +24,9 @@ class RuntimeDirectory:
     def __init__(self, base: Path) -> None:
         if len(os.fsencode(base)) > _LONGEST_BASE_BYTES:
             base = Path("/tmp")  # noqa: S108 - mkdtemp makes it private
-        remove_stale(base)
-        self.path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.geteuid()}-", dir=base))
+        prefix = f"{_PREFIX}{os.geteuid()}-"
+        remove_stale(base, prefix)
+        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
         self._alive = hold(self.path)
 
     @property
@@ -44,9 +45,9 @@ def hold(path: Path) -> int:
     return descriptor
 
 
-def remove_stale(base: Path) -> None:
+def remove_stale(base: Path, prefix: str) -> None:
     """Remove the directories of our own user that no process uses any more."""
-    for path in base.glob(f"{_PREFIX}{os.geteuid()}-*"):
+    for path in base.glob(f"{prefix}*"):
         found = path.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not _in_use(path):
             shutil.rmtree(path, ignore_errors=True)

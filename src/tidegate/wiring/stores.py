@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from sqlalchemy.exc import DatabaseError
+
 from tidegate.services.logins import Logins
 from tidegate.services.organizations import Organizations
 from tidegate.services.vault import Subkeys
@@ -32,6 +34,8 @@ def prepare_store(place: Place, store: SqlStore, subkeys: Subkeys, *, setup: boo
     except StoreUnavailable as fault:
         if place.database_url:  # a server may come back
             return Prepared(store_fault=str(fault))
-        return Prepared(fault=f"The database in {place.data_dir}: {fault}.")
+        return Prepared(fault=f"The database of {place.data_dir}: {fault}.")
+    except DatabaseError as fault:
+        return Prepared(fault=f"The database of {place.data_dir}: {fault.orig}.")
     except DatabaseUnfit as fault:
         return Prepared(fault=str(fault))

@@ -1,5 +1,6 @@
 """`tidegate admin` as scripts use it: exit codes, JSON, one clear line on a refusal."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from tests.unit.jobs.events import event
 from typer.testing import CliRunner, Result
 
-from tidegate.cli.admin import app
+from tidegate.cli.admin import app, read_api_key
 from tidegate.cli.errors import CommandError
 from tidegate.gateway.spool import SpoolWriter
 
@@ -155,12 +156,13 @@ def test_usage_counts_what_is_still_in_the_spool(place: Installation) -> None:
 
 @pytest.mark.parametrize("stdin", [f"{API_KEY}\n", API_KEY, f"{API_KEY}\r\n"])
 def test_credential_set(place: Installation, stdin: str) -> None:
-    words = ("credential", "set", "--provider", "anthropic", "--base-url", "http://127.0.0.1:9")
+    url = "https://api.anthropic.com"
+    words = ("credential", "set", "--provider", "anthropic", "--base-url", url)
     made = place.ask(*words, "--api-key-stdin", stdin=stdin)
     [listed] = place.ask("credential", "list")["credentials"]
     assert (listed["credential_id"], listed["base_url"], listed["hint"]) == (
         made["credential_id"],
-        "http://127.0.0.1:9",
+        url,
         "mnop",
     )
     assert API_KEY not in place.run("credential", "list").stdout
@@ -168,9 +170,53 @@ def test_credential_set(place: Installation, stdin: str) -> None:
     assert place.ask("credential", "list")["credentials"] == []
 
 
+@pytest.mark.parametrize(
+    ("more", "table"),
+    [((), "groq"), (("--price-table", "negotiated"), "negotiated")],
+)
+def test_a_known_service_has_its_own_price_list(
+    place: Installation, more: tuple[str, ...], table: str
+) -> None:
+    url = "https://api.groq.com/openai/v1"
+    words = ("credential", "set", "--provider", "openai", "--base-url", url, *more)
+    assert place.ask(*words, "--api-key-stdin", stdin=API_KEY)["price_table"] == table
+    [listed] = place.ask("credential", "list")["credentials"]
+    assert (listed["base_url"], listed["price_table"]) == (url, table)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_the_api_key_is_asked_for_and_not_shown() -> None:
+    asked: list[str] = []
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return API_KEY
+
+    assert read_api_key(Terminal("shown"), ask) == API_KEY
+    assert read_api_key(io.StringIO("piped\n"), ask) == "piped\n"
+    assert asked == ["API key (not shown): "]
+
+
+def test_a_damaged_database_is_told(place: Installation) -> None:
+    for part in ("", "-wal", "-shm"):
+        (place.data_dir / f"directory.db{part}").unlink(missing_ok=True)
+    (place.data_dir / "directory.db").write_bytes(b"no database at all" * 400)
+    assert "not a database" in place.refuse("usage")
+
+
+def test_what_the_system_refuses_is_told(place: Installation) -> None:
+    (place.data_dir / "master-key.check").unlink()
+    (place.data_dir / "master-key.check").mkdir()
+    assert place.refuse("usage").endswith("master-key.check: Is a directory.")
+
+
 @pytest.mark.parametrize("stdin", ["", "\n", "two words", "x" * 9000])
 def test_api_keys_that_are_refused(place: Installation, stdin: str) -> None:
-    words = ("credential", "set", "--provider", "openai", "--base-url", "https://x")
+    words = ("credential", "set", "--provider", "openai")
     assert "API key" in place.refuse(*words, "--api-key-stdin", stdin=stdin)
     assert "--api-key-stdin" in place.refuse(*words, stdin=API_KEY)
 

@@ -1,6 +1,7 @@
 """`tidegate launch`, started as a program: arguments, secrets, signals, exit code, summary."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tidegate.cli.errors import CommandError
 from tidegate.cli.launch import ask_server, child_environ, choose_mode, print_summary
 from tidegate.cli.profile import AgentKey
 from tidegate.cli.server_api import LaunchFacts, ServerApi
+from tidegate.wiring.runtime_dir import hold
 
 AGENT_KEY = AgentKey("key_1", KEY)
 TRICKY = ["--help", "--", "--credential", "own", "", "two words", "*", "--profile=x", "-c", "$HOME"]
@@ -50,6 +52,34 @@ def test_nothing_stays_behind_and_own_config_is_untouched(ready: Machine, progra
     assert started.get("modes", [0o600, 0o700]) == [0o600, 0o700]
     assert KEY not in json.dumps(started["arguments"])
     assert KEY in json.dumps([started["environ"], started.get("settings")])
+
+
+def test_what_a_killed_launch_left_is_removed_by_the_next(ready: Machine) -> None:
+    left = ready.temporary / "tidegate-run-killed"
+    used = ready.temporary / "tidegate-run-used"
+    for folder in (left, used):
+        folder.mkdir(mode=0o700)
+        (folder / "settings.json").write_text("{}")
+    os.close(hold(left))
+    mark = hold(used)
+    assert ready.run("launch", "claude", "exit:0").returncode == 0
+    assert list(ready.temporary.iterdir()) == [used]
+    os.close(mark)
+
+
+def test_the_folder_stays_while_the_agent_lives(ready: Machine) -> None:
+    """The agent reads its settings again and again, even when its launcher was killed."""
+    with ready.start("launch", "claude", "await:15") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.kill()
+        agent = ready.started
+        assert ready.run("launch", "codex", "exit:0").returncode == 0
+        assert Path(agent["settings_file"]).exists()
+        os.kill(agent["pid"], signal.SIGTERM)
+        assert process.stdout.read() == "got it\n"
+    assert ready.run("launch", "codex", "exit:0").returncode == 0
+    assert list(ready.temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(("action", "code"), [("exit:7", 7), ("die:15", 143), ("die:9", 137)])

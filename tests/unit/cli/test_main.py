@@ -7,7 +7,6 @@ import pytest
 
 SERVER_ONLY = [
     "alembic",
-    "argon2",
     "cryptography",
     "genai_prices",
     "httptools",
@@ -15,7 +14,6 @@ SERVER_ONLY = [
     "msgspec",
     "sqlalchemy",
     "starlette",
-    "structlog",
     "uvicorn",
     "uvloop",
     "zstandard",

@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from tests.unit.cli.world import KEY, FakeServer, fake_server
+from tests.unit.cli.world import KEY, FakeServer, error_reply, fake_server, login_reply
 
 from tidegate.cli.server_api import ServerApi, ServerError
 
@@ -15,6 +15,18 @@ def test_launch_facts(server: FakeServer) -> None:
     assert not facts.allow_own
     assert facts.models[0].cost["input"] == 3.0
     assert server.asked[0][2]["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("hostile", ["\x1b]0;x\x07", "a\r\nx-evil: 1", "\x9b31m", "\0"])
+def test_no_control_character_of_a_server_gets_through(server: FakeServer, hostile: str) -> None:
+    """Names go to terminals, keys into headers, models into configs."""
+    server.answer("/api/login", login_reply(email=hostile))
+    with pytest.raises(ServerError, match="does not answer like a Tidegate server"):
+        ServerApi(server.base_url).exchange("CODE", timeout_s=5)
+    server.answer("/api/login", error_reply(f"refused {hostile}"), 400)
+    with pytest.raises(ServerError) as caught:
+        ServerApi(server.base_url).exchange("CODE", timeout_s=5)
+    assert hostile not in str(caught.value)
 
 
 def test_a_base_url_with_a_path(server: FakeServer) -> None:

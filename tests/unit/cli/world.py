@@ -21,6 +21,7 @@ _FAKE_AGENT = """#!{python} -IS
 import json, os, signal, sys, time
 arguments = sys.argv[1:]
 started = {{"arguments": arguments, "environ": dict(os.environ), "folder": os.getcwd()}}
+started["pid"] = os.getpid()
 if "--settings" in arguments:
     file = arguments[arguments.index("--settings") + 1]
     started["settings"] = json.load(open(file))

@@ -79,6 +79,46 @@ def test_launch_tells_what_configures_an_agent(world: World, client: TestClient)
     }
 
 
+@pytest.mark.parametrize(
+    ("of_organization", "of_key", "named"),
+    [
+        ((), (), ["claude-sonnet-4-5", "gpt-5-codex"]),
+        (("claude-*",), (), ["claude-sonnet-4-5"]),
+        ((), ("gpt-*",), ["gpt-5-codex"]),
+        (("claude-*",), ("gpt-*",), []),
+    ],
+)
+def test_launch_names_only_models_that_the_key_may_use(
+    world: World,
+    client: TestClient,
+    of_organization: tuple[str, ...],
+    of_key: tuple[str, ...],
+    named: list[str],
+) -> None:
+    key = world.enroll("elena@brightwater.dev", "opencode")
+    services, organization_id = world.services, world.organization_id
+    for provider in ("anthropic", "openai"):
+        services.credentials.set(organization_id, provider, "https://x.example", "sk-xyz")
+    services.organizations.update(organization_id, allowed_models=of_organization)
+    services.enrolment.set_key(organization_id, key.key_id, allowed_models=of_key)
+    answer = client.get("/api/launch", headers={"authorization": f"Bearer {key.key}"}).json()
+    assert [model["id"] for model in answer["models"]] == named
+
+
+def test_a_credential_chosen_for_the_key_counts_though_it_is_no_default(
+    world: World, client: TestClient
+) -> None:
+    key = world.enroll("elena@brightwater.dev", "codex")
+    services, organization_id = world.services, world.organization_id
+    spare = services.credentials.set(
+        organization_id, "openai", "https://x.example", "sk-xyz", default=False
+    )
+    bearer = {"authorization": f"Bearer {key.key}"}
+    assert client.get("/api/launch", headers=bearer).json()["providers"]["openai"] is False
+    services.enrolment.set_key(organization_id, key.key_id, credential_ids={"openai": spare})
+    assert client.get("/api/launch", headers=bearer).json()["providers"]["openai"] is True
+
+
 def test_launch_usage_is_of_that_launch_and_key_alone(world: World, client: TestClient) -> None:
     key, other = world.enroll("elena@brightwater.dev"), world.enroll("aiko@brightwater.dev")
     tokens, cost = TokenCounts(input=5, cache_read=7, output=11), Cost(input=13)

@@ -1,14 +1,17 @@
 """What stands around every page."""
 
+import io
+import json
+from typing import Any
+
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from structlog.testing import capture_logs
-from structlog.typing import EventDict
 from tests.browser.world import PUBLIC_URL, World
 
 from tidegate.console.app import ConsoleOptions, create_app
 from tidegate.store.ports import StoreUnavailable
+from tidegate.wiring.logs import Log
 
 PATHS = ["/", "/nothing", "/api/usage", "/sign-in/x", "/install/", "/sign-out"]
 
@@ -86,10 +89,11 @@ def test_a_large_body_is_refused(client: TestClient, announced: bool) -> None:
 
 def test_a_fault_shows_nothing_and_is_written_down(world: World) -> None:
     secret = world.login()
-    app = failing(world)
+    written = io.BytesIO()
+    app = failing(world, Log(level="info", form="json", stream=written))
     client = TestClient(app, base_url=PUBLIC_URL, raise_server_exceptions=False)
-    with capture_logs() as logs:
-        response = client.get("/fail/top-secret")
+    response = client.get("/fail/top-secret")
+    logs = lines_of(written)
     assert response.status_code == 500
     assert response.text == "Something failed here. It was written down; try again in a moment.\n"
     assert response.headers["content-security-policy"]
@@ -101,16 +105,19 @@ def test_a_fault_shows_nothing_and_is_written_down(world: World) -> None:
     assert secret not in str(logs)
 
 
-def test_the_access_log_holds_no_secret(world: World, client: TestClient) -> None:
+def test_the_access_log_holds_no_secret(world: World) -> None:
+    written = io.BytesIO()
+    log = Log(level="info", form="json", stream=written)
+    app = create_app(world.services, world.options, log=log, clock=world.clock)
+    client = TestClient(app, base_url=PUBLIC_URL, headers={"x-tidegate-peer": "203.0.113.7"})
     token = world.services.logins.make_sign_in_token(world.organization_id, world.owner_id)
-    with capture_logs() as logs:
-        client.get(f"/sign-in/{token}?also={token}")
-        client.get(f"/nothing/{token}")
-    assert token not in str(logs)
-    assert [without_duration(entry) for entry in logs] == [
+    client.get(f"/sign-in/{token}?also={token}")
+    client.get(f"/nothing/{token}")
+    assert token.encode() not in written.getvalue()
+    assert [without_times(line) for line in lines_of(written)] == [
         {
             "event": "page",
-            "log_level": "info",
+            "level": "info",
             "method": "GET",
             "route": route,
             "status": status,
@@ -120,8 +127,8 @@ def test_the_access_log_holds_no_secret(world: World, client: TestClient) -> Non
     ]
 
 
-def without_duration(entry: EventDict) -> EventDict:
-    return {name: value for name, value in entry.items() if name != "duration_ms"}
+def lines_of(written: io.BytesIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -131,23 +138,28 @@ def test_a_database_that_is_away_is_no_fault_of_ours(world: World, path: str, ki
     async def read(_request: object) -> None:
         raise StoreUnavailable("connection to 10.0.0.9 refused")
 
-    app = world.app
+    written = io.BytesIO()
+    log = Log(level="info", form="json", stream=written)
+    app = create_app(world.services, world.options, log=log, clock=world.clock)
     app.add_route(path, read)  # type: ignore[arg-type]
-    with capture_logs() as logs:
-        response = TestClient(app, base_url=PUBLIC_URL).get(path)
+    response = TestClient(app, base_url=PUBLIC_URL).get(path)
     assert response.status_code == 503
     assert response.headers["content-type"] == kind
     assert response.headers["retry-after"] == "5"
     assert "database cannot be reached" in response.text
     assert "10.0.0.9" not in response.text
-    assert [entry["event"] for entry in logs] == ["page"]
+    assert [line["event"] for line in lines_of(written)] == ["page"]
 
 
-def failing(world: World) -> Starlette:
+def without_times(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in line.items() if name not in {"time", "duration_ms"}}
+
+
+def failing(world: World, log: Log) -> Starlette:
     async def fail(_request: object) -> None:
         raise RuntimeError("a fault")
 
-    app = world.app
+    app = create_app(world.services, world.options, log=log, clock=world.clock)
     app.add_route("/fail/{token}", fail)  # type: ignore[arg-type]
     return app
 

@@ -7,8 +7,9 @@ import pytest
 from markupsafe import escape
 from starlette.testclient import TestClient
 from tests.browser.sample import fill
-from tests.browser.world import World
+from tests.browser.world import PUBLIC_URL, World
 
+from tidegate.console.app import ConsoleOptions, create_app
 from tidegate.core.model import Cost, TokenCounts
 
 TOKENS = TokenCounts(
@@ -191,6 +192,17 @@ def test_first_run_walks_through(world: World, owner: TestClient) -> None:
     assert "2 of 3" in owner.get("/").text
     world.use(key, TOKENS, COST)
     assert "Welcome" not in owner.get("/").text
+
+
+def test_first_run_names_the_installation_where_it_is_not_the_usual_one(world: World) -> None:
+    command = ("/srv/tg/bin/tidegate", "admin", "--data-dir", "/srv/my data")
+    options = ConsoleOptions(PUBLIC_URL, admin_command=command)
+    client = TestClient(create_app(world.services, options), base_url=PUBLIC_URL)
+    client.cookies.set("tidegate_login", world.login())
+    page = client.get("/").text
+    start = "/srv/tg/bin/tidegate admin --data-dir &#39;/srv/my data&#39;"
+    assert f'data-copy="{start} credential set --provider' in page
+    assert f'data-copy="{start} enroll --email' in page
 
 
 def test_first_run_of_a_member(world: World, client: TestClient) -> None:

@@ -23,7 +23,6 @@ from tidegate.core.exchange import (
     RequestReceived,
     Respond,
     Send,
-    Ticket,
     UpstreamBytes,
     UpstreamConnected,
     UpstreamEnded,
@@ -31,6 +30,7 @@ from tidegate.core.exchange import (
     UpstreamHead,
 )
 from tidegate.core.model import Dialect, Outcome, TokenCounts, UsageEvent
+from tidegate.core.ticket import Ticket
 
 STREAM = UpstreamHead(200, event_stream=True)
 EVENTS = [e + b"\n\n" for e in MESSAGES_STREAM.split(b"\n\n")[:-1]]

@@ -40,6 +40,13 @@ def test_a_client_that_stops_reading_amid_pipelined_requests_is_waited_for() -> 
     assert host.connection.idle
 
 
+def test_thousands_of_equal_requests_in_one_read_do_not_nest() -> None:
+    host = FakeHost()
+    request = POST + b"content-length: 1\r\n\r\nx"
+    assert host.feed(request).count(b"HTTP/1.1 200") == 1
+    assert host.feed(request * 5000).count(b"HTTP/1.1 200") == 5000
+
+
 def test_requests_that_wait_in_small_pieces_cost_no_more_than_their_bytes() -> None:
     """Counting what waits anew for every read would take minutes here."""
     host = FakeHost()
@@ -80,6 +87,20 @@ def test_a_body_in_tiny_chunks_does_not_grow_in_memory() -> None:
     host.feed(b"0\r\n\r\n")
     assert host.served[0].body == b"ab" * 100_000
     assert type(host.served[0].body) is bytes
+
+
+def test_a_sized_body_in_tiny_pieces_does_not_grow_in_memory() -> None:
+    host = FakeHost()
+    head = POST + b"content-length: 200000\r\n\r\n"
+    for _ in range(2):  # the same head again must not take a dearer way
+        host.feed(head)
+        for _ in range(60_000):
+            host.feed(b"ab")
+        request = host.connection._request
+        assert request is not None
+        assert sum(map(sys.getsizeof, request.parts)) < 3 * request.body_bytes
+        host.feed(b"ab" * 40_000)
+    assert [r.body for r in host.served] == [b"ab" * 100_000] * 2
 
 
 def test_a_body_that_had_to_wait_for_the_answer_before_has_its_whole_time() -> None:

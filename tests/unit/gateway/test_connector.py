@@ -36,12 +36,11 @@ async def pool_behind(script: Script, **options: Any) -> AsyncIterator[Pool]:
     """A pool whose proxy plays `script`."""
     proxy = Upstream(script)
     await proxy.start()
-    options: dict[str, Any] = {
+    usual = {
         "https_proxy": f"http://us%65r:p%40ss@127.0.0.1:{proxy.port}",
         "connect_timeout_s": 5,
-        **options,
     }
-    pool = Pool(Connector(GatewayOptions(console_socket="", **options)), 55)
+    pool = Pool(Connector(GatewayOptions(console_socket="", **{**usual, **options})), 55)
     try:
         yield pool
     finally:

@@ -54,7 +54,9 @@ class FakeReceiver:
         self.answer = answer
         self.notes.append(f"head {answer.status} {answer.length}")
 
-    def upstream_body(self, chunk: bytes) -> None:
+    def upstream_flush(self) -> None: ...
+
+    def upstream_body(self, chunk: bytes, *, last: bool) -> None:
         self.body += chunk
 
     def upstream_end(self) -> None:

@@ -13,7 +13,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Self
 
-import structlog
 import uvloop
 from tests.spools import ListSpool
 
@@ -30,6 +29,7 @@ from tidegate.core.routing import Origin
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.server import Gateway
+from tidegate.services.log import NoLog
 from tidegate.services.price_book import compile_price_book
 from tidegate.services.vault import derive, hash_secret, seal
 
@@ -67,7 +67,9 @@ class Peer:
         self.number = number
 
     def send(self, data: bytes) -> Self:
-        self.writer.write(data)
+        """Send, unless the other side closed already."""
+        if not self.writer.transport.is_closing():
+            self.writer.write(data)
         return self
 
     async def until(self, mark: bytes) -> bytes:
@@ -89,18 +91,25 @@ class Peer:
 
     async def rest(self) -> bytes:
         """All that comes until the other side closes, or breaks off."""
-        received = b""
+        received = bytearray()
         async with asyncio.timeout(PATIENCE_S):
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(OSError):
                 while chunk := await self.reader.read(1 << 16):
                     received += chunk
-        return received
+        return bytes(received)
 
     def reset(self) -> None:
         """Close so that the other side gets a reset."""
+        if self.writer.transport.is_closing():
+            return
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.writer.transport.abort()
+
+    def finish(self) -> None:
+        """Send no more, and go on reading."""
+        if not self.writer.transport.is_closing():
+            self.writer.write_eof()
 
     def close(self) -> None:
         self.writer.close()
@@ -108,7 +117,7 @@ class Peer:
     async def closed(self) -> None:
         """Close and wait until it is."""
         self.writer.transport.abort()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):
             await self.writer.wait_closed()
 
 
@@ -145,8 +154,8 @@ class Upstream:
         peer = Peer(reader, writer, self.connections)
         try:
             await self.script(peer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the gateway closed, or the test is over
+        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # the gateway closed, sent something else, or the test is over
         finally:
             peer.close()
             self._peers.append(peer)
@@ -243,9 +252,12 @@ class World:
         """Wait until no request runs."""
         await until(lambda: self.count("requests_running") == 0)
 
-    async def leave(self) -> None:
+    async def send_clients_away(self) -> None:
         for client in self._clients:
             await client.closed()
+
+    async def leave(self) -> None:
+        await self.send_clients_away()
         await self.quiet()
         await until(lambda: self.count("client_connections") == 0)
         self.gateway.abort()
@@ -291,7 +303,7 @@ async def world(
     """Run a gateway whose credentials lead to `upstream`."""
     base = upstream if isinstance(upstream, str) else f"http://127.0.0.1:{upstream.port}"
     source = Source(snapshot(base))
-    log = structlog.wrap_logger(structlog.ReturnLogger())
+    log = NoLog()
     directory = Directory(
         source, lookup=SUBKEYS.lookup, credential=SUBKEYS.credential, log=log, max_age_s=600
     )
@@ -316,6 +328,7 @@ async def world(
         yield made
         await made.leave()
     finally:
+        await made.send_clients_away()
         gateway.abort()
         if isinstance(upstream, Upstream):
             await upstream.stop()

@@ -1,5 +1,6 @@
 """What the drain makes of a writer that ended before its requests did."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,6 +130,33 @@ def test_a_torn_event_of_a_living_writer_is_waited_for(place: Place) -> None:
         file.seek(at)
         file.write(content)
     assert place.drain.run_once() == 1
+    assert place.log.lines == []
+    place.writer.close()
+
+
+class Racing(SpoolDrain):
+    """Its first read sees the last write of all and not the one before."""
+
+    def see(self, blank: slice) -> None:
+        self.blank = blank
+
+    def _pread(self, descriptor: int, size: int, place: int) -> bytes:
+        found = bytearray(os.pread(descriptor, size, place))
+        found[self.blank] = bytes(len(found[self.blank]))
+        self.blank = slice(0)
+        return bytes(found)
+
+
+def test_a_read_that_races_with_two_writes_loses_neither(place: Place) -> None:
+    place.writer.begin(start(1))
+    place.writer.begin(start(2))
+    before = len(start_frame(start(1))) + len(start_frame(start(2)))
+    place.writer.append(event(1))
+    place.writer.append(event(2))
+    racing = Racing(place.spool, place.store, place.log, place.book)
+    racing.see(slice(before, before + len(event_frame(event(1)))))
+    assert racing.run_once() == 2
+    assert place.recorded() == [event(1), event(2)]
     assert place.log.lines == []
     place.writer.close()
 

@@ -51,7 +51,8 @@ def test_names_that_are_refused(text: str) -> None:
     ("text", "stored"),
     [
         ("https://api.anthropic.com", "https://api.anthropic.com"),
-        ("https://api.openai.com/v1/", "https://api.openai.com"),
+        ("https://api.openai.com/v1/", "https://api.openai.com/v1"),
+        ("https://openrouter.example/api/v1", "https://openrouter.example/api/v1"),
         ("http://[::1]:8080/", "http://[::1]:8080"),
         ("https://host/proxy/anthropic", "https://host/proxy/anthropic"),
     ],

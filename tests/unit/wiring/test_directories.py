@@ -104,7 +104,7 @@ def test_stale_directories_are_removed_and_used_ones_kept(base: Path) -> None:
     foreign.mkdir()
     os.close(runtime_dir.hold(stale))
     held = runtime_dir.hold(used)
-    remove_stale(base)
+    remove_stale(base, prefix)
     assert set(base.iterdir()) == {used, foreign}
     os.close(held)
     RuntimeDirectory(base).close()

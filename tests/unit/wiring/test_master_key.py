@@ -2,6 +2,8 @@
 
 import base64
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,23 @@ def test_a_place_that_cannot_hold_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("a file")
     with pytest.raises(ConfigError, match=r"--master-key-file .*: Not a directory"):
         open_master_key(settings_in(tmp_path))
+
+
+def test_a_check_value_that_could_not_be_written_is_not_there(tmp_path: Path) -> None:
+    """A full disk, here a limit on a file's size: the next start must not see half a value."""
+    settings = settings_in(tmp_path, key=KEY.hex())
+    code = (
+        "import resource, signal, sys\n"
+        "from tidegate.config import load\n"
+        "from tidegate.wiring.master_key import open_master_key\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))\n"
+        "open_master_key(load({'data_dir': sys.argv[1]}))\n"
+    )
+    environ = {"TIDEGATE_MASTER_KEY": KEY.hex(), "HOME": str(tmp_path)}
+    failed = subprocess.run(
+        [sys.executable, "-c", code, settings.data_dir], env=environ, check=False, stderr=-1
+    )
+    assert b"File too large" in failed.stderr
+    assert list(settings.data_dir.iterdir()) == []
+    assert open_master_key(settings) == KEY

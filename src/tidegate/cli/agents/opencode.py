@@ -19,7 +19,7 @@ from tidegate.cli.server_api import Model
 
 _CONTENT: Final = "OPENCODE_CONFIG_CONTENT"
 _CHAT: Final = "tidegate"  # the provider that speaks Chat Completions
-_SMALL_MARKS: Final = ("haiku", "mini", "nano", "small", "flash")
+_SMALL_MARKS: Final = ("haiku", "luna", "mini", "nano", "small", "flash")
 
 
 def prepare(launch: Launch, arguments: Sequence[str]) -> Prepared:
@@ -27,11 +27,16 @@ def prepare(launch: Launch, arguments: Sequence[str]) -> Prepared:
     existing = _existing(launch.environ)
     ours = _ours(launch)
     notes: tuple[str, ...] = ()
+    models, offered = launch.facts.models, ours["provider"]
+    asked = _asked_model(arguments)
     wanted = configured_model(launch.folder, launch.environ, existing)
-    if wanted and wanted.partition("/")[0] not in ours["provider"]:
+    if not asked and wanted and _provider_of(wanted) not in offered:
         # OpenCode would end with an error about a provider that is not there.
-        ours["model"] = _default_model(launch.facts.models, ours["provider"])
+        ours["model"] = _default_model(models, offered)
         notes = (f"{wanted} of your config is not available here; using {ours['model']}.",)
+        wanted = ours["model"]
+    if small := _small_model(models, offered, asked or wanted):
+        ours["small_model"] = small
     variables = {
         **launch_variables(launch),
         KEY_VARIABLE: launch.key,
@@ -61,10 +66,11 @@ def _ours(launch: Launch) -> dict[str, Any]:
             "options": options,
             "models": providers["openai"]["models"],
         }
-    ours = {"provider": providers, "enabled_providers": list(providers), "disabled_providers": []}
-    if small := _small_model(models, providers):
-        ours["small_model"] = small
-    return ours
+    return {
+        "provider": providers,
+        "enabled_providers": list(providers),
+        "disabled_providers": [],
+    }
 
 
 def _entries(models: Sequence[Model]) -> dict[str, Any]:
@@ -81,10 +87,29 @@ def _entry(model: Model) -> dict[str, Any]:
     return entry
 
 
-def _small_model(models: Sequence[Model], providers: Mapping[str, Any]) -> str:
-    """The cheapest model for titles: else they might go to another provider."""
-    usable = sorted(_usable(models, providers), key=lambda model: model.cost.get("input") or 0)
-    return _full_name(next(filter(_is_small, usable), usable[0])) if usable else ""
+def _asked_model(arguments: Sequence[str]) -> str:
+    """The model that the arguments name, "provider/model"; empty if they name none."""
+    for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        if option in {"-m", "--model"}:
+            return value
+        if option.startswith(("-m=", "--model=")):
+            return option.partition("=")[2]
+    return ""
+
+
+def _small_model(models: Sequence[Model], providers: Mapping[str, Any], main: str) -> str:
+    """The cheapest model for titles, of the provider that the session itself uses."""
+    if not (usable := _usable(models, providers)):
+        return ""
+    if _provider_of(main) not in providers:
+        main = _default_model(models, providers)
+    provider = _provider_of(main)
+    family = "openai" if provider == _CHAT else provider
+    own = sorted(
+        (model for model in usable if model.provider == family),
+        key=lambda model: model.cost.get("input") or 0,
+    )
+    return f"{provider}/{next(filter(_is_small, own), own[0]).id}" if own else ""
 
 
 def _default_model(models: Sequence[Model], providers: Mapping[str, Any]) -> str:
@@ -97,6 +122,10 @@ def _default_model(models: Sequence[Model], providers: Mapping[str, Any]) -> str
 
 def _usable(models: Sequence[Model], providers: Mapping[str, Any]) -> list[Model]:
     return [model for model in models if model.provider in providers]
+
+
+def _provider_of(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def _full_name(model: Model) -> str:

@@ -13,7 +13,7 @@ from tidegate.cli.server_api import LaunchFacts
 
 KEY_HEADER: Final = "x-tidegate-key"
 KEY_VARIABLE: Final = "TIDEGATE_KEY"
-PRIVATE_PREFIX: Final = "tidegate-"  # of the private folder's name
+PRIVATE_PREFIX: Final = "tidegate-run-"  # of the private folder's name
 # Braces, quotes, backslashes, dollars and blanks are encoded: values pass through JSON text in
 # which an agent expands {env:…} and {file:…}, and through lines of headers.
 _PLAIN: Final = "/:@+,=-._~#()!"

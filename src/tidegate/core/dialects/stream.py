@@ -14,6 +14,7 @@ from tidegate.core.dialects.reading import Reported, Tally, Unreadable
 from tidegate.core.sse import EventRuns, fields
 
 ERROR: Final = b'"error"'  # in every error event, and never within a JSON string
+_END_BYTES: Final = 512
 _KEPT_BYTES: Final = 64 << 10
 
 
@@ -61,7 +62,12 @@ class EventStreamReader:
         self._content = _Content(payload_bytes)
 
     def may_end(self, chunk: bytes) -> bool:
-        return self._armed or self._terminal in chunk or ERROR in chunk
+        if self._armed or self._terminal in chunk[-_END_BYTES:]:
+            return True  # it is nearly always at the very end
+        return self._terminal in chunk or ERROR in chunk
+
+    def passes(self, chunk: bytes) -> bool:
+        return False
 
     def feed(self, chunk: bytes) -> None:
         try:
@@ -165,18 +171,22 @@ class NamedEventReader(EventStreamReader):
         self._rules = rules
         self._delta_lines = rules.delta_lines
 
-    def feed(self, chunk: bytes) -> None:
+    def passes(self, chunk: bytes) -> bool:
         # Exactly one content event: its name line, one data line, a blank line.
         if (
             chunk.startswith(self._delta_lines)
+            and self._runs.clean
             and chunk.find(b"\n", chunk.find(b"\n") + 1) == len(chunk) - 2
             and chunk.endswith(b"\n\n")
-            and self._runs.clean
             and b"\r" not in chunk
             and not self.done
         ):
             self._content.keep(chunk, len(chunk))
-        else:
+            return True
+        return False
+
+    def feed(self, chunk: bytes) -> None:
+        if not self.passes(chunk):
             super().feed(chunk)
 
     def _interesting(self, run: bytes) -> Sequence[bytes]:

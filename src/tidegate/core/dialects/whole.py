@@ -27,6 +27,9 @@ class BodyReader:
         """A JSON object's end; that it is the body's end only `finish` tells."""
         return chunk[-16:].rstrip().endswith(b"}")
 
+    def passes(self, chunk: bytes) -> bool:
+        return False
+
     def feed(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._size <= _BODY_LIMIT_BYTES:

@@ -152,7 +152,7 @@ def test_what_is_not_readable_settings_stays(tmp_path: Path, arguments: list[str
 
 
 def test_settings_of_an_ended_launch_are_dropped(tmp_path: Path) -> None:
-    arguments = ["--settings", str(tmp_path / "tidegate-x1/settings.json"), "--resume", "ID"]
+    arguments = ["--settings", str(tmp_path / "tidegate-run-x1/settings.json"), "--resume", "ID"]
     rest, _, _ = prepared(tmp_path, *arguments)
     assert rest == ["--resume", "ID"]
 

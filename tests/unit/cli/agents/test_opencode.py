@@ -15,11 +15,14 @@ BOTH = frozenset({"anthropic", "openai"})
 
 
 def content(
-    root: Path, *, providers: frozenset[str] = BOTH, environ: Mapping[str, str] | None = None
+    root: Path,
+    *words: str,
+    providers: frozenset[str] = BOTH,
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    given = {"HOME": str(root / "home"), **(environ or {})}
-    result = prepare(launching(root, providers=providers, environ=given), ["run", "hi"])
-    assert result.arguments == ["run", "hi"]
+    given, arguments = {"HOME": str(root / "home"), **(environ or {})}, ["run", *words, "hi"]
+    result = prepare(launching(root, providers=providers, environ=given), arguments)
+    assert result.arguments == arguments
     assert result.variables["TIDEGATE_KEY"] == KEY
     assert result.variables["OPENCODE_DISABLE_DEFAULT_PLUGINS"] == "true"
     text = result.variables["OPENCODE_CONFIG_CONTENT"]
@@ -31,7 +34,7 @@ def content(
 @pytest.mark.parametrize(
     ("there", "offered", "small"),
     [
-        (BOTH, ["anthropic", "openai", "tidegate"], "openai/gpt-5-mini"),
+        (BOTH, ["anthropic", "openai", "tidegate"], "anthropic/claude-haiku-4-5"),
         (frozenset({"anthropic"}), ["anthropic"], "anthropic/claude-haiku-4-5"),
         (frozenset({"openai"}), ["openai", "tidegate"], "openai/gpt-5-mini"),
     ],
@@ -84,7 +87,7 @@ def test_own_content_is_kept_below_ours(tmp_path: Path) -> None:
     assert config["provider"]["anthropic"]["options"]["timeout"] == 5
     assert config["provider"]["anthropic"]["options"]["baseURL"] == f"{BASE_URL}/v1"
     assert config["enabled_providers"] == ["anthropic", "openai", "tidegate"]
-    assert config["small_model"] == "openai/gpt-5-mini"
+    assert config["small_model"] == "anthropic/claude-haiku-4-5"
 
 
 @pytest.mark.parametrize("broken", ["[1]", "{", "x"])
@@ -119,6 +122,27 @@ def test_a_configured_model_is_kept_if_it_is_ours(
     config, notes = content(tmp_path, environ=environ)
     assert config.get("model") == chosen
     assert [note.split()[0] for note in notes] == ([configured] if chosen else [])
+
+
+@pytest.mark.parametrize(
+    ("words", "configured", "small"),
+    [
+        ((), "anthropic/claude-sonnet-4-5", "anthropic/claude-haiku-4-5"),
+        ((), "openai/gpt-5.5", "openai/gpt-5-mini"),
+        ((), "tidegate/gpt-5.5", "tidegate/gpt-5-mini"),
+        ((), "elsewhere/x", "anthropic/claude-haiku-4-5"),
+        (("-m", "tidegate/gpt-5.5"), "anthropic/x", "tidegate/gpt-5-mini"),
+        (("--model", "openai/gpt-5.5"), "elsewhere/x", "openai/gpt-5-mini"),
+        (("--model=openai/gpt-5.5",), "anthropic/x", "openai/gpt-5-mini"),
+        (("-m",), "openai/gpt-5.5", "anthropic/claude-haiku-4-5"),  # "hi" is its value then
+    ],
+)
+def test_titles_are_made_by_the_provider_of_the_session(
+    tmp_path: Path, words: tuple[str, ...], configured: str, small: str
+) -> None:
+    environ = {"OPENCODE_CONFIG_CONTENT": json.dumps({"model": configured})}
+    config, _ = content(tmp_path, *words, environ=environ)
+    assert config["small_model"] == small
 
 
 def test_the_nearest_config_counts(tmp_path: Path) -> None:
