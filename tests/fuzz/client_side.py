@@ -1,5 +1,6 @@
 """A client's connection without a socket: bytes in, requests and answers out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tidegate.gateway.client import ClientConnection
@@ -54,7 +55,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class Taken:
-    """A request as our side understood it."""
+    """A request as one side understood it. The length is not among the headers: the body has it."""
 
     method: bytes
     target: bytes
@@ -71,6 +72,10 @@ class Reading:
     refused: list[int] = field(default_factory=list)
     answers: bytes = b""
     closed: bool = False
+
+
+def without_length(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple(header for header in headers if header[0] != b"content-length")
 
 
 class _Host:
@@ -94,7 +99,7 @@ class _Host:
         self._reading.refused.append(status)
 
     def serve(self, connection: ClientConnection, request: Request) -> None:
-        headers = tuple((name, value) for name, _, value in request.headers)
+        headers = without_length((name, value) for name, _, value in request.headers)
         self._reading.requests.append(Taken(request.method, request.target, headers, request.body))
         connection.reply(200, b"text/plain", b"%d" % request.body_bytes)
 

@@ -1,6 +1,6 @@
 """An upstream's connection without a socket: bytes in, one answer out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fuzz.client_side import Wire
@@ -33,6 +33,7 @@ class AnswerReading:
     ends: int = 0
     lost: int = 0
     garbled: bool = False
+    ending: bool = field(default=False, compare=False)  # a piece was said to be the last
 
     def upstream_head(self, answer: Answer) -> None:
         assert not self.ends
@@ -48,12 +49,15 @@ class AnswerReading:
         assert self.heads == 1
         assert not self.ends
         assert not self.lost
+        assert not self.ending
         self.body += chunk
+        self.ending = last
 
     def upstream_end(self) -> None:
         self.ends += 1
 
     def upstream_lost(self, *, garbled: bool, untouched: bool) -> None:
+        assert not self.ending
         self.lost += 1
         self.garbled = garbled
 

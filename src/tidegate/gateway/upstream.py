@@ -174,6 +174,8 @@ class UpstreamConnection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, Garbled):
             self._reusable = False
             if not self._complete:
+                if self._answer is None or not self._answer.status:
+                    self._body.clear()  # that of an interim answer
                 self._deliver_body(receiver)
                 self._lose(garbled=True)
                 return
@@ -268,6 +270,7 @@ class UpstreamConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         answer, receiver = self._answer, self._receiver
         assert answer is not None
+        self._refuse_interim_body()
         status = self._parser.get_status_code()
         if status < 200:
             self._interim += 1
