@@ -40,11 +40,11 @@ def paced(exchange: Exchange) -> Answer:
 class Installation:
     """A server that is started again on the same data and port when its supervisor is killed."""
 
-    def __init__(self, path: Path, stack: contextlib.ExitStack) -> None:
+    def __init__(self, path: Path, stack: contextlib.ExitStack, *options: str) -> None:
         self._path = path
         self._stack = stack
-        self._options = SMALL
-        self.server = stack.enter_context(start_server(path, workers=2, arguments=SMALL))
+        self._options = (*SMALL, *options)
+        self.server = stack.enter_context(start_server(path, workers=2, arguments=self._options))
         self.port = self.server.port
         self.killed: Counter[str] = Counter()
 
@@ -183,6 +183,13 @@ ROLES = ["worker", "console", "worker", "supervisor", "worker"]
 @pytest.mark.timeout(300)
 def test_ten_kills_under_load(installation: Installation, upstream: Upstream) -> None:
     kill_under_load(installation, upstream, 2 * ROLES)
+
+
+@pytest.mark.timeout(300)
+def test_kills_while_requests_wait_for_the_disk(tmp_path: Path, upstream: Upstream) -> None:
+    with contextlib.ExitStack() as stack:
+        installation = Installation(tmp_path, stack, "--spool-sync", "on")
+        kill_under_load(installation, upstream, ["worker", "worker"])
 
 
 @pytest.mark.soak
