@@ -289,8 +289,9 @@ class Gateway:
         """Read the body, in a thread if that takes long, and decide."""
         limit = self.options.decoded_limit_bytes
         if request.method == b"GET":
+            request.close_body()
             self._start(driver, request, point, caller, None)
-        elif len(request.body) <= _OFF_LOOP_BYTES and not body_encoding(request):
+        elif request.body_bytes <= _OFF_LOOP_BYTES and not body_encoding(request):
             self._start(driver, request, point, caller, read_body(point, request, limit))
         else:
             assert self._loop is not None
