@@ -105,17 +105,20 @@ def test_the_lock_is_held_until_close(tmp_path: Path) -> None:
 def test_a_file_is_the_writers_until_its_last_request_has_ended(tmp_path: Path) -> None:
     writer = SpoolWriter(tmp_path, "w0", SMALL)
     writer.begin(start(0))
+    writer.begin(start(1))
     [first] = segments(tmp_path)
-    number = 0
+    number = 1
     while len(segments(tmp_path)) < 3:
         number += 1
         writer.begin(start(number))
         writer.append(event(number))
     _, second, third = segments(tmp_path)
     assert [is_locked(path) for path in (first, second, third)] == [True, False, True]
+    writer.append(event(1))
+    assert is_locked(first)
     writer.append(event(0))
     assert not is_locked(first)
-    assert records_in(first)[-1] == event(0)  # beside its start
+    assert records_in(first)[-2:] == [event(1), event(0)]  # beside their starts
     writer.close()
 
 
