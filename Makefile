@@ -35,11 +35,18 @@ format: .venv/dev.installed ## Rewrite the sources in the house format
 
 .PHONY: check
 check: .venv/dev.installed ## Format, lint, types, contracts, sizes, fast tests (about a minute)
+	@$(MAKE) --no-print-directory --output-sync=target -j 2 static fast-tests
+
+.PHONY: static
+static: .venv/dev.installed
 	$(BIN)/ruff format --check src tests tools
 	$(BIN)/ruff check src tests tools
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/check_sizes.py
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+
+.PHONY: fast-tests
+fast-tests: .venv/dev.installed
 	$(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade -n 2
 
 .PHONY: agents

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import signal
+import socket
 import sqlite3
 import time
 from collections import Counter
@@ -53,6 +54,7 @@ class Installation:
         self.killed[role] += 1
         if role == "supervisor":
             self.server.kill()
+            wait_until(lambda: not any(listens(host, self.port) for host in ("127.0.0.1", "::1")))
             self.server = self._stack.enter_context(
                 start_server(
                     self._path,
@@ -88,6 +90,14 @@ def rows_of(server: RunningServer) -> list[dict[str, Any]]:
     with contextlib.closing(sqlite3.connect(address, uri=True)) as ledger:
         ledger.row_factory = sqlite3.Row
         return [dict(row) for row in ledger.execute("SELECT * FROM usage_events")]
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether a process that is left still accepts connections."""
+    with contextlib.suppress(ConnectionRefusedError):
+        socket.create_connection((host, port), timeout=5).close()
+        return True
+    return False
 
 
 def wait_until(condition: Callable[[], object]) -> None:

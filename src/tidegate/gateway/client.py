@@ -22,6 +22,7 @@ _PIPELINE_BYTES: Final = 256 << 10  # unread bytes of later requests before read
 _JOIN_BYTES: Final = 8 << 10  # below this a copy is cheaper than three buffers
 _LINGER_S: Final = 2.0  # how long a refused client may go on sending so that it reads the answer
 _LINGER_BYTES: Final = 64 << 20
+_FREE_BYTES: Final = 1 << 20  # larger bodies are taken from those only whom the host knows
 _SLOWEST_BYTES_PER_S: Final = 4096
 _REASONS: Final = {s.value: s.phrase.encode() for s in HTTPStatus}
 
@@ -45,6 +46,7 @@ class ClientConnection(asyncio.Protocol):
         "_broken",
         "_close_after",
         "_framing",
+        "_free_bytes",
         "_head_bytes",
         "_held",
         "_holding",
@@ -70,6 +72,7 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._free_bytes = min(_FREE_BYTES, host.options.body_limit_bytes)
         self._parser = httptools.HttpRequestParser(self)
         self._request: Request | None = None
         self._queue: deque[Request] = deque()
@@ -173,7 +176,7 @@ class ClientConnection(asyncio.Protocol):
             self._feed_body(data)
         elif self._request is None and not self._head_bytes:
             known = self._known.recall(data)
-            if known is not None and known[1] <= self._host.options.body_limit_bytes:
+            if known is not None and known[1] <= self._free_bytes:
                 request, self._left, begin = known
                 self._body_since = self._host.now()
                 self._request = request.again(self._left)
@@ -220,14 +223,10 @@ class ClientConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             pass  # answered as a plain request; nothing after it is read
-        except HeadRefused as exc:
-            self._broken = exc
-        except httptools.HttpParserCallbackError as exc:
+        except httptools.HttpParserError as exc:  # also around what a callback raises
             cause = exc.__context__
-            refused = isinstance(cause, HeadRefused)
-            self._broken = cause if refused else HeadRefused(400, "malformed request")  # type: ignore[assignment]
-        except httptools.HttpParserError:
-            self._broken = HeadRefused(400, "malformed request")
+            refused = cause if isinstance(cause, HeadRefused) else None
+            self._broken = refused or HeadRefused(400, "malformed request")
         if self._broken is None and self._in_head and self._head_bytes > options.head_limit_bytes:
             self._broken = HeadRefused(431, "the request's head is too large")
 
@@ -268,12 +267,9 @@ class ClientConnection(asyncio.Protocol):
         if size > self._host.options.head_limit_bytes:
             raise HeadRefused(431, "the request's head is too large")
         request.check_head(self._parser.get_http_version())
-        if request.length > self._host.options.body_limit_bytes:
-            request.keep_alive = False
-            request.body_bytes = request.length
-            self._request = None
-            self._queue.append(request)
-            raise HeadRefused(413, "the body is too large")
+        request.body_limit = self._free_bytes
+        if request.length > request.body_limit:
+            self._judge_size(request, request.length)
         if request.expects_continue and self._serving is None and not self._queue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.expects_continue = False
@@ -283,8 +279,16 @@ class ClientConnection(asyncio.Protocol):
         if request is None:
             return
         request.add_body(body)
-        if request.body_bytes > self._host.options.body_limit_bytes:
-            request.keep_alive = False
+        if request.body_bytes > request.body_limit:
+            self._judge_size(request, request.body_bytes)
+
+    def _judge_size(self, request: Request, size: int) -> None:
+        """Take a body that is, or will be, of `size` bytes only if that may be."""
+        if self._host.welcomes(request):
+            request.body_limit = self._host.options.body_limit_bytes
+        if size > request.body_limit:
+            request.refused, request.keep_alive = True, False
+            request.parts, request.body_bytes = [], size
             self._request = None
             self._queue.append(request)
             raise HeadRefused(413, "the body is too large")
@@ -339,8 +343,7 @@ class ClientConnection(asyncio.Protocol):
     def _start(self, request: Request) -> None:
         self._serving = request
         self.deadline = 0.0
-        too_large = self._broken is not None and self._broken.status == 413 and not self._queue
-        if too_large and request.body_bytes > self._host.options.body_limit_bytes:
+        if request.refused:
             self._host.refuse_body(self, request)
         else:
             self._host.serve(self, request)
@@ -491,9 +494,5 @@ class ClientConnection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Between two requests: nothing is lost by closing."""
-        return (
-            self._serving is None
-            and self._request is None
-            and not self._head_bytes
-            and not self._pending
-        )
+        busy = self._serving or self._request or self._head_bytes or self._pending
+        return not busy

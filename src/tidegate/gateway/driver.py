@@ -58,6 +58,7 @@ class Crew(Protocol):
     def begin(self, start: RequestStart) -> Failure | None: ...
     def record(self, event: UsageEvent) -> None: ...
     def when_durable(self, then: Callable[[], None]) -> bool: ...
+    def connect_failed(self, reason: str) -> None: ...
     def driver_done(self, driver: Any) -> None: ...
 
 
@@ -248,11 +249,13 @@ class ExchangeDriver:
     async def _connect(self, route: Route) -> None:
         try:
             connection = await self._connect_twice(route)
-        except AddressForbidden:
+        except AddressForbidden as exc:
             self._task = None
+            self._crew.connect_failed(str(exc))
             self._run(UpstreamFailed(errors.upstream_forbidden(route.origin.host)))
-        except ConnectFailed:
+        except ConnectFailed as exc:
             self._task = None
+            self._crew.connect_failed(str(exc))
             self._run(UpstreamFailed(errors.upstream_unreachable(route.origin.host)))
         else:
             self._task = None

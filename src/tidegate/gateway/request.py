@@ -30,6 +30,7 @@ class Request:
     __slots__ = (
         "body",
         "body_bytes",
+        "body_limit",
         "chunked",
         "expects_continue",
         "facts",
@@ -41,6 +42,7 @@ class Request:
         "method",
         "parts",
         "path",
+        "refused",
         "target",
         "upgrade",
     )
@@ -60,6 +62,8 @@ class Request:
         self.facts: Any = None  # HeadFacts, where the head may come again
         self.parts: list[bytes | bytearray] = []
         self.body_bytes = 0
+        self.body_limit = 0
+        self.refused = False  # by its head or size; the body was not read
         self.body = b""
 
     def again(self, length: int) -> "Request":
@@ -73,7 +77,8 @@ class Request:
         other.http10 = other.upgrade = other.chunked = other.expects_continue = False
         other.keep_alive = True
         other.length = length
-        other.body_bytes = 0
+        other.body_bytes = other.body_limit = 0
+        other.refused = False
         other.facts = self.facts
         other.parts = []
         other.body = b""

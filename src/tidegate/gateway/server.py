@@ -171,6 +171,12 @@ class Gateway:
     def refused_head(self, status: int) -> None:
         self._counters.add("heads_refused")
 
+    def welcomes(self, request: Request) -> bool:
+        """Whether the request is an agent's with a known key."""
+        if endpoint(request.method, request.path, request.first) is None:
+            return False
+        return identify(self._directory, request.first, time.time_ns() // 1000) is not None
+
     def serve(self, connection: ClientConnection, request: Request) -> None:
         """Answer a complete request, or start what does."""
         point = endpoint(request.method, request.path, request.first)
@@ -184,7 +190,7 @@ class Gateway:
         point = endpoint(request.method, request.path, request.first)
         failure = errors.body_too_large(self.options.body_limit_bytes)
         if point is None:
-            connection.reply(413, _TEXT, failure.message.encode())
+            connection.reply(413, _TEXT, b"The request is too large.\n")
         else:
             self._serve_agent(connection, request, point, failure)
 
@@ -357,6 +363,12 @@ class Gateway:
             session = (event.key_id, event.client_session)
             self._prompts.put(session, event.model_asked, event.tokens.prompt)
         self._recorder.record(event)
+
+    def connect_failed(self, reason: str) -> None:
+        """Tell the operator why an upstream cannot be reached; the agent learns only that."""
+        self._counters.add("connects_failed")
+        if (unreported := self._counters.due("connects_failed", self.now())) is not None:
+            self._log.warning("gateway.connect_failed", reason=reason, count=unreported)
 
     def driver_done(self, driver: ExchangeDriver | ConsoleRelay) -> None:
         self._drivers.discard(driver)

@@ -73,6 +73,7 @@ class FakeHost:
         self.served: list[Request] = []
         self.refused: list[int] = []
         self.too_large = 0
+        self.stranger = False
         self.turn: FakeTurn | None = None
         self.answer: Callable[[ClientConnection, Request], None] = self.echo
         self.transport = FakeTransport()
@@ -94,6 +95,9 @@ class FakeHost:
     def serve(self, connection: ClientConnection, request: Request) -> None:
         self.served.append(request)
         self.answer(connection, request)
+
+    def welcomes(self, request: Request) -> bool:
+        return not self.stranger
 
     def refuse_body(self, connection: ClientConnection, request: Request) -> None:
         self.too_large += 1

@@ -112,6 +112,38 @@ def test_a_body_that_had_to_wait_for_the_answer_before_has_its_whole_time() -> N
     assert host.connection.deadline >= host.clock + 30
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_strangers_large_body_is_not_waited_for(again: bool) -> None:
+    host = FakeHost()
+    host.stranger = True
+    if again:  # a small body with the same head opens no door
+        assert host.feed(POST + b"content-length: 1\r\n\r\nx").startswith(b"HTTP/1.1 200 ")
+    answer = host.feed(POST + b"content-length: %d\r\n\r\n" % (2 << 20))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert host.too_large == 1
+
+
+def test_a_strangers_chunked_body_is_given_up_when_it_is_large() -> None:
+    host = FakeHost()
+    host.stranger = True
+    answer = host.feed(CHUNKED)
+    for _ in range(20):
+        answer += host.feed(b"20000\r\n" + b"x" * 0x20000 + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert host.connection._request is None
+    assert host.served == []
+
+
+@pytest.mark.parametrize("head", [b"content-length: 2097152\r\n\r\n", b"chunked"])
+def test_a_known_agents_large_body_is_taken(head: bytes) -> None:
+    host = FakeHost()
+    if head == b"chunked":
+        host.feed(CHUNKED + b"200000\r\n" + b"x" * (2 << 20) + b"\r\n0\r\n\r\n")
+    else:
+        host.feed(POST + head + b"x" * (2 << 20))
+    assert host.served[0].body == b"x" * (2 << 20)
+
+
 def test_a_client_that_closed_its_side_and_reads_nothing_is_given_up() -> None:
     host = FakeHost(write_timeout_s=60)
     host.answer = host.wait

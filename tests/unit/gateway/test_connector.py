@@ -16,6 +16,7 @@ from tests.unit.gateway.world import (
     Upstream,
     answering,
     in_loop,
+    play,
     post,
     until,
     world,
@@ -225,7 +226,7 @@ async def test_an_upstream_that_speaks_no_tls_is_a_failed_connect() -> None:
 
 
 @in_loop
-async def test_a_refused_connect_is_tried_twice_and_told_once() -> None:
+async def test_a_refused_connect_is_told_once() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     listener.close()
@@ -233,6 +234,35 @@ async def test_a_refused_connect_is_tried_twice_and_told_once() -> None:
         assert b" 502 " in await made.ask(post())
         event = await made.event()
     assert (event.outcome, event.error_code) == ("upstream_error", "upstream_unreachable")
+
+
+class Failing:
+    """Stands before a connector and fails some of its connects."""
+
+    def __init__(self, connector: Connector, times: int) -> None:
+        self._connector = connector
+        self._left = times
+        self.tried = 0
+
+    async def connect(self, origin: Origin, factory: Any) -> Any:
+        self.tried += 1
+        if self._left:
+            self._left -= 1
+            raise ConnectFailed("api.example.com: Connection refused")
+        return await self._connector.connect(origin, factory)
+
+
+@pytest.mark.parametrize(("times", "status"), [(1, b" 200 "), (2, b" 502 ")])
+@in_loop
+async def test_a_failed_connect_is_tried_again_exactly_once(times: int, status: bytes) -> None:
+    async with play(answering(OK)) as (made, _):
+        pool = made.gateway.pool
+        failing = Failing(pool._connector, times)
+        pool._connector = failing  # type: ignore[assignment]
+        assert status in await made.ask(post())
+        await made.event()
+        assert failing.tried == 2
+        assert made.count("connects_failed") == (times == 2)
 
 
 class Scripted(Connector):

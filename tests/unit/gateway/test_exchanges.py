@@ -321,6 +321,21 @@ async def test_the_prompt_of_a_sessions_last_request_is_what_the_next_one_read_f
     assert last.tokens.input > 0
 
 
+@in_loop
+async def test_a_strangers_large_body_is_refused_by_its_head() -> None:
+    async with play(answering(OK)) as (world, _):
+        head, _, _ = post(key="tg_unknown").partition(b"content-length: ")
+        for path, status in ((b"/v1/messages", b"403"), (b"/sign-in", b"413")):
+            client = await world.client()
+            client.send(head.replace(b"/v1/messages", path) + b"content-length: 9000000\r\n")
+            client.send(b"authorization: Bearer tg_unknown\r\n\r\n" + b"x" * 100_000)
+            assert (await client.rest()).startswith(b"HTTP/1.1 %b " % status)
+        assert world.events == []
+        body = b'{"model":"%b"}' % (b"m" * (2 << 20))
+        assert b" 400 " in await world.ask(post(body=body))
+        assert (await world.event()).outcome == "refused"
+
+
 async def refused(world: World, data: bytes) -> tuple[bytes, int]:
     answer = await world.ask(data)
     return answer.split(b" ")[1], len(world.events)

@@ -1,6 +1,7 @@
 """An upstream's connection: what of an answer is believed, and when it may be used again."""
 
 import asyncio
+import functools
 
 import pytest
 from tests.unit.gateway.world import in_loop
@@ -66,11 +67,16 @@ class FakeReceiver:
         self.notes.append("garbled" if garbled else "untouched" if untouched else "lost")
 
 
+@functools.cache
+def _connector() -> Connector:
+    return Connector(GatewayOptions(console_socket=""))
+
+
 class Rig:
     """A connection with a request sent on it."""
 
     def __init__(self) -> None:
-        self.pool = Pool(Connector(GatewayOptions(console_socket="")), 55)
+        self.pool = Pool(_connector(), 55)
         self.connection = UpstreamConnection(self.pool, ORIGIN)
         self.transport = FakeTransport()
         self.connection.connection_made(self.transport)  # type: ignore[arg-type]
