@@ -35,7 +35,7 @@ def weather(tmp_path: Path, requests: int, record: Callable[[str, object], None]
     with StormUpstream() as upstream, start_server(tmp_path) as server:
         key = enroll(server, upstream.url)
         (worker,) = server.workers
-        storm = Storm(server.port, kinds(key)).blow(500)
+        storm = Storm(server.port, kinds(key)).blow(2_000)  # caches and pools fill up
         calm(upstream, worker, 0)
         before = descriptors(worker)
         memory = []
