@@ -98,6 +98,9 @@ class _Host:
     def refused_head(self, status: int) -> None:
         self._reading.refused.append(status)
 
+    def welcomes(self, request: Request) -> bool:
+        return True
+
     def serve(self, connection: ClientConnection, request: Request) -> None:
         headers = without_length((name, value) for name, _, value in request.headers)
         self._reading.requests.append(Taken(request.method, request.target, headers, request.body))
