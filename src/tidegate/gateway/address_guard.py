@@ -28,6 +28,7 @@ _METADATA: Final = frozenset(
         "fd20:ce::254",
     )
 )
+_LOOPBACK: Final = ipaddress.ip_address("127.0.0.1")
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -46,7 +47,7 @@ class AddressGuard:
         name = host.rstrip(".").lower()
         if name in _METADATA_NAMES:
             raise AddressForbidden(f"{host} is a metadata service")
-        if (address := parse_address(name) or _parse_old_form(name)) is not None:
+        if (address := _named_address(name)) is not None:
             self.check(address, host, port)
 
     def check(self, address: IPAddress, host: str, port: int) -> None:
@@ -69,11 +70,15 @@ def parse_address(text: str) -> IPAddress | None:
         return None
 
 
-def _parse_old_form(text: str) -> IPAddress | None:
-    """The address that C libraries read from forms such as 127.1, 0x7f000001 or 2130706433.
+def _named_address(name: str) -> IPAddress | None:
+    """The address that a name stands for whoever resolves it, a proxy too; None for most."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return _LOOPBACK
+    return parse_address(name) or _parse_old_form(name)
 
-    A proxy that resolves names would read them so.
-    """
+
+def _parse_old_form(text: str) -> IPAddress | None:
+    """The address that C libraries read from forms such as 127.1, 0x7f000001 or 2130706433."""
     if not text[:1].isdigit():
         return None
     try:

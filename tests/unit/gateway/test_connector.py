@@ -302,7 +302,18 @@ async def test_a_name_that_tls_cannot_take_is_a_failed_connect() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "169.254.43518", "metadata."]
+    "host",
+    [
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "169.254.43518",
+        "metadata.",
+        "localhost",
+        "LOCALHOST.",
+        "api.localhost",
+    ],
 )
 @in_loop
 async def test_what_a_proxy_would_resolve_to_this_machine_is_refused_before_it(host: str) -> None:
