@@ -68,7 +68,7 @@ fuzz: .venv/dev.installed ## Fuzz parsers and readers, ARGS="--seconds 600 TARGE
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: bench
-bench: .venv/dev.installed ## Measure CPU per request, pricing and parsing
+bench: .venv/dev.installed ## Measure CPU per request beside nginx and LiteLLM, and of our parts
 	$(BIN)/python -m tests.bench
 
 .PHONY: lock

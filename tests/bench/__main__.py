@@ -1,10 +1,9 @@
-"""`python -m tests.bench`: CPU per request of Tidegate beside nginx, and of its parts."""
+"""`python -m tests.bench`: CPU per request of Tidegate beside nginx and LiteLLM, and its parts."""
 
 import argparse
 import asyncio
 import contextlib
 import json
-import os
 import shlex
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import uvloop
 from tests.bench import micro, report, targets
+from tests.bench.litellm import NoLiteLLM
 from tests.bench.nginx import NoNginx
 from tests.bench.processes import host_time
 from tests.bench.rounds import Plan, Sample, run_rounds, summary, warm_up
@@ -35,10 +35,8 @@ def main() -> int:
     if options.only != "parts":
         summaries = _measure_targets(plan, notes)
     parts = micro.measure() if options.only != "load" else []
-    stolen = host_time().stolen_since(before)
-    notes.append(
-        f"Load average {os.getloadavg()[1]:.1f}, {stolen:.1%} of the time stolen by the host."
-    )
+    after = host_time()
+    notes.append(report.disturbance(after.foreign_since(before), after.stolen_since(before)))
     command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
     text = report.document(plan.workloads, summaries, parts, notes=notes, command=command)
     sys.stdout.write(text)
@@ -54,6 +52,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--short", action="store_true", help="two rounds of short phases")
     parser.add_argument("--rounds", type=int, help="default 5")
+    parser.add_argument("--paced-rounds", type=int, help="of BP and D; default as many")
     parser.add_argument("--workloads", default=",".join(_NAMES), help="default %(default)s")
     parser.add_argument("--only", choices=("load", "parts"), help="measure only one half")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
@@ -66,9 +65,11 @@ def _plan(options: argparse.Namespace) -> Plan:
     if unknown := set(wanted) - set(_NAMES):
         raise SystemExit(f"no such workload: {', '.join(sorted(unknown))}")
     chosen: Sequence[Workload] = [each for each in WORKLOADS if each.name in wanted]
+    rounds: int = options.rounds or (2 if options.short else 5)
+    paced = min(rounds, options.paced_rounds or rounds)
     if options.short:
-        return Plan(options.rounds or 2, 0.4, [shortened(each) for each in chosen])
-    return Plan(options.rounds or 5, 1.0, chosen)
+        return Plan(rounds, paced, 0.4, [shortened(each) for each in chosen])
+    return Plan(rounds, paced, 1.0, chosen)
 
 
 def _measure_targets(plan: Plan, notes: list[str]) -> list[dict[str, Any]]:
@@ -82,11 +83,17 @@ def _measure_targets(plan: Plan, notes: list[str]) -> list[dict[str, Any]]:
             notes.append(f"nginx is left out: {why}.")
         ours, server = running.enter_context(targets.tidegate_target(place / "tidegate", upstream))
         chosen.append(ours)
+        try:
+            peer = targets.litellm_target(place / "litellm", upstream, plan.workloads)
+            chosen.append(running.enter_context(peer))
+        except NoLiteLLM as why:
+            notes.append(f"LiteLLM is left out: {why}.")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(warm_up(chosen, plan.workloads))
             samples = runner.run(run_rounds(chosen, plan))
         faults = targets.check_ledger(server, _answered(samples, plan.workloads, ours.name))
         notes += [f"{_WRONG}: {fault}." for fault in faults]
+        notes.append(report.extent(plan, samples))
     return [summary(samples, t.name, w) for w in plan.workloads for t in chosen]
 
 

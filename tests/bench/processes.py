@@ -67,17 +67,29 @@ class HostTime(NamedTuple):
     """What the virtual machine's host did meanwhile: time taken away is in every CPU figure."""
 
     stolen: int
+    busy: int
     total: int
+    own_s: float  # of that busy time, this program's and that of its ended children
 
     def stolen_since(self, earlier: "HostTime") -> float:
         """The share of all processors' time that the host gave to others."""
         return (self.stolen - earlier.stolen) / max(1, self.total - earlier.total)
 
+    def foreign_since(self, earlier: "HostTime") -> float:
+        """The share that other programs on this machine used. Our children must have ended."""
+        own = (self.own_s - earlier.own_s) * 1e9 / _TICK_NS
+        return max(0.0, self.busy - earlier.busy - own) / max(1, self.total - earlier.total)
+
 
 def host_time() -> HostTime:
     """The machine's clock ticks so far."""
-    ticks = [int(n) for n in (_PROC / "stat").read_text().splitlines()[0].split()[1:]]
-    return HostTime(ticks[7], sum(ticks[:8]))
+    user, nice, system, idle, waiting, irq, soft_irq, stolen = map(
+        int, (_PROC / "stat").read_text().splitlines()[0].split()[1:9]
+    )
+    busy = user + nice + system + irq + soft_irq
+    times = os.times()
+    own_s = times.user + times.system + times.children_user + times.children_system
+    return HostTime(stolen, busy, busy + idle + waiting + stolen, own_s)
 
 
 def _stat(pid: int) -> list[str]:

@@ -5,6 +5,7 @@ request is the primary figure; read medians and ratios.
 """
 
 import asyncio
+import os
 import statistics
 import sys
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from tests.bench.targets import Target
 from tests.bench.workloads import Workload
 
 _PSS_AT: Final = 0.7  # of a paced answer's length: all streams are open
+_SLOW_WARM_UPS: Final = 10
 
 
 class Sample(NamedTuple):
@@ -27,26 +29,32 @@ class Sample(NamedTuple):
     connections: int
     result: Result
     cpu_us: float
-    beside_us: float
+    console_us: float
+    supervisor_us: float
     pss_mb: float
+    load: float  # the machine's load average over the last minute, afterwards
 
 
 class Plan(NamedTuple):
     rounds: int
+    paced_rounds: int  # of the workloads whose upstream takes its time
     seconds: float  # of each phase that is not paced
     workloads: Sequence[Workload]
 
 
 async def warm_up(targets: Iterable[Target], workloads: Iterable[Workload]) -> None:
-    """One request each; the whole body must be the upstream's, byte by byte."""
+    """A request each, or a few; the whole body must be the upstream's, byte by byte."""
     for target in targets:
         for workload in workloads:
             if workload.rate:
                 continue
             events = workload.events
             expected = b"".join(replies.stream(events)) if events else replies.json_body()
-            if await fetch(target.address, workload) != expected:
-                raise ValueError(f"{target.name} changes the answer of workload {workload.name}")
+            if target.renames:
+                expected = expected.replace(replies.MODEL_SERVED.encode(), workload.model.encode())
+            for _ in range(_SLOW_WARM_UPS if target.slow else 1):
+                if await fetch(target.address, workload) != expected:
+                    raise ValueError(f"{target.name} changes the answer of {workload.name}")
 
 
 async def run_rounds(targets: Sequence[Target], plan: Plan) -> list[Sample]:
@@ -55,6 +63,8 @@ async def run_rounds(targets: Sequence[Target], plan: Plan) -> list[Sample]:
     for number in range(plan.rounds):
         start = number % len(targets)
         for workload in plan.workloads:
+            if workload.rate and number >= plan.paced_rounds:
+                continue
             for target in [*targets[start:], *targets[:start]]:
                 for sample in await _visit(target, workload, plan.seconds):
                     samples.append(sample)
@@ -65,38 +75,41 @@ async def run_rounds(targets: Sequence[Target], plan: Plan) -> list[Sample]:
 async def _visit(target: Target, workload: Workload, seconds: float) -> list[Sample]:
     if workload.rate:
         return [await _measure(target, workload, workload.connections, workload.least, 0)]
-    alone = await _measure(target, workload, 1, max(5, workload.least // 4), seconds / 2)
-    many = await _measure(target, workload, workload.connections, workload.least, seconds)
+    least = workload.least // 2 if target.slow else workload.least
+    alone = await _measure(target, workload, 1, max(5, least // 4), seconds / 2)
+    many = await _measure(target, workload, workload.connections, least, seconds)
     return [alone, many]
 
 
 async def _measure(
     target: Target, workload: Workload, connections: int, least: int, seconds: float
 ) -> Sample:
-    pids, beside = target.pids(), target.beside()
+    parts = (target.pids(), target.console(), target.supervisor())
     memory = 0.0
 
     def look_at_memory() -> None:
         nonlocal memory
-        memory = pss_mb(pids)
+        memory = pss_mb(parts[0])
 
     loop = asyncio.get_running_loop()
     looking = loop.call_later(workload.stream_s * _PSS_AT, look_at_memory)
-    before, before_beside = cpu_time(pids), cpu_time(beside)
+    before = [cpu_time(pids) for pids in parts]
     result = await run_phase(
         target.address, workload, connections=connections, least=least, seconds=seconds
     )
-    spent, spent_beside = cpu_time(pids).since(before), cpu_time(beside).since(before_beside)
+    spent = [cpu_time(pids).since(earlier) for pids, earlier in zip(parts, before, strict=True)]
     looking.cancel()
-    requests = max(1, result.requests)
+    own_us, console_us, supervisor_us = (ns / 1e3 / max(1, result.requests) for ns in spent)
     return Sample(
         target.name,
         workload.name,
         connections,
         result,
-        spent / 1e3 / requests,
-        spent_beside / 1e3 / requests,
+        own_us,
+        console_us,
+        supervisor_us,
         memory,
+        os.getloadavg()[0],
     )
 
 
@@ -132,7 +145,8 @@ def summary(samples: Sequence[Sample], target: str, workload: Workload) -> dict[
         "workload": workload.name,
         "cpu_us": statistics.median(cpu),
         "cpu_us_rounds": [round(c, 1) for c in cpu],
-        "beside_us": statistics.median(s.beside_us for s in many),
+        "console_us": statistics.median(s.console_us for s in many),
+        "supervisor_us": statistics.median(s.supervisor_us for s in many),
         "requests_per_s": statistics.median(s.result.requests / s.result.wall_s for s in many),
         "latency_p50_ms": _median(quantile(s.result.latencies, 0.5) for s in alone),
         "latency_p99_ms": _median(quantile(s.result.latencies, 0.99) for s in alone),

@@ -1,16 +1,17 @@
-"""What is measured: the mock upstream itself, nginx, and Tidegate as `tidegate serve` starts it."""
+"""What is measured: the mock upstream itself, nginx, LiteLLM, and Tidegate as it is served."""
 
 import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tests.bench import nginx, replies
+from tests.bench import litellm, nginx, replies
 from tests.bench.load import Address
 from tests.bench.processes import tree
+from tests.bench.workloads import Workload
 from tests.wire.serving import RunningServer, start_server
 
 _LEDGER_WITHIN_S: Final = 60.0
@@ -23,13 +24,16 @@ def _nobody() -> list[int]:
 class Target(NamedTuple):
     """Something that answers, and which processes answer for it.
 
-    `pids` carry the requests; `beside` are what else belongs to it and is shown apart.
+    `pids` carry the requests; what else belongs to it is shown apart.
     """
 
     name: str
     address: Address
     pids: Callable[[], list[int]] = _nobody
-    beside: Callable[[], list[int]] = _nobody
+    console: Callable[[], list[int]] = _nobody
+    supervisor: Callable[[], list[int]] = _nobody
+    slow: bool = False  # a phase gets fewer requests
+    renames: bool = False  # the model in its answers is the one asked for
 
 
 @contextlib.contextmanager
@@ -75,10 +79,31 @@ def tidegate_target(place: Path, upstream: int) -> Iterator[tuple[Target, Runnin
         key = server.admin("enroll", *enrolment)["key"]
         time.sleep(1.5)  # the worker's directory: refreshed within a second
         (worker,) = server.workers
-        beside = [server.pid, server.console]
+        address = Address(server.port, key)
         yield (
-            Target("Tidegate", Address(server.port, key), lambda: [worker], lambda: beside),
+            Target(
+                "Tidegate",
+                address,
+                pids=lambda: [worker],
+                console=lambda: [server.console],
+                supervisor=lambda: [server.pid],
+            ),
             server,
+        )
+
+
+@contextlib.contextmanager
+def litellm_target(place: Path, upstream: int, workloads: Iterable[Workload]) -> Iterator[Target]:
+    """LiteLLM, installed if need be. Raises NoLiteLLM."""
+    program = litellm.find_litellm()
+    models = [workload.model for workload in workloads]
+    with litellm.run_litellm(program, place, upstream, models) as (pid, port):
+        yield Target(
+            f"LiteLLM {litellm.version()}",
+            Address(port, litellm.MASTER_KEY),
+            pids=lambda: tree(pid),
+            slow=True,
+            renames=True,
         )
 
 

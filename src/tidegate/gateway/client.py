@@ -73,7 +73,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, host: Host) -> None:
         self._host = host
         self._free_bytes = min(_FREE_BYTES, host.options.body_limit_bytes)
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._request: Request | None = None
         self._queue: deque[Request] = deque()
         self._serving: Request | None = None
@@ -112,6 +112,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
+        self._parser = self._request = self._serving = self._broken = None  # cycles: free all now
         self._host.left(self)
 
     def eof_received(self) -> bool:

@@ -101,7 +101,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._receiver: Receiver | None = None
         self._answer: Answer | None = None
         self._body: list[bytes] = []
-        self._parser = httptools.HttpResponseParser(
+        self._parser: Any = httptools.HttpResponseParser(
             SimpleNamespace(
                 on_message_begin=self.on_message_begin,
                 on_header=self.on_header,
@@ -240,6 +240,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        self._parser = None  # it refers to us: without it, all goes at once
         self._pool.forget(self)
         receiver = self._receiver
         if receiver is None:

@@ -1,6 +1,7 @@
 """A worker's life: start, refresh of the directory, drain, abort; TLS towards the clients."""
 
 import asyncio
+import gc
 import ssl
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from tests.unit.gateway.world import (
     until,
 )
 from tests.wire.authority import Authority
+
+from tidegate.gateway.client import ClientConnection
+from tidegate.gateway.request import Request
+from tidegate.gateway.upstream import UpstreamConnection
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n"
 READY = b"GET /readyz HTTP/1.1\r\nhost: h\r\n\r\n"
@@ -225,6 +230,33 @@ async def test_a_client_that_closes_its_sending_side_has_left() -> None:
         client.finish()
         assert await client.rest() == b""
         assert (await world.event()).outcome == "cancelled"
+
+
+@in_loop
+async def test_what_a_connection_held_goes_with_it() -> None:
+    """Not when Python next looks for cycles: a partial body may be 32 MB, and it looks rarely."""
+    async with play(answering(OK)) as (world, _):
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                client = await world.client()
+                assert b" 200 " in await client.send(post()).response()
+                client.send(post(body=b"x" * 500_000)[:-1])
+                await until(lambda: _alive(Request))
+                client.reset()
+                client = await world.client()
+                await client.send(b"NONSENSE\r\n\r\n").rest()
+            await until(lambda: world.count("client_connections") == 0)
+            world.gateway.pool.close()
+            await until(lambda: world.count("upstream_connections") == 0)
+            await until(lambda: not _alive(ClientConnection, UpstreamConnection, Request))
+        finally:
+            gc.enable()
+
+
+def _alive(*kinds: type) -> list[object]:
+    return [thing for thing in gc.get_objects() if isinstance(thing, kinds)]
 
 
 # -- TLS towards the clients ---------------------------------------------------
