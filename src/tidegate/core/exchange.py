@@ -266,17 +266,16 @@ class Exchange:
             if self._reader is not None:
                 self._reader.feed(chunk)
 
-    def passes(self, chunk: bytes, at_us: int) -> bool:
+    def passes(self, chunk: bytes) -> bool:
         """Whether bytes of the answer need only be relayed; what `handle` says of them is `Relay`.
 
         The short way for the bulk of a stream: content events that the reader need not look into.
+        Only `handle` knows the time, so the first bytes never pass.
         """
-        if self._passing is None or not self._passing(chunk):
-            return False
-        if not self._first_byte_us:
-            self._first_byte_us = max(1, at_us - self._ticket.started_mono_us)
-        self._received += len(chunk)
-        return True
+        if self._first_byte_us and self._passing is not None and self._passing(chunk):
+            self._received += len(chunk)
+            return True
+        return False
 
     def _observe(self, chunk: bytes) -> None:
         """Read a copy of the answer that came encoded, or its last piece."""

@@ -109,6 +109,11 @@ class ConsoleRelay:
             self._task = None
         self._crew.driver_done(self)
 
+    def check(self, now: float) -> None:
+        """Look at the clock, now and then."""
+        if self.deadline and self.deadline < now:
+            self.expired()
+
     def expired(self) -> None:
         self._give_up()
 

@@ -72,11 +72,11 @@ class ExchangeDriver:
         "_exchange",
         "_fresh_only",
         "_gone",
+        "_heard",
         "_held",
         "_metered",
         "_over",
         "_request",
-        "_silence_s",
         "_task",
         "_ticket",
         "_upstream",
@@ -108,7 +108,7 @@ class ExchangeDriver:
         self._gone = False
         self._held: Iterator[Command] | None = None
         self._waiting: deque[tuple[Event, int]] = deque()
-        self._silence_s = crew.options.stream_timeout_s
+        self._heard = False  # since the last look at the clock
         self.deadline = 0.0
         client.take_turn(self)
 
@@ -128,6 +128,15 @@ class ExchangeDriver:
                 then(future.result())
 
         decision.add_done_callback(done)
+
+    def check(self, now: float) -> None:
+        """Look at the clock, now and then: reading it for each event would cost more."""
+        if self._heard:
+            self._heard = False
+            if self.deadline:
+                self.deadline = now + self._crew.options.stream_timeout_s
+        elif self.deadline and self.deadline < now:
+            self.expired()
 
     def expired(self) -> None:
         """The upstream kept silent for too long."""
@@ -345,13 +354,12 @@ class ExchangeDriver:
         self._client.flush()
 
     def upstream_body(self, chunk: bytes, *, last: bool) -> None:
-        at_us = time.monotonic_ns() // 1000
-        self.deadline = at_us / 1_000_000 + self._silence_s
-        if last:
-            self._client.hold()
-        elif self._held is None and self._exchange.passes(chunk, at_us):
+        self._heard = True
+        if not last and self._held is None and self._exchange.passes(chunk):
             self._client.write_body(chunk)
             return
+        if last:
+            self._client.hold()
         self._run(UpstreamBytes(chunk))
 
     def upstream_end(self) -> None:

@@ -153,8 +153,8 @@ class Gateway:
         now = self.now()
         for connection in [c for c in self._connections if c.deadline and c.deadline < now]:
             connection.expired()
-        for driver in [d for d in self._drivers if d.deadline and d.deadline < now]:
-            driver.expired()
+        for driver in list(self._drivers):
+            driver.check(now)
         self.pool.sweep(now)
         self._recorder.watch(now)
 

@@ -179,7 +179,10 @@ class UpstreamConnection(asyncio.Protocol):
                 self._deliver_body(receiver)
                 self._lose(garbled=True)
                 return
-        if self._body:
+        body = self._body
+        if len(body) == 1 and self._receiver is receiver and not self._head_only:
+            receiver.upstream_body(body.pop(), last=self._complete)  # the usual: one event
+        elif body:
             self._deliver_body(receiver)
         elif self._receiver is receiver and not self._complete:
             receiver.upstream_flush()

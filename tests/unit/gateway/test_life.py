@@ -11,12 +11,14 @@ from tests.unit.gateway.world import (
     OK,
     STREAM_HEAD,
     Peer,
+    Upstream,
     answering,
     in_loop,
     play,
     post,
     snapshot,
     until,
+    world,
 )
 from tests.wire.authority import Authority
 
@@ -303,3 +305,52 @@ async def test_a_new_certificate_serves_the_next_connection(tmp_path: Path) -> N
             await world.client(old.client_context())
         fresh = await world.client(new.client_context())
         assert b" 200 " in await fresh.send(HEALTH).response()
+
+
+@in_loop
+async def test_tls_with_plain_text_and_with_clients_that_vanish(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    closed = 0
+
+    async def endless(peer: Peer) -> None:
+        nonlocal closed
+        await peer.request()
+        peer.send(STREAM_HEAD)
+        while not peer.writer.transport.is_closing():
+            peer.send(b"a\r\n: 3456789\n\r\n")
+            await asyncio.sleep(0)
+        closed += 1
+
+    async with play(endless, tls=authority.server_context()) as (world, _):
+        plain = await world.client()
+        await plain.send(b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n").rest()
+        for end in (Peer.reset, Peer.close):
+            client = await world.client(authority.client_context())
+            await client.send(post()).until(b": 3456789")
+            end(client)
+        await until(lambda: closed == 2)
+        await world.quiet()
+        assert [e.outcome for e in world.events] == ["cancelled"] * 2
+
+
+@in_loop
+async def test_an_upstream_that_breaks_off_over_tls_cuts_the_answer(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+
+    async def breaks(peer: Peer) -> None:
+        await peer.request()
+        peer.send(STREAM_HEAD + b"a\r\n: 3456789\n\r\n")
+        await peer.writer.drain()
+        if peer.number % 2:
+            peer.writer.transport.abort()
+
+    upstream = Upstream(breaks)
+    await upstream.start(authority.server_context())
+    base, ca = f"https://localhost:{upstream.port}", str(authority.ca_file)
+    async with world(base, upstream_ca=ca) as made:
+        for _ in range(4):
+            client = await made.client()
+            assert not (await client.send(post()).rest()).endswith(b"0\r\n\r\n")
+        assert len(made.events) == 4
+        assert {e.outcome for e in made.events} <= {"cut", "upstream_error"}
+    await upstream.stop()

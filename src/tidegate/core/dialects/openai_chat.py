@@ -176,7 +176,7 @@ class ChatEventReader(EventStreamReader):
         self._identified = False
         self._latest = b""  # the last events, whether of interest or not
 
-    def feed(self, chunk: bytes) -> None:
+    def passes(self, chunk: bytes) -> bool:
         # Exactly one chunk of content: one data line, a blank line.
         if (
             self._identified
@@ -189,10 +189,10 @@ class ChatEventReader(EventStreamReader):
             and ERROR not in chunk
             and not self.done
         ):
-            self._content.keep(chunk, len(chunk))
+            self._content.keep(chunk)
             self._latest = (self._latest + chunk)[-_LATEST_BYTES:]
-        else:
-            super().feed(chunk)
+            return True
+        return False
 
     def finish(self) -> None:
         """Some services end without [DONE]: a finish reason or the usage is an end as well."""

@@ -70,6 +70,8 @@ class EventStreamReader:
         return False
 
     def feed(self, chunk: bytes) -> None:
+        if self.passes(chunk):
+            return
         try:
             self._read(chunk)
         except Exception as error:  # noqa: BLE001  an observer must not break an exchange
@@ -116,7 +118,7 @@ class EventStreamReader:
         events = self._interesting(run)
         content_bytes = len(run) - sum(len(event) + 2 for event in events)
         if content_bytes > 0:
-            self._content.keep(run, content_bytes)
+            self._content.keep_of(run, content_bytes)
         for event in events:
             self._observe(event)
             if self.done:
@@ -175,19 +177,15 @@ class NamedEventReader(EventStreamReader):
         # Exactly one content event: its name line, one data line, a blank line.
         if (
             chunk.startswith(self._delta_lines)
-            and self._runs.clean
-            and chunk.find(b"\n", chunk.find(b"\n") + 1) == len(chunk) - 2
             and chunk.endswith(b"\n\n")
+            and chunk.count(b"\n") == 3
             and b"\r" not in chunk
+            and self._runs.clean
             and not self.done
         ):
-            self._content.keep(chunk, len(chunk))
+            self._content.keep(chunk)
             return True
         return False
-
-    def feed(self, chunk: bytes) -> None:
-        if not self.passes(chunk):
-            super().feed(chunk)
 
     def _interesting(self, run: bytes) -> Sequence[bytes]:
         lines = BytesIO(run).readlines()  # the fastest way to cut at newlines
@@ -233,7 +231,17 @@ class _Content:
     def started(self) -> bool:
         return self._all_bytes > 0
 
-    def keep(self, run: bytes, content_bytes: int) -> None:
+    def keep(self, event: bytes) -> None:
+        """Take one whole content event."""
+        size = len(event)
+        self._all_bytes += size
+        if self._kept_bytes < _KEPT_BYTES:
+            self._kept.append(event)
+            self._kept_bytes += size
+            self._measured_bytes += size
+
+    def keep_of(self, run: bytes, content_bytes: int) -> None:
+        """Take a run of events, of which so many bytes are of content events."""
         self._all_bytes += content_bytes
         if self._kept_bytes < _KEPT_BYTES:
             self._kept.append(run)
