@@ -56,11 +56,16 @@ agents: .venv/dev.installed ## Install the pinned coding agents that the wire te
 .PHONY: test
 test: check agents ## Everything: check, then the wire and browser tests
 	@tools/install_chromium.sh
+	$(BIN)/python -m tests.fuzz --seconds 5
 	$(BIN)/pytest tests/wire tests/browser -m "not soak"
 
 .PHONY: soak
 soak: agents ## The long forms of the tests, full counts
 	$(BIN)/pytest tests -m soak
+
+.PHONY: fuzz
+fuzz: .venv/dev.installed ## Fuzz parsers and readers, ARGS="--seconds 600 TARGET"
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: bench
 bench: .venv/dev.installed ## Measure CPU per request beside nginx and LiteLLM; writes docs/benchmarks.md

@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from tidegate.config import CONFIG_FLAG, CONFIG_VARIABLE, SETTINGS, Setting
+from tidegate.config import CONFIG_FLAG, CONFIG_VARIABLE, SETTINGS
+from tidegate.setting import Setting
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 INTRODUCTION = f"""# Settings of `tidegate serve`

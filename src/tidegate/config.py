@@ -9,16 +9,17 @@ import os
 import shutil
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
+from tidegate import settings_defaults as defaults
 from tidegate import settings_text as text
+from tidegate.setting import Environment, Setting
 from tidegate.settings_text import Address
 
-Environment = Mapping[str, str]
 Flags = Mapping[str, str | Sequence[str] | None]
 
 
@@ -42,6 +43,11 @@ class Settings:
     master_key: str = field(repr=False)
     master_key_file: Path
     price_file: Path | None
+    spool_policy: str
+    spool_sync: bool
+    spool_limit_bytes: int
+    spool_limit_age_s: float
+    spool_segment_bytes: int
     allow_upstreams: tuple[str, ...]
     upstream_ca: Path | None
     https_proxy: str = field(repr=False)
@@ -67,66 +73,11 @@ class Settings:
         return all(_is_loopback(address.host) for address in self.listen)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """One row: `parse` raises ValueError saying what it expected."""
-
-    name: str  # the attribute of Settings
-    parse: Callable[[str], object]
-    help: str
-    section: str
-    default: str = ""  # as a user would write it; shown, and parsed unless `fallback` is given
-    fallback: Callable[[Environment], object] | None = None
-    absent: object = ""  # the value without a default
-    several: bool = False  # a comma list; the flag may be repeated
-    flag: str | None = ""  # "": made from the name; None: may not be given this way
-    variable: str = ""
-    key: str | None = ""
-
-    @property
-    def option(self) -> str | None:
-        """The flag on the command line."""
-        return self.flag if self.flag != "" else "--" + _without_unit(self.name).replace("_", "-")
-
-    @property
-    def environment_variable(self) -> str:
-        return self.variable or "TIDEGATE_" + _without_unit(self.name).upper()
-
-    @property
-    def toml_key(self) -> str | None:
-        return self.key if self.key != "" else _without_unit(self.name).replace("_", "-")
-
-
-def _without_unit(name: str) -> str:
-    """Flags take values with a unit (`32MB`, `5m`), so their names carry none."""
-    return name.removesuffix("_bytes").removesuffix("_s")
-
-
 def _is_loopback(host: str) -> bool:
     return host == "localhost" or (bool(host) and ip_address(host).is_loopback)
 
 
-def _home(environ: Environment) -> Path:
-    return Path(environ.get("HOME") or Path.home())
-
-
-def _data_dir(environ: Environment) -> Path:
-    base = environ.get("XDG_DATA_HOME", "")
-    return (Path(base) if base else _home(environ) / ".local/share") / "tidegate"
-
-
-def _master_key_file(environ: Environment) -> Path:
-    base = environ.get("XDG_CONFIG_HOME", "")
-    return (Path(base) if base else _home(environ) / ".config") / "tidegate/master.key"
-
-
-def _worker_count(_environ: Environment) -> int:
-    return min(
-        4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-
-
-NETWORK, STORAGE, UPSTREAMS = "Network", "Storage", "Upstreams"
+NETWORK, STORAGE, SPOOL, UPSTREAMS = "Network", "Storage", "Spool", "Upstreams"
 LIMITS, LOGGING = "Limits and deadlines", "Logging"
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -172,7 +123,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         section=NETWORK,
         parse=text.whole_number(1, 64),
         default="one per core, at most 4",
-        fallback=_worker_count,
+        fallback=defaults.worker_count,
         help="Number of gateway processes.",
     ),
     Setting(
@@ -187,7 +138,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         section=STORAGE,
         parse=text.path,
         default="$XDG_DATA_HOME/tidegate",
-        fallback=_data_dir,
+        fallback=defaults.data_dir,
         help="Directory of the databases and the spool; its mode is 0700.",
     ),
     Setting(
@@ -212,7 +163,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         section=STORAGE,
         parse=text.path,
         default="~/.config/tidegate/master.key",
-        fallback=_master_key_file,
+        fallback=defaults.master_key_file,
         help="File of the master key; made on the first start, mode 0600. It must not lie in the "
         "data directory: a backup of the data must not hold the key to it.",
     ),
@@ -223,6 +174,46 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         absent=None,
         help="Prices of your own (TOML, see docs/prices.md), laid over the bundled price list. "
         "Read at the start.",
+    ),
+    Setting(
+        name="spool_policy",
+        section=SPOOL,
+        parse=text.one_of("pass", "refuse"),
+        default="pass",
+        help="What becomes of a new request whose usage cannot be recorded, as the disk is full or "
+        "the spool has reached its limit: pass lets it go on and counts it as unmetered, refuse "
+        "answers 503. Requests that are under way are recorded in any case.",
+    ),
+    Setting(
+        name="spool_sync",
+        section=SPOOL,
+        parse=text.switch,
+        default="off",
+        help="on: usage survives a loss of power, too. Each request then waits twice for the disk, "
+        "before it goes out and before its answer ends. off: it survives every crash of a process.",
+    ),
+    Setting(
+        name="spool_limit_bytes",
+        section=SPOOL,
+        parse=text.size,
+        default="1GB",
+        help="Size to which the spool may grow while the ledger is away; then the policy. It must "
+        "hold two files of every worker.",
+    ),
+    Setting(
+        name="spool_limit_age_s",
+        section=SPOOL,
+        parse=text.timeout,
+        default="24h",
+        help="How long usage may wait for the ledger; then the policy.",
+    ),
+    Setting(
+        name="spool_segment_bytes",
+        section=SPOOL,
+        parse=text.segment_size,
+        default="4MB",
+        help="Size of the spool's files, 64KB to 64MB. Each is allocated before it is used, so "
+        "that requests under way can be recorded on a full disk.",
     ),
     Setting(
         name="allow_upstreams",
@@ -376,6 +367,8 @@ def load(flags: Flags, environ: Environment | None = None) -> Settings:
     settings = Settings(**values)
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise ConfigError("--tls-cert and --tls-key belong together: give both or neither.")
+    if settings.spool_limit_bytes < 2 * settings.spool_segment_bytes * settings.workers:
+        raise ConfigError("--spool-limit must hold two files of --spool-segment for each worker.")
     return settings
 
 
@@ -405,9 +398,9 @@ def admin_command(settings: Settings, environ: Environment | None = None) -> lis
     found = shutil.which("tidegate", path=environ.get("PATH"))
     on_path = found is not None and (not own.exists() or own.samefile(found))
     words = ["tidegate" if on_path or not own.exists() else str(own), "admin"]
-    if settings.data_dir != _data_dir(environ):
+    if settings.data_dir != defaults.data_dir(environ):
         words += ["--data-dir", str(settings.data_dir)]
-    if not settings.master_key and settings.master_key_file != _master_key_file(environ):
+    if not settings.master_key and settings.master_key_file != defaults.master_key_file(environ):
         words += ["--master-key-file", str(settings.master_key_file)]
     return words
 

@@ -45,6 +45,12 @@ def one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def switch(text: str) -> bool:
+    if text.lower() not in {"on", "off", "true", "false"}:
+        raise ValueError("expected on or off")
+    return text.lower() in {"on", "true"}
+
+
 def size(text: str) -> int:
     """Bytes: `65536`, `64KB`, `32MB` (1 KB = 1,024 bytes)."""
     number = text.lower().rstrip("bgkm")
@@ -52,6 +58,13 @@ def size(text: str) -> int:
     if factor is None or not number.isdecimal() or int(number) == 0:
         raise ValueError("expected a size such as 64KB or 32MB")
     return int(number) * factor
+
+
+def segment_size(text: str) -> int:
+    """A segment holds several requests at once, and the drain reads one at once."""
+    if not 64 << 10 <= (wanted := size(text)) <= 64 << 20:
+        raise ValueError("expected a size from 64KB to 64MB")
+    return wanted
 
 
 def timeout(text: str) -> float:
@@ -117,11 +130,28 @@ def proxy_url(text: str) -> str:
     return full.rstrip("/")
 
 
+def _is_torn(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        signs = parts.netloc.count("@")
+        elsewhere = parts.path + parts.fragment + ("" if signs else parts.query)
+        return parts.port == 0 or signs > 1 or "@" in elsewhere
+    except ValueError:
+        return True
+
+
 def database_url(text: str) -> str:
-    """The host may be missing: PostgreSQL is then reached over its Unix socket."""
+    """The host may be missing: PostgreSQL is then reached over its Unix socket.
+
+    A password that is not percent-encoded is refused, not taken for a part of the host's name,
+    which error messages show.
+    """
     scheme, separator, rest = text.partition("://")
-    if scheme not in {"postgresql", "postgresql+psycopg"} or not separator:
-        raise ValueError("expected postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+    if scheme not in {"postgresql", "postgresql+psycopg"} or not separator or _is_torn(text):
+        raise ValueError(
+            "expected postgresql+psycopg://USER:PASSWORD@HOST/NAME, with the special characters of"
+            " a password percent-encoded"
+        )
     return f"postgresql+psycopg://{rest}"
 
 

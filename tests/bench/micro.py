@@ -18,9 +18,8 @@ from tidegate.core.exchange import (
     Exchange,
     Record,
     RequestReceived,
-    RequestSent,
-    Ticket,
     UpstreamBytes,
+    UpstreamConnected,
     UpstreamEnded,
     UpstreamHead,
 )
@@ -30,12 +29,14 @@ from tidegate.core.model import (
     Dialect,
     KeyRecord,
     Provider,
+    RequestStart,
     TokenCounts,
     Usage,
     UsageEvent,
 )
 from tidegate.core.pricing import PriceBook, price
 from tidegate.core.routing import Route, parse_base_url
+from tidegate.core.ticket import Ticket
 from tidegate.gateway.spool import SpoolWriter
 from tidegate.services.price_book import load_or_compile
 from tidegate.services.vault import hash_secret
@@ -106,7 +107,13 @@ def _accounting(book: PriceBook, place: Path) -> Iterator[Part]:
     ):
         yield title, _with(_exchange, book, pieces)
     spool = SpoolWriter(place, "bench")
-    yield "append a usage event to the spool", _with(spool.append, _exchange(book, [whole_reply()]))
+    event = _exchange(book, [whole_reply()])
+    yield "begin a request in the spool and record its end", _with(_spooled, spool, event)
+
+
+def _spooled(spool: SpoolWriter, event: UsageEvent) -> None:
+    spool.begin(RequestStart(event))
+    spool.append(event)
 
 
 def whole_reply() -> bytes:
@@ -118,7 +125,7 @@ def _exchange(book: PriceBook, pieces: list[bytes]) -> UsageEvent:
     exchange = Exchange(_ticket(), book)
     events: list[Event] = [
         RequestReceived(),
-        RequestSent(),
+        UpstreamConnected(),
         UpstreamHead(200, event_stream=True),
         *map(UpstreamBytes, pieces),
         UpstreamEnded(),

@@ -2,9 +2,8 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
-from tidegate.store.sql.database import open_store
+from tests.port.conftest import Place
 
 WRITER = """
 import sys
@@ -13,18 +12,20 @@ from tidegate.services.organizations import Organizations
 from tidegate.services.vault import derive
 from tidegate.store.sql.database import open_store
 
-store = open_store(data_dir=Path(sys.argv[1]))
+data_dir, database_url, name = sys.argv[1:]
+store = open_store(data_dir=Path(data_dir), database_url=database_url or None)
 organizations = Organizations(store, derive(bytes(32)))
 for number in range(10):
-    organizations.bootstrap(f"{sys.argv[2]} {number}", "a@b.c")
+    organizations.bootstrap(f"{name} {number}", "a@b.c")
 """
 
 
-def test_processes_that_write_at_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+def test_processes_that_write_at_once(place: Place) -> None:
+    where = [str(place.data_dir or ""), place.database_url or ""]
+    command = [sys.executable, "-c", WRITER, *where]
     writers = [subprocess.Popen([*command, name]) for name in ("one", "two", "three")]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
-    store = open_store(data_dir=tmp_path)
+    store = place.open()
     snapshot = store.directory.snapshot()
     assert len(snapshot.organizations) == 30
     assert snapshot.version == 31

@@ -8,6 +8,8 @@ from tests.unit.core.tickets import BOOK, MESSAGES_STREAM, ticket
 from tidegate.core import errors
 from tidegate.core.exchange import (
     Abort,
+    Begin,
+    BeginRefused,
     ClientGone,
     CloseUpstream,
     Command,
@@ -18,9 +20,10 @@ from tidegate.core.exchange import (
     RelayEnd,
     RelayHead,
     RequestReceived,
-    RequestSent,
     Respond,
+    Send,
     UpstreamBytes,
+    UpstreamConnected,
     UpstreamEnded,
     UpstreamFailed,
     UpstreamHead,
@@ -49,11 +52,21 @@ class ExchangeMachine(RuleBasedStateMachine):
     def running(self) -> bool:
         return not (self.upstream_over or self.client_gone or self.refused)
 
+    @precondition(lambda self: self.running() and not self.headed)
+    @rule()
+    def connected(self) -> None:
+        """Again after a connection was lost untouched."""
+        self.sent = True
+        self.send(UpstreamConnected())
+
     @precondition(lambda self: self.running() and not self.sent)
     @rule()
-    def request_sent(self) -> None:
-        self.sent = True
-        self.send(RequestSent())
+    def connected_but_not_recordable(self) -> None:
+        self.refused = True
+        self.clock += 7
+        commands = self.exchange.handle(UpstreamConnected(), self.clock)
+        assert isinstance(next(commands), Begin)  # it fails: the rest is left
+        self.send(BeginRefused(errors.usage_not_recordable()))
 
     @precondition(lambda self: self.running() and self.sent and not self.headed)
     @rule(status=st.sampled_from([200, 200, 200, 400, 529]), sized=st.booleans())
@@ -110,6 +123,22 @@ class ExchangeMachine(RuleBasedStateMachine):
         if hasattr(self, "exchange"):
             over = self.refused or self.upstream_over or self.client_gone
             assert self.count(Record) == 1 if over else self.count(Record) <= 1
+
+    @invariant()
+    def nothing_is_sent_before_it_was_begun_once(self) -> None:
+        kinds = [type(c) for c in getattr(self, "commands", [])]
+        assert kinds.count(Begin) <= 1
+        if Send in kinds:
+            assert kinds.index(Begin) < kinds.index(Send)
+
+    @invariant()
+    def the_start_says_of_whom_it_is_as_the_event_does(self) -> None:
+        commands = getattr(self, "commands", [])
+        starts = [c.start.event for c in commands if isinstance(c, Begin)]
+        for event in [c.event for c in commands if isinstance(c, Record)]:
+            for start in starts:
+                same = ("event_id", "key_id", "session_id", "model_asked", "started_us", "billing")
+                assert [getattr(start, n) for n in same] == [getattr(event, n) for n in same]
 
     @invariant()
     def one_answer(self) -> None:

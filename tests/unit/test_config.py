@@ -101,6 +101,10 @@ def test_proxies_have_their_standard_names_small_letters_first() -> None:
         ({"tls_cert": "/c.pem"}, {}, "--tls-cert", "--tls-key"),
         ({}, {"HTTPS_PROXY": "socks5://user:pw@h:1"}, "HTTPS_PROXY", "http://proxy"),
         ({"database_url": "mysql://u:pw@h/d"}, {}, "--database-url", "postgresql+psycopg"),
+        ({"database_url": "postgresql://u:pw@x@h/d"}, {}, "--database-url", "percent-encoded"),
+        ({"database_url": "postgresql://u:1/pw@h/d"}, {}, "--database-url", "percent-encoded"),
+        ({"database_url": "postgresql://u:1?pw@h/d"}, {}, "--database-url", "percent-encoded"),
+        ({"database_url": "postgresql://u:#pw@h/d"}, {}, "--database-url", "percent-encoded"),
     ],
 )
 def test_refusals_name_source_and_remedy(

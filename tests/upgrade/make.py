@@ -17,6 +17,7 @@ from tidegate.jobs.drain import SpoolDrain
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
 from tidegate.services.organizations import Organizations
+from tidegate.services.price_book import compile_price_book
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import derive
 from tidegate.store.sql.database import open_store
@@ -46,7 +47,7 @@ def make(target: Path) -> dict[str, Any]:
         keys[enrolled.key_id] = enrolled.key
     records = [key.record for key in _keys(enrolment, organization_id)]
     _spool(target, records, "drained", 0)
-    SpoolDrain(target / "spool", store, log).run_once()
+    SpoolDrain(target / "spool", store, log, compile_price_book).run_once()
     totals = UsageReports(store).totals(organization_id)
     store.close()
     _spool(target, records, "waiting", 100)

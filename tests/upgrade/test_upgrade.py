@@ -10,6 +10,7 @@ from tests.upgrade.make import HERE, MASTER_KEY, MEMBERS, SPENT_EACH
 from tidegate.jobs.drain import SpoolDrain
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
+from tidegate.services.price_book import compile_price_book
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import derive
 from tidegate.store.sql.database import open_store
@@ -36,7 +37,7 @@ def test_an_older_installation_opens(release: Path, tmp_path: Path) -> None:
     assert {name: found[name] for name in expected["drained"]} == expected["drained"]
 
     log = make_log(level="warning", form="text", process="upgrade")
-    drained = SpoolDrain(data_dir / "spool", store, log).run_once()
+    drained = SpoolDrain(data_dir / "spool", store, log, compile_price_book).run_once()
     assert drained == SPENT_EACH * len(MEMBERS)
     assert reports.totals(organization_id)["requests"] == 2 * drained
 

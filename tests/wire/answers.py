@@ -45,6 +45,7 @@ class Answer:
     cut_after: int | None = None  # pieces, then the connection ends
     cut_before_head: bool = False
     cut_by: Literal["fin", "rst"] = "fin"
+    pause_s: float = 0.0  # before each piece
     hold_before: dict[int, Gate] = field(default_factory=dict)  # piece number → gate; -1: the head
     declared_length: int | None = None  # a content-length that is not the true one
     close: bool = False  # "connection: close", and do so

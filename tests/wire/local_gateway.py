@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import uvloop
+from tests.spools import ListSpool
 from tests.wire.book import DEADLINE_S
 from tests.wire.loop_thread import LoopThread
 from tests.wire.upstream import Upstream
@@ -78,12 +79,12 @@ class FixedDirectory:
         return self.current
 
 
-class EventList:
+class EventList(ListSpool):
     """A spool that keeps the events and lets a test wait for them, or make it slow."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._changed = threading.Condition()
-        self.events: list[UsageEvent] = []
         self.reached = threading.Event()
         self.open = threading.Event()
         self.open.set()

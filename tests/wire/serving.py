@@ -197,11 +197,13 @@ def start_server(
     listen: str = "127.0.0.1:0",
     data_dir: Path | None = None,
     wait: bool = True,
+    prefix: Sequence[str] = (),
 ) -> Iterator[RunningServer]:
     """Start a server with its home under `tmp_path` and wait until it is ready.
 
     `arguments` are further options of `tidegate serve`, `env` further variables. Loopback
     upstreams are allowed unless told otherwise. Servers of one `tmp_path` share home and data.
+    `prefix` is a command that ends in running the rest of its arguments in its own place.
     """
     environment = isolated_environment(tmp_path / "home") | dict(env or {})
     data_dir = data_dir or tmp_path / "data"
@@ -213,7 +215,7 @@ def start_server(
     log = tmp_path / f"server-{time.monotonic_ns()}.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", RUN, "serve", *options, *arguments],
+            [*prefix, sys.executable, "-P", "-c", RUN, "serve", *options, *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,

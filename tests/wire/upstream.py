@@ -138,6 +138,8 @@ class _Connection:
                     return self._cut(answer)
                 if not await self._pass(answer.hold_before.get(index)):
                     return "client_left"
+                if answer.pause_s:
+                    await asyncio.sleep(answer.pause_s)
                 await self._write(exchange, _framed(answer, piece.content), piece.content)
                 exchange.bill = piece.reports or exchange.bill
             if answer.cut_after is not None and answer.cut_after >= len(answer.pieces):

@@ -9,6 +9,7 @@ import typer
 
 from tidegate.cli.admin_command import Email, Report, Task, add_command, dollars, table
 from tidegate.cli.admin_keys import keys
+from tidegate.cli.admin_store import copy_store
 from tidegate.cli.errors import CommandError
 
 _API_KEY_CHARS: Final = 8192
@@ -103,13 +104,20 @@ def enroll(
     return Report(fields, lines)
 
 
+add_command(app, "copy-store")(copy_store)
+
+
 @add_command(app, "usage")
 def usage(task: Task) -> Report:
     """Show all that the organization used."""
     organization_id = task.organization_id
     task.admin.drain()
     totals = task.admin.usage.totals(organization_id)
-    return Report(totals, _usage_lines(totals))
+    unmetered = task.admin.unmetered()
+    lines = _usage_lines(totals)
+    if unmetered:
+        lines.append(f"{unmetered} requests of this machine went on unmetered.")
+    return Report(totals | {"unmetered": unmetered}, lines)
 
 
 @add_command(credentials, "set")

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from tidegate.cli.errors import CommandError, system_fault
-from tidegate.config import CONFIG_FLAG, CONFIG_VARIABLE, SETTINGS, ConfigError, Setting, load
+from tidegate.config import CONFIG_FLAG, CONFIG_VARIABLE, SETTINGS, ConfigError, load
+from tidegate.setting import Setting
 
 app: Final = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None

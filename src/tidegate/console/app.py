@@ -18,6 +18,7 @@ from tidegate.console.usage import UsagePage
 from tidegate.console.web import make_web
 from tidegate.services.context import Clock, now_us
 from tidegate.services.log import Log, NoLog
+from tidegate.store.ports import StoreUnavailable
 
 __all__ = ["ConsoleOptions", "ConsoleServices", "create_app"]
 
@@ -47,7 +48,11 @@ def create_app(
             Middleware(RequestBodyLimitMiddleware, max_body_size=options.max_body_bytes),
             Middleware(GZipMiddleware, minimum_size=1000),
         ],
-        exception_handlers={HTTPException: refusals.http, ApiRefusal: api_refusal},
+        exception_handlers={
+            HTTPException: refusals.http,
+            ApiRefusal: api_refusal,
+            StoreUnavailable: refusals.unavailable,
+        },
     )
     app.router.redirect_slashes = False  # its redirects would be built from the Host header
     return app

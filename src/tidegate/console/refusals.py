@@ -16,6 +16,7 @@ _PAGES: Final = {
     413: ("Too large", "The request was larger than this page takes."),
     415: ("Not understood", "This page takes forms only."),
     429: ("Too many attempts", "Wait a minute, then try again."),
+    503: ("Not available", "The database cannot be reached. Try again in a moment."),
 }
 _CODES: Final = {
     400: "bad_request",
@@ -25,7 +26,9 @@ _CODES: Final = {
     413: "too_large",
     415: "unsupported_media_type",
     429: "too_many_attempts",
+    503: "unavailable",
 }
+_RETRY_AFTER_S: Final = 5
 
 
 class ApiRefusal(Exception):
@@ -51,9 +54,14 @@ class Refusals:
     async def http(self, request: Request, refusal: Exception) -> Response:
         """What routing, forms and limits refuse."""
         assert isinstance(refusal, HTTPException)
-        status = refusal.status_code
+        return self._answer(request, refusal.status_code, dict(refusal.headers or {}))
+
+    async def unavailable(self, request: Request, _fault: Exception) -> Response:
+        """What needs a database that is away."""
+        return self._answer(request, 503, {"retry-after": str(_RETRY_AFTER_S)})
+
+    def _answer(self, request: Request, status: int, headers: dict[str, str]) -> Response:
         title, message = _PAGES.get(status, ("Not possible", "This cannot be done."))
-        headers = dict(refusal.headers or {})
         if request.url.path.startswith("/api/"):
             return _json(status, _CODES.get(status, "refused"), message, headers)
         page = self._web.page(

@@ -6,10 +6,11 @@ afterwards" is said: the code behind `yield Relay(...)` runs when the bytes are 
 
 The one exception is the read that completes the terminal event. It is read first and the usage
 event handed over before those bytes go out, so that no client ever holds an answer that the ledger
-does not know.
+does not know. In the same way `Begin` comes before the first `Send`: no request reaches an upstream
+of which nothing would be known if we ended now.
 
-Invariants, held by tests: exactly one `Record`; at most one `Respond`, none after a `RelayHead`;
-nothing after `Abort`; relayed bytes equal received bytes.
+Invariants, held by tests: at most one `Begin`, before every `Send`; exactly one `Record`; at most
+one `Respond`, none after a `RelayHead`; nothing after `Abort`; relayed bytes equal received bytes.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,14 +19,20 @@ from typing import Any, Final
 import msgspec
 
 from tidegate.core import errors
-from tidegate.core.dialects import Reported, RequestFacts, UsageReader, usage_reader
+from tidegate.core.dialects import Reported, UsageReader, usage_reader
 from tidegate.core.encodings import EncodingFault, StreamDecoder
 from tidegate.core.errors import Failure, Remedy
 from tidegate.core.estimate import complete
-from tidegate.core.identity import ClientFacts, session_id
-from tidegate.core.model import Cost, Dialect, KeyRecord, Outcome, Usage, UsageEvent
+from tidegate.core.model import (
+    Cost,
+    Outcome,
+    RequestStart,
+    Usage,
+    UsageEvent,
+)
 from tidegate.core.pricing import PriceBook, Priced, price
 from tidegate.core.routing import Route
+from tidegate.core.ticket import Ticket, known_event, start_of
 
 _NO_USAGE: Final = Usage()
 _UNPRICED: Final = Priced(Cost(), "", False)
@@ -40,8 +47,14 @@ class RequestReceived(msgspec.Struct, frozen=True):
     refusal: Failure | None = None
 
 
-class RequestSent(msgspec.Struct, frozen=True):
-    """The whole request was handed to a connected upstream: from here on it may cost money."""
+class UpstreamConnected(msgspec.Struct, frozen=True):
+    """There is a connection for the request; a second one if the first was lost untouched."""
+
+
+class BeginRefused(msgspec.Struct, frozen=True):
+    """The request may not begin, as its usage could not be recorded. Comes instead of `Begin`."""
+
+    failure: Failure
 
 
 class UpstreamHead(msgspec.Struct, frozen=True):
@@ -75,7 +88,8 @@ class ClientGone(msgspec.Struct, frozen=True):
 
 Event = (
     RequestReceived
-    | RequestSent
+    | UpstreamConnected
+    | BeginRefused
     | UpstreamHead
     | UpstreamBytes
     | UpstreamEnded
@@ -88,7 +102,17 @@ Event = (
 
 
 class Forward(msgspec.Struct, frozen=True):
-    """Send the request upstream."""
+    """Get a connection to the upstream."""
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """Hand over what is to be recorded if we end before the request does."""
+
+    start: RequestStart
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send the request on the connection: from here on it may cost money."""
 
 
 class Respond(msgspec.Struct, frozen=True):
@@ -123,34 +147,16 @@ class Record(msgspec.Struct, frozen=True):
     event: UsageEvent
 
 
-Command = Forward | Respond | RelayHead | Relay | RelayEnd | Abort | CloseUpstream | Record
+Command = (
+    Forward | Begin | Send | Respond | RelayHead | Relay | RelayEnd | Abort | CloseUpstream | Record
+)
 
 FORWARD: Final = Forward()
+SEND: Final = Send()
 RELAY_HEAD: Final = RelayHead()
 RELAY_END: Final = RelayEnd()
 ABORT: Final = Abort()
 CLOSE_UPSTREAM: Final = CloseUpstream()
-
-
-class Ticket(msgspec.Struct, kw_only=True):
-    """All that is known of a request when it is decided on.
-
-    `started_us` is UTC, `started_mono_us` the same moment on the monotonic clock. `prompt_bytes`
-    is the body's size once decoded; `previous_prompt_tokens` is the prompt of the session's last
-    request with this model.
-    """
-
-    event_id: str
-    key: KeyRecord
-    client: ClientFacts
-    dialect: Dialect
-    facts: RequestFacts | None
-    route: Route | None
-    request_bytes: int
-    started_us: int
-    started_mono_us: int
-    prompt_bytes: int = 0
-    previous_prompt_tokens: int | None = None
 
 
 class Exchange:
@@ -161,6 +167,7 @@ class Exchange:
         "_decoder",
         "_first_byte_us",
         "_head",
+        "_known",
         "_over",
         "_passing",
         "_reader",
@@ -180,6 +187,7 @@ class Exchange:
         self._received = 0
         self._first_byte_us = 0
         self._sent = False
+        self._known: UsageEvent | None = None  # what is known of the event from the beginning on
         self._over = False
         self.recorded = False
 
@@ -200,9 +208,10 @@ class Exchange:
             return self._on_request(event.refusal, at_us)
         if type(event) is UpstreamFailed:
             return self._failed(event, at_us)
-        if type(event) is RequestSent:
-            self._sent = True
-            return iter(())
+        if type(event) is UpstreamConnected:
+            return self._connected()
+        if type(event) is BeginRefused:
+            return self._begin_refused(event.failure, at_us)
         return self._gone(at_us)
 
     def _on_request(self, refusal: Failure | None, at_us: int) -> Iterator[Command]:
@@ -212,6 +221,18 @@ class Exchange:
         self._over = True
         yield self._record(Outcome.REFUSED, at_us, failure=refusal)
         yield Respond(refusal)
+
+    def _connected(self) -> Iterator[Command]:
+        if self._known is None:
+            yield Begin(start_of(self._ticket, self._what_is_known()))
+        yield SEND
+        self._sent = True
+
+    def _begin_refused(self, failure: Failure, at_us: int) -> Iterator[Command]:
+        self._over = True
+        yield CLOSE_UPSTREAM
+        yield self._record(Outcome.REFUSED, at_us, failure=failure)
+        yield Respond(failure)
 
     def _on_head(self, head: UpstreamHead) -> Iterator[Command]:
         self._head = head
@@ -326,52 +347,22 @@ class Exchange:
 
     # -- the usage event -----------------------------------------------------
 
+    def _what_is_known(self) -> UsageEvent:
+        if self._known is None:
+            self._known = known_event(self._ticket)
+        return self._known
+
     def _record(self, outcome: Outcome, at_us: int, failure: Failure | None = None) -> Record:
         self.recorded = True
         usage, route = self._usage(outcome), self._ticket.route
         priced = _UNPRICED if route is None or usage == _NO_USAGE else self._price(usage, route)
-        return Record(self._event(outcome, at_us, failure, usage, priced))
-
-    def _event(
-        self,
-        outcome: Outcome,
-        at_us: int,
-        failure: Failure | None,
-        usage: Usage,
-        priced: Priced,
-    ) -> UsageEvent:
-        ticket, route = self._ticket, self._ticket.route
-        key, client, facts = ticket.key, ticket.client, ticket.facts
-        return UsageEvent(
-            event_id=ticket.event_id,
-            organization_id=key.organization_id,
-            member_id=key.member_id,
-            key_id=key.key_id,
-            agent=key.agent,
-            client_version=client.version,
-            provider=route.provider.value if route else "",
-            credential_id=route.credential_id if route else "",
-            billing=route.billing.value if route else "api",
-            model_asked=facts.model if facts else "",
-            dialect=ticket.dialect,
-            stream=facts.stream if facts else False,
-            session_id=session_id(key.organization_id, key.key_id, client.session),
-            client_session=client.session,
-            parent_session_id=session_id(key.organization_id, key.key_id, client.parent_session),
-            subagent_id=client.subagent,
-            parent_agent_id=client.parent_agent,
-            is_title=facts.is_title if facts else False,
-            repository=client.repository,
-            branch=client.branch,
-            commit=client.commit,
-            launch_id=client.launch_id,
-            started_us=ticket.started_us,
+        event = msgspec.structs.replace(
+            self._what_is_known(),
             first_byte_us=self._first_byte_us,
-            duration_us=max(0, at_us - ticket.started_mono_us),
+            duration_us=max(0, at_us - self._ticket.started_mono_us),
             status=self._status(failure),
             outcome=outcome,
             error_code=failure.code if failure else "",
-            request_bytes=ticket.request_bytes,
             response_bytes=self._received,
             cost=priced.cost,
             price_version=priced.price_version,
@@ -379,6 +370,7 @@ class Exchange:
             upstream_request_id=self._head.request_id if self._head else "",
             **_what(usage),
         )
+        return Record(event)
 
     def _price(self, usage: Usage, route: Route) -> Priced:
         """Price by the model served, or by the one asked for if only that name is on a list."""

@@ -1,7 +1,8 @@
 """Frames of a spool file: magic, length, checksum, payload.
 
-A file is appended to by one writer and may end in a torn frame; damage in the middle (a bad disk,
-a truncated copy) costs the damaged frames only, since reading resumes at the next valid one. The
+A file is written to by one writer, frame after frame, and may end in a torn one; behind it a file
+that was allocated ahead holds zeros. Damage in the middle (a bad disk, a truncated copy) costs the
+damaged frames only, since reading resumes at the next valid one. The
 magic holds bytes that occur in no UTF-8 text and payloads are msgpack, so nothing that a client
 sends (a branch name, a model name) can pass for a frame when reading resumes inside a payload.
 """
@@ -40,8 +41,14 @@ def read_frames(buffer: bytes, offset: int = 0) -> tuple[list[bytes], int]:
     return scan.payloads, scan.end
 
 
-def scan_frames(buffer: bytes, offset: int = 0, limit: int | None = None) -> FrameScan:
-    """Like `read_frames`, at most `limit` of them; counts the damage that was skipped."""
+def scan_frames(
+    buffer: bytes, offset: int = 0, limit: int | None = None, *, allocated: bool = False
+) -> FrameScan:
+    """Like `read_frames`, at most `limit` of them; counts the damage that was skipped.
+
+    In an `allocated` file the frames end before the file does: what is behind the last valid one
+    is torn or not written yet, never damage.
+    """
     payloads: list[bytes] = []
     damaged = 0
     position = offset
@@ -52,7 +59,7 @@ def scan_frames(buffer: bytes, offset: int = 0, limit: int | None = None) -> Fra
         elif (following := _next_frame(buffer, position + 1)) is not None:
             damaged += 1
             position = following
-        elif _may_grow(buffer, position):
+        elif allocated or _may_grow(buffer, position):
             break
         else:
             damaged += 1

@@ -193,6 +193,19 @@ class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     upstream_id: str = ""
 
 
+class RequestStart(msgspec.Struct, frozen=True, array_like=True):
+    """A request whose first byte is about to go to the upstream, as written to the spool.
+
+    `event` is the usage event as far as it is known, with the outcome `crashed`: what becomes of
+    the request if its worker ends before it. The rest is what an estimate and its price need.
+    """
+
+    event: UsageEvent
+    prompt_bytes: int = 0  # of the decoded body
+    previous_prompt_tokens: int | None = None  # see core/estimate.py
+    price_table: str = ""
+
+
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A key as the gateway needs it. The id lasts; secrets come and go by rotation."""
 

@@ -56,6 +56,7 @@ def read_body(point: Endpoint, request: Request, limit_bytes: int) -> Reading:
 
 
 def _read_body(point: Endpoint, request: Request, limit_bytes: int) -> Reading:
+    request.close_body()
     body = request.body
     if coding := body_encoding(request):
         try:

@@ -207,7 +207,7 @@ class ClientConnection(asyncio.Protocol):
         left, self._left = self._left, 0
         self._request = None
         request.add_body(data if len(data) == left else data[:left])
-        request.close_body()
+        request.end_body()
         self._queue.append(request)
         if len(data) > left:  # pipelined: the parser takes however many there are in one go
             self._feed_parser(data[left:])
@@ -300,7 +300,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._request = None
         self._head_bytes = 0
-        request.close_body()
+        request.end_body()
         self._queue.append(request)
 
     # -- one request after the other -----------------------------------------

@@ -81,6 +81,7 @@ class ConsoleRelay:
 
     def _send(self, connection: UpstreamConnection) -> None:
         request = self._request
+        request.close_body()
         lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
         lines += console_headers(request.headers, connection=request.first.get(b"connection", b""))
         lines.append(b"x-tidegate-peer: %b\r\n" % self._peer.encode())

@@ -2,13 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from tidegate.core import errors
 from tidegate.core.errors import Failure, render
 from tidegate.core.exchange import (
     Abort,
+    Begin,
+    BeginRefused,
     ClientGone,
     CloseUpstream,
     Command,
@@ -20,17 +23,18 @@ from tidegate.core.exchange import (
     RelayEnd,
     RelayHead,
     RequestReceived,
-    RequestSent,
     Respond,
-    Ticket,
+    Send,
     UpstreamBytes,
+    UpstreamConnected,
     UpstreamEnded,
     UpstreamFailed,
     UpstreamHead,
 )
 from tidegate.core.headers import client_headers, upstream_headers
-from tidegate.core.model import UsageEvent
+from tidegate.core.model import RequestStart, UsageEvent
 from tidegate.core.routing import Route
+from tidegate.core.ticket import Ticket
 from tidegate.gateway.address_guard import AddressForbidden
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.connector import ConnectFailed
@@ -39,8 +43,9 @@ from tidegate.gateway.request import Request
 from tidegate.gateway.upstream import Answer, Pool, UpstreamConnection
 
 _ENDED: Final = UpstreamEnded()
-_SENT: Final = RequestSent()
+_CONNECTED: Final = UpstreamConnected()
 _GONE: Final = ClientGone()
+_FOR_NOBODY: Final = frozenset({Record, CloseUpstream})  # what is done when the client has left
 
 
 class Crew(Protocol):
@@ -50,7 +55,9 @@ class Crew(Protocol):
     pool: Pool
 
     def now(self) -> float: ...
+    def begin(self, start: RequestStart) -> Failure | None: ...
     def record(self, event: UsageEvent) -> None: ...
+    def when_durable(self, then: Callable[[], None]) -> bool: ...
     def connect_failed(self, reason: str) -> None: ...
     def driver_done(self, driver: Any) -> None: ...
 
@@ -64,13 +71,16 @@ class ExchangeDriver:
         "_crew",
         "_exchange",
         "_fresh_only",
+        "_gone",
         "_heard",
+        "_held",
         "_metered",
         "_over",
         "_request",
         "_task",
         "_ticket",
         "_upstream",
+        "_waiting",
         "deadline",
     )
 
@@ -95,6 +105,9 @@ class ExchangeDriver:
         self._answer: Answer | None = None
         self._task: asyncio.Task[None] | None = None
         self._fresh_only = False
+        self._gone = False
+        self._held: Iterator[Command] | None = None
+        self._waiting: deque[tuple[Event, int]] = deque()
         self._heard = False  # since the last look at the clock
         self.deadline = 0.0
         client.take_turn(self)
@@ -138,8 +151,51 @@ class ExchangeDriver:
     # -- the machine ---------------------------------------------------------
 
     def _run(self, event: Event) -> None:
-        for command in self._exchange.handle(event, time.monotonic_ns() // 1000):
-            self._execute(command)
+        at_us = time.monotonic_ns() // 1000
+        if self._held is None:
+            self._carry_out(self._exchange.handle(event, at_us))
+        else:
+            self._waiting.append((event, at_us))
+
+    def _carry_out(self, commands: Iterator[Command]) -> None:
+        for command in commands:
+            kind = type(command)
+            if kind is Begin:
+                refusal = self._begin(command.start)  # type: ignore[union-attr]
+                if refusal is not None:
+                    self._run(BeginRefused(refusal))
+                    return
+            elif self._gone and kind is Send:
+                return  # the client left while the start was made durable
+            elif not self._gone or kind in _FOR_NOBODY:
+                self._execute(command)
+            if (kind is Record or kind is Begin) and self._hold(commands):
+                return
+
+    def _begin(self, start: RequestStart) -> Failure | None:
+        return self._crew.begin(start) if self._metered else None
+
+    def _hold(self, commands: Iterator[Command]) -> bool:
+        """Whether to go on later, when what was handed over can outlive a loss of power."""
+        if not self._metered or self._gone or not self._crew.when_durable(self._go_on):
+            return False
+        self._held = commands
+        if self._upstream is not None:
+            self._upstream.pause()
+        return True
+
+    def _go_on(self) -> None:
+        """Carry out what was held, then what happened meanwhile, in its order."""
+        commands, self._held = self._held, None
+        if self._upstream is not None and not self._client.paused:
+            self._upstream.resume()
+        if commands is not None:
+            self._carry_out(commands)
+        while self._waiting and self._held is None:
+            event, at_us = self._waiting.popleft()
+            self._carry_out(self._exchange.handle(event, at_us))
+        if self._gone and self._held is None:
+            self._leave()
 
     def _execute(self, command: Command) -> None:
         kind = type(command)
@@ -155,6 +211,8 @@ class ExchangeDriver:
             self._client.end()
         elif kind is Forward:
             self._forward()
+        elif kind is Send:
+            self._send()
         elif kind is Respond:
             self._leave()
             self._respond(command.failure)  # type: ignore[union-attr]
@@ -193,7 +251,7 @@ class ExchangeDriver:
         self.deadline = self._crew.now() + self._crew.options.first_byte_timeout_s
         connection = None if self._fresh_only else self._crew.pool.take(route.origin)
         if connection is not None:
-            self._send(connection, route, reused=True)
+            self._connected(connection, reused=True)
         else:
             self._task = asyncio.get_running_loop().create_task(self._connect(route))
 
@@ -210,7 +268,7 @@ class ExchangeDriver:
             self._run(UpstreamFailed(errors.upstream_unreachable(route.origin.host)))
         else:
             self._task = None
-            self._send(connection, route, reused=False)
+            self._connected(connection, reused=False)
 
     async def _connect_twice(self, route: Route) -> UpstreamConnection:
         try:
@@ -218,13 +276,18 @@ class ExchangeDriver:
         except ConnectFailed:
             return await self._crew.pool.connect(route.origin)
 
-    def _send(self, connection: UpstreamConnection, route: Route, *, reused: bool) -> None:
+    def _connected(self, connection: UpstreamConnection, *, reused: bool) -> None:
         self._upstream = connection
         self._fresh_only = self._fresh_only or not reused
+        self._run(_CONNECTED)
+
+    def _send(self) -> None:
+        connection, route = self._upstream, self._ticket.route
+        assert connection is not None
+        assert route is not None
         connection.send(self._head(route), self._request.body, self, head_only=False)
         if self._client.paused:
             connection.pause()
-        self._run(_SENT)
 
     def _head(self, route: Route) -> bytes:
         request = self._request
@@ -292,7 +355,7 @@ class ExchangeDriver:
 
     def upstream_body(self, chunk: bytes, *, last: bool) -> None:
         self._heard = True
-        if not last and self._exchange.passes(chunk):
+        if not last and self._held is None and self._exchange.passes(chunk):
             self._client.write_body(chunk)
             return
         if last:
@@ -328,5 +391,7 @@ class ExchangeDriver:
             self._upstream.resume()
 
     def client_gone(self) -> None:
+        self._gone = True
         self._run(_GONE)
-        self._leave()
+        if self._held is None:
+            self._leave()

@@ -24,3 +24,5 @@ class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
     https_proxy: str = ""  # http://[user:password@]host:port
     no_proxy: str = ""
     directory_max_age_s: float = 600.0
+    spool_policy: str = "pass"  # or "refuse": where a request's usage could not be recorded
+    spool_sync: bool = False  # survive a loss of power

@@ -12,6 +12,7 @@ _MAX_HEADERS: Final = 256
 _VERSIONS: Final = frozenset(("1.0", "1.1"))
 _SMALL_BYTES: Final = 4 << 10  # a piece of a body that is not worth an object of its own
 _RUN_BYTES: Final = 64 << 10  # how much of small pieces is gathered in one
+_JOINED_BYTES: Final = 1 << 20  # joining more takes too long for the loop
 
 
 class HeadRefused(Exception):
@@ -152,8 +153,15 @@ class Request:
             self.expects_continue = not self.http10 and bool(self.length or chunked)
         self.path = self.target.partition(b"?")[0].decode("latin-1")
 
+    def end_body(self) -> None:
+        """All has arrived. A large body is joined later, by whoever reads it in a thread."""
+        if self.body_bytes <= _JOINED_BYTES:
+            self.close_body()
+
     def close_body(self) -> None:
         """Join what arrived; after this `body` is the very bytes received."""
+        if not self.parts:
+            return
         first = self.parts[0] if self.parts else b""
         whole = len(self.parts) <= 1 and isinstance(first, bytes)
         self.body = bytes(first) if whole else b"".join(self.parts)

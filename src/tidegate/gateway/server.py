@@ -5,16 +5,18 @@ import ipaddress
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from tidegate.core import errors
 from tidegate.core.errors import Failure, render
-from tidegate.core.exchange import Exchange, Ticket
+from tidegate.core.exchange import Exchange
 from tidegate.core.identity import ClientFacts, read_client
-from tidegate.core.model import UsageEvent
+from tidegate.core.model import RequestStart, UsageEvent
 from tidegate.core.pricing import PriceBook
 from tidegate.core.routing import Endpoint, Route, endpoint
+from tidegate.core.ticket import Ticket
 from tidegate.gateway.admission import Caller, Reading, body_encoding, decide, identify, read_body
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.connector import Connector
@@ -23,6 +25,7 @@ from tidegate.gateway.counters import Counters, PromptMemory
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.driver import ExchangeDriver
 from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.recording import Recorder, Spool
 from tidegate.gateway.request import Request
 from tidegate.gateway.upstream import Pool
 from tidegate.services.ids import new_id
@@ -32,12 +35,6 @@ _OFF_LOOP_BYTES: Final = 1 << 20  # larger bodies, and encoded ones, are read in
 _READERS: Final = 2  # threads for that, their own so that nothing else waits behind large bodies
 _BACKLOG: Final = 4096  # the kernel lowers it to its own limit
 _TEXT: Final = b"text/plain; charset=utf-8"
-
-
-class Spool(Protocol):
-    """Where usage events are handed over; raises when it cannot take one."""
-
-    def append(self, event: UsageEvent) -> None: ...
 
 
 class Gateway:
@@ -56,10 +53,12 @@ class Gateway:
         self.draining = False
         self.pool = Pool(Connector(options), options.pool_idle_s)
         self._directory = directory
-        self._spool = spool
         self._book = price_book
         self._log = log
         self._counters = Counters()
+        self._recorder = Recorder(
+            spool, self._counters, log, policy=options.spool_policy, sync=options.spool_sync
+        )
         self._prompts = PromptMemory()
         self._proxies = tuple(
             ipaddress.ip_network(p, strict=False) for p in options.trusted_proxies
@@ -121,6 +120,7 @@ class Gateway:
             except TimeoutError:
                 self._log.warning("gateway.drain_timeout", connections=len(self._connections))
         self.abort()
+        await self._recorder.settled()
 
     def abort(self) -> None:
         """End everything now. Running requests are recorded as cancelled."""
@@ -156,6 +156,7 @@ class Gateway:
         for driver in list(self._drivers):
             driver.check(now)
         self.pool.sweep(now)
+        self._recorder.watch(now)
 
     # -- for connections -----------------------------------------------------
 
@@ -207,7 +208,9 @@ class Gateway:
             connection.reply(200, _TEXT, b"ok\n")
         elif path == "/readyz" and reads:
             ready = self._directory.fresh(self.now()) and not self.draining
-            connection.reply(200 if ready else 503, _TEXT, b"ready\n" if ready else b"not ready\n")
+            detail = self._recorder.detail()
+            said = ("ready\n" if ready else "not ready\n") + (f"{detail}\n" if detail else "")
+            connection.reply(200 if ready else 503, _TEXT, said.encode())
         else:
             return False
         return True
@@ -294,8 +297,9 @@ class Gateway:
         """Read the body, in a thread if that takes long, and decide."""
         limit = self.options.decoded_limit_bytes
         if request.method == b"GET":
+            request.close_body()
             self._start(driver, request, point, caller, None)
-        elif len(request.body) <= _OFF_LOOP_BYTES and not body_encoding(request):
+        elif request.body_bytes <= _OFF_LOOP_BYTES and not body_encoding(request):
             self._start(driver, request, point, caller, read_body(point, request, limit))
         else:
             assert self._loop is not None
@@ -345,18 +349,21 @@ class Gateway:
 
     # -- for drivers ---------------------------------------------------------
 
+    def begin(self, start: RequestStart) -> Failure | None:
+        """Hand over that a request begins; why it may not, if it may not."""
+        return self._recorder.begin(start)
+
+    def when_durable(self, then: Callable[[], None]) -> bool:
+        """See `Recorder.when_durable`."""
+        return self._recorder.when_durable(then)
+
     def record(self, event: UsageEvent) -> None:
-        """Hand a usage event over. An observer that fails is counted and breaks nothing."""
+        """Hand a usage event over."""
         self._counters.add(f"requests_{event.outcome}")
         if event.client_session and event.tokens.prompt:
             session = (event.key_id, event.client_session)
             self._prompts.put(session, event.model_asked, event.tokens.prompt)
-        try:
-            self._spool.append(event)
-        except Exception as exc:  # noqa: BLE001  whatever ails the spool, the answer goes on
-            self._counters.add("events_lost")
-            if (unreported := self._counters.due("events_lost", self.now())) is not None:
-                self._log.error("gateway.event_lost", error=str(exc), count=unreported)
+        self._recorder.record(event)
 
     def connect_failed(self, reason: str) -> None:
         """Tell the operator why an upstream cannot be reached; the agent learns only that."""

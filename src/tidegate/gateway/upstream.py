@@ -13,6 +13,7 @@ from tidegate.gateway.connector import Connector
 
 _HEAD_BYTES: Final = 256 << 10
 _MAX_HEADERS: Final = 512
+_LENGTH_DIGITS: Final = 19
 _INTERIM_MAX: Final = 32  # 1xx heads before we take it for a flood
 _IDLE_PER_ORIGIN: Final = 256
 
@@ -38,7 +39,7 @@ class Answer:
         self.headers.append((name, raw, value))
         if name not in self.first:
             self.first[name] = value
-        elif name == b"connection":
+        elif name in {b"connection", b"transfer-encoding"}:
             self.first[name] += b"," + value
 
     def read_framing(self, status: int) -> None:
@@ -46,6 +47,8 @@ class Answer:
         coding = self.first.get(b"transfer-encoding")
         if status > 599 or (coding is not None and coding.lower() != b"chunked"):
             raise Garbled  # a coding that we do not undo must not lose its name on the way
+        if len(self.first.get(b"content-length", b"")) > _LENGTH_DIGITS:
+            raise Garbled
         self.status = status
         self.chunked = coding is not None
         length = self.first.get(b"content-length", b"")
@@ -175,6 +178,8 @@ class UpstreamConnection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, Garbled):
             self._reusable = False
             if not self._complete:
+                if self._answer is None or not self._answer.status:
+                    self._body.clear()  # that of an interim answer
                 self._deliver_body(receiver)
                 self._lose(garbled=True)
                 return
@@ -191,7 +196,14 @@ class UpstreamConnection(asyncio.Protocol):
     def _check_head_size(self, size: int) -> None:
         self._in_body = self._answer is not None and self._answer.status != 0
         if not self._in_body:
+            self._refuse_interim_body()
             self._grow_head(size)
+
+    def _refuse_interim_body(self) -> None:
+        """An interim answer has no body, whatever its head says."""
+        if self._body:
+            self._body.clear()
+            raise Garbled
 
     def _grow_head(self, size: int) -> None:
         self._head_bytes += size
@@ -266,10 +278,11 @@ class UpstreamConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         answer, receiver = self._answer, self._receiver
         assert answer is not None
+        self._refuse_interim_body()
         status = self._parser.get_status_code()
         if status < 200:
             self._interim += 1
-            if status == 101 or self._interim > _INTERIM_MAX:
+            if status < 100 or status == 101 or self._interim > _INTERIM_MAX:
                 raise Garbled
             return
         answer.read_framing(status)
@@ -285,6 +298,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._answer is not None and self._answer.status:
             self._complete = True
         else:
+            self._refuse_interim_body()
             self._answer = None  # an interim head; the real one follows
 
 

@@ -204,6 +204,10 @@ class EventRefused(Exception):
     """The database takes an event of the batch for unfit; nothing of the batch was written."""
 
 
+class StoreUnavailable(Exception):
+    """The database is away, full or busy for too long: the same may work later."""
+
+
 class UsageStore(Protocol):
     # the drain's side
     def offset(self, file: str) -> int: ...

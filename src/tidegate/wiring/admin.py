@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 
 from tidegate.config import Settings
 from tidegate.core.model import OrganizationRecord
-from tidegate.jobs.drain import SpoolDrain
+from tidegate.jobs.drain import SpoolDrain, unmetered_in
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
 from tidegate.services.logins import Logins
@@ -19,15 +20,18 @@ from tidegate.services.organizations import Organizations
 from tidegate.services.price_book import list_for_url, load_or_compile
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import Subkeys, derive
-from tidegate.store.ports import Store
+from tidegate.store.ports import StoreUnavailable
+from tidegate.store.sql.copying import Copied
 from tidegate.store.sql.database import SqlStore, open_store
-from tidegate.store.sql.migrate import SchemaTooNew
+from tidegate.store.sql.migrate import DatabaseUnfit
+from tidegate.wiring.copying import copy_installation
+from tidegate.wiring.crew import place_of
 from tidegate.wiring.data_dir import SPOOL, open_data_dir
 from tidegate.wiring.lock import read_note
 from tidegate.wiring.logs import make_log
 from tidegate.wiring.master_key import open_master_key
 from tidegate.wiring.orders import StartFailed
-from tidegate.wiring.prices import CACHE_FILE_NAME
+from tidegate.wiring.prices import CACHE_FILE_NAME, load_prices
 
 _DEFAULT_URL: Final = "http://127.0.0.1:4180"
 _DIRECTORY_FILE: Final = "directory.db"
@@ -36,7 +40,7 @@ _DIRECTORY_FILE: Final = "directory.db"
 class Administration:
     """The services of one installation."""
 
-    def __init__(self, settings: Settings, store: Store, subkeys: Subkeys) -> None:
+    def __init__(self, settings: Settings, store: SqlStore, subkeys: Subkeys) -> None:
         self.organizations = Organizations(store, subkeys)
         self.members = Members(store, subkeys)
         self.logins = Logins(store, subkeys)
@@ -64,7 +68,17 @@ class Administration:
     def drain(self) -> None:
         """Move what the workers of this machine have spooled; a running console does the same."""
         log = make_log(level="warning", form="text", process="admin")
-        SpoolDrain(self._settings.data_dir / SPOOL, self._store, log).run_once()
+        prices = partial(load_prices, place_of(self._settings))
+        SpoolDrain(self._settings.data_dir / SPOOL, self._store, log, prices).run_once()
+
+    def copy_store(self, to: str, *, live: bool) -> Copied:
+        """Copy directory and ledger to a database URL or a data directory."""
+        data_dir = self._settings.data_dir
+        return copy_installation(self._store, data_dir, to, live=live, drain=self.drain)
+
+    def unmetered(self) -> int:
+        """How many requests this machine's workers let pass unrecorded, see `spool-policy`."""
+        return unmetered_in(self._settings.data_dir / SPOOL)
 
 
 @contextmanager
@@ -81,6 +95,8 @@ def open_administration(settings: Settings, *, may_create: bool) -> Iterator[Adm
     store = _open_store(settings)
     try:
         yield Administration(settings, store, derive(master_key))
+    except StoreUnavailable as fault:
+        raise StartFailed(f"The database: {fault}.") from None
     except DatabaseError as fault:
         raise StartFailed(f"The database: {fault.orig}.") from None
     finally:
@@ -89,9 +105,15 @@ def open_administration(settings: Settings, *, may_create: bool) -> Iterator[Adm
 
 def _open_store(settings: Settings) -> SqlStore:
     try:
-        return open_store(data_dir=settings.data_dir, database_url=settings.database_url or None)
-    except SchemaTooNew as fault:
+        return open_store(
+            data_dir=settings.data_dir,
+            database_url=settings.database_url or None,
+            process="tidegate admin",
+        )
+    except DatabaseUnfit as fault:
         raise StartFailed(f"{fault}.") from None
+    except StoreUnavailable as fault:
+        raise StartFailed(f"The database: {fault}.") from None
     except DatabaseError as fault:
         raise StartFailed(f"The database: {fault.orig}.") from None
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +21,7 @@ import uvloop
 from tidegate.console.app import create_app
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
+from tidegate.core.price_book import PriceBook
 from tidegate.jobs.drain import SpoolDrain
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
@@ -39,6 +40,7 @@ from tidegate.wiring.prices import load_prices, price_fault
 from tidegate.wiring.stores import prepare_store, store_of
 
 _STORE_RETRY_S: Final = 2.0
+_CONNECTIONS: Final = 8  # to PostgreSQL, for pages and the drain
 _KEEP_ALIVE_S: Final = 90  # longer than the gateways keep an idle connection to us
 _FINISH_S: Final = 5  # what a stopping console leaves its own answers
 
@@ -59,9 +61,10 @@ class Server(uvicorn.Server):
         self._on_ready()
 
 
-def services_of(store: SqlStore, orders: ConsoleOrders, drain: SpoolDrain) -> ConsoleServices:
+def services_of(
+    store: SqlStore, orders: ConsoleOrders, drain: SpoolDrain, prices: Callable[[], PriceBook]
+) -> ConsoleServices:
     """What the pages and the API are made of."""
-    prices = cache(partial(load_prices, orders.place))  # another process may still make them
     return ConsoleServices(
         organizations=Organizations(store, orders.subkeys),
         members=Members(store, orders.subkeys),
@@ -78,13 +81,14 @@ async def serve(
     orders: ConsoleOrders, store: SqlStore, channel: Channel, ending: asyncio.Task[str], log: Log
 ) -> None:
     """Serve until the end, which is not before the last worker's."""
-    drain = SpoolDrain(Path(orders.place.data_dir) / SPOOL, store, log)
+    prices = cache(partial(load_prices, orders.place))  # another process may still make them
+    drain = SpoolDrain(Path(orders.place.data_dir) / SPOOL, store, log, prices)
     options = ConsoleOptions(
         public_url=orders.public_url,
         version=metadata.version("tidegate"),
         admin_command=orders.admin_command,
     )
-    app = create_app(services_of(store, orders, drain), options, log=log)
+    app = create_app(services_of(store, orders, drain, prices), options, log=log)
     server = Server(
         uvicorn.Config(
             app,
@@ -114,14 +118,40 @@ async def prepare(orders: ConsoleOrders, store: SqlStore, channel: Channel) -> b
     if fault:
         channel.report(Prepared(price_fault=fault))
         return False
-    while True:
-        prepared = await asyncio.to_thread(
-            prepare_store, orders.place, store, orders.subkeys, setup=orders.setup
-        )
-        channel.report(prepared)
-        if not prepared.store_fault:
-            return not prepared.fault
-        await asyncio.sleep(_STORE_RETRY_S)
+    async with contextlib.AsyncExitStack() as stack:
+        turning_away = False
+        while True:
+            prepared = await asyncio.to_thread(
+                prepare_store, orders.place, store, orders.subkeys, setup=orders.setup
+            )
+            channel.report(prepared)
+            if not prepared.store_fault:
+                return not prepared.fault
+            if not turning_away:
+                await stack.enter_async_context(_turning_away(orders.listener))
+                turning_away = True
+            await asyncio.sleep(_STORE_RETRY_S)
+
+
+class _Closing(asyncio.Protocol):
+    """Hangs up on a request: the gateway then answers that there is no console."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, _data: bytes) -> None:
+        self._transport.close()
+
+
+@contextlib.asynccontextmanager
+async def _turning_away(listener: int) -> AsyncIterator[None]:
+    """Let nobody wait for a console that cannot serve yet. The listener stays open at the end."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(_Closing, sock=socket.socket(fileno=os.dup(listener)))
+    try:
+        yield
+    finally:
+        server.close()
 
 
 async def _until_the_end(
@@ -154,7 +184,7 @@ async def _main() -> None:
     log = make_log(level=place.log_level, form=place.log_format, process="console")
     adopt_standard_logging(log)
     runtime_dir.hold(Path(orders.runtime_dir))
-    store = store_of(place)
+    store = store_of(place, process="console", connections=_CONNECTIONS)
     ending = asyncio.create_task(_until_the_end(orders, channel, log))
     preparing = asyncio.create_task(prepare(orders, store, channel))
     await asyncio.wait({ending, preparing}, return_when=asyncio.FIRST_COMPLETED)

@@ -9,6 +9,7 @@ import msgspec
 from tidegate import config
 from tidegate.config import Settings
 from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.spool import SpoolOptions
 from tidegate.services.vault import Subkeys
 from tidegate.wiring.children import Role
 from tidegate.wiring.orders import ConsoleOrders, Place, Prepared, TlsFiles, WorkerOrders
@@ -77,6 +78,7 @@ class Crew:
             subkeys=Subkeys(lookup=self._subkeys.lookup, credential=self._subkeys.credential),
             listeners=tuple(listener.fileno() for listener in self._listeners),
             drain_timeout_s=self._settings.drain_timeout_s,
+            spool=spool_options(self._settings),
             tls=self.tls,
         )
 
@@ -113,3 +115,9 @@ def gateway_options(settings: Settings, console_socket: str) -> GatewayOptions:
     values = {name: getattr(settings, name) for name in names}
     values["upstream_ca"] = str(settings.upstream_ca or "")
     return GatewayOptions(console_socket=console_socket, **values)
+
+
+def spool_options(settings: Settings) -> SpoolOptions:
+    """The settings whose names begin with `spool_`."""
+    names = [field.name for field in msgspec.structs.fields(SpoolOptions)]
+    return SpoolOptions(**{name: getattr(settings, f"spool_{name}") for name in names})

@@ -19,6 +19,10 @@ class Note(msgspec.Struct, frozen=True):
     public_url: str = ""
 
 
+class DirectoryHeld(StartFailed):
+    """Another server is using the data directory."""
+
+
 class DirectoryLock:
     """Held by the supervisor alone: children do not inherit the descriptor, so that a new server
     can start while they drain."""
@@ -34,7 +38,7 @@ class DirectoryLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise StartFailed(_refusal(self._data_dir)) from None
+            raise DirectoryHeld(_refusal(self._data_dir)) from None
         self._descriptor = descriptor
         self.write(Note(os.getpid()))
         return self

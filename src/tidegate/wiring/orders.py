@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.spool import SpoolOptions
 from tidegate.services.vault import Subkeys
 
 LINE_LIMIT_BYTES = 4 << 20
@@ -42,6 +43,7 @@ class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
     subkeys: Subkeys  # only those that this process needs; the others are empty
     listeners: tuple[int, ...]  # descriptors of the listening sockets
     drain_timeout_s: float
+    spool: SpoolOptions
     tls: TlsFiles | None = None
 
 

@@ -34,13 +34,13 @@ class Worker:
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
         self._directory = Directory(
-            store_of(orders.place).directory,
+            store_of(orders.place, process=orders.name, connections=1).directory,
             lookup=orders.subkeys.lookup,
             credential=orders.subkeys.credential,
             max_age_s=orders.options.directory_max_age_s,
             log=log,
         )
-        self._spool = SpoolWriter(Path(orders.place.data_dir) / SPOOL, orders.name)
+        self._spool = SpoolWriter(Path(orders.place.data_dir) / SPOOL, orders.name, orders.spool)
         self._gateway = Gateway(
             orders.options,
             directory=self._directory,
@@ -54,6 +54,7 @@ class Worker:
         obeying = asyncio.create_task(self._obey(channel))
         await self._load_directory()
         refreshing = asyncio.create_task(self._directory.run())
+        tending = asyncio.create_task(self._spool.run())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._draining.set)
         listeners = [socket.socket(fileno=number) for number in orders.listeners]
         await self._gateway.start(listeners, tls_context(orders.tls) if orders.tls else None)
@@ -64,7 +65,7 @@ class Worker:
         for listener in listeners:
             listener.close()
         await self._drain()
-        for task in (obeying, refreshing):
+        for task in (obeying, refreshing, tending):
             task.cancel()
         self._spool.close()
 

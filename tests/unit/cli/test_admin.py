@@ -151,6 +151,12 @@ def test_usage_counts_what_is_still_in_the_spool(place: Installation) -> None:
     assert place.ask("usage") == usage
     assert "dev@example.com claude_code" in place.run("usage").stdout
     assert place.ask("key", "list")["keys"][0]["last_used_us"] is not None
+    assert usage["unmetered"] == 0
+    assert "unmetered" not in place.run("usage").stdout
+    writer.count_unmetered()
+    writer.count_unmetered()
+    assert place.ask("usage")["unmetered"] == 2
+    assert "2 requests of this machine went on unmetered." in place.run("usage").stdout
     writer.close()
 
 

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from tests.browser.world import PUBLIC_URL, World
 
 from tidegate.console.app import ConsoleOptions, create_app
+from tidegate.store.ports import StoreUnavailable
 from tidegate.wiring.logs import Log
 
 PATHS = ["/", "/nothing", "/api/usage", "/sign-in/x", "/install/", "/sign-out"]
@@ -128,6 +129,26 @@ def test_the_access_log_holds_no_secret(world: World) -> None:
 
 def lines_of(written: io.BytesIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in written.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/away", "text/html; charset=utf-8"), ("/api/away", "application/json")]
+)
+def test_a_database_that_is_away_is_no_fault_of_ours(world: World, path: str, kind: str) -> None:
+    async def read(_request: object) -> None:
+        raise StoreUnavailable("connection to 10.0.0.9 refused")
+
+    written = io.BytesIO()
+    log = Log(level="info", form="json", stream=written)
+    app = create_app(world.services, world.options, log=log, clock=world.clock)
+    app.add_route(path, read)  # type: ignore[arg-type]
+    response = TestClient(app, base_url=PUBLIC_URL).get(path)
+    assert response.status_code == 503
+    assert response.headers["content-type"] == kind
+    assert response.headers["retry-after"] == "5"
+    assert "database cannot be reached" in response.text
+    assert "10.0.0.9" not in response.text
+    assert [line["event"] for line in lines_of(written)] == ["page"]
 
 
 def without_times(line: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from tests.unit.core.tickets import BOOK, MESSAGES_STREAM, ticket
 from tidegate.core import errors
 from tidegate.core.exchange import (
     Abort,
+    Begin,
+    BeginRefused,
     ClientGone,
     CloseUpstream,
     Command,
@@ -19,19 +21,20 @@ from tidegate.core.exchange import (
     RelayEnd,
     RelayHead,
     RequestReceived,
-    RequestSent,
     Respond,
-    Ticket,
+    Send,
     UpstreamBytes,
+    UpstreamConnected,
     UpstreamEnded,
     UpstreamFailed,
     UpstreamHead,
 )
 from tidegate.core.model import Dialect, Outcome, TokenCounts, UsageEvent
+from tidegate.core.ticket import Ticket
 
 STREAM = UpstreamHead(200, event_stream=True)
 EVENTS = [e + b"\n\n" for e in MESSAGES_STREAM.split(b"\n\n")[:-1]]
-GO: list[Event] = [RequestReceived(), RequestSent()]
+GO: list[Event] = [RequestReceived(), UpstreamConnected()]
 LOST = UpstreamFailed(errors.upstream_garbled("h"))
 
 
@@ -54,7 +57,16 @@ def recorded(commands: list[Command]) -> UsageEvent:
 
 def test_a_stream_is_recorded_before_its_last_event_is_relayed() -> None:
     commands = play(*GO, STREAM, *map(UpstreamBytes, EVENTS), UpstreamEnded())
-    assert kinds(commands) == [Forward, RelayHead, *[Relay] * 4, Record, Relay, RelayEnd]
+    assert kinds(commands) == [
+        Forward,
+        Begin,
+        Send,
+        RelayHead,
+        *[Relay] * 4,
+        Record,
+        Relay,
+        RelayEnd,
+    ]
     event = recorded(commands)
     assert event.tokens == TokenCounts(12, 100, 200, 900, 57)
     assert (event.outcome, event.status, event.estimated) == (Outcome.OK, 200, False)
@@ -64,7 +76,7 @@ def test_a_stream_is_recorded_before_its_last_event_is_relayed() -> None:
 
 def test_a_whole_stream_in_one_read_is_recorded_first() -> None:
     commands = play(*GO, STREAM, UpstreamBytes(MESSAGES_STREAM), UpstreamEnded())
-    assert kinds(commands) == [Forward, RelayHead, Record, Relay, RelayEnd]
+    assert kinds(commands) == [Forward, Begin, Send, RelayHead, Record, Relay, RelayEnd]
 
 
 BODY = (
@@ -76,14 +88,36 @@ BODY = (
 def test_a_sized_body_is_recorded_before_its_last_byte() -> None:
     head = UpstreamHead(200, length=len(BODY))
     commands = play(*GO, head, UpstreamBytes(BODY[:9]), UpstreamBytes(BODY[9:]), UpstreamEnded())
-    assert kinds(commands) == [Forward, RelayHead, Relay, Record, Relay, RelayEnd]
+    assert kinds(commands) == [Forward, Begin, Send, RelayHead, Relay, Record, Relay, RelayEnd]
     assert recorded(commands).tokens == TokenCounts(input=5, output=6)
 
 
 def test_an_unsized_body_is_recorded_before_its_end() -> None:
     commands = play(*GO, UpstreamHead(200), UpstreamBytes(BODY), UpstreamEnded())
-    assert kinds(commands) == [Forward, RelayHead, Relay, Record, RelayEnd]
+    assert kinds(commands) == [Forward, Begin, Send, RelayHead, Relay, Record, RelayEnd]
     assert recorded(commands).tokens == TokenCounts(input=5, output=6)
+
+
+def test_a_start_is_handed_over_once_before_the_request_goes_out() -> None:
+    commands = play(RequestReceived(), UpstreamConnected(), UpstreamConnected())
+    assert kinds(commands) == [Forward, Begin, Send, Send]
+    [start] = [c.start for c in commands if isinstance(c, Begin)]
+    assert (start.event.event_id, start.event.outcome) == ("req_1", Outcome.CRASHED)
+    assert (start.event.model_asked, start.event.provider) == ("claude-sonnet-4-5", "anthropic")
+    assert (start.event.request_bytes, start.prompt_bytes) == (4000, 4000)
+
+
+def test_what_cannot_be_recorded_is_refused_and_not_sent() -> None:
+    exchange = Exchange(ticket(), BOOK)
+    list(exchange.handle(RequestReceived(), 1_000))
+    assert isinstance(next(exchange.handle(UpstreamConnected(), 1_010)), Begin)
+    refused = BeginRefused(errors.usage_not_recordable())
+    commands = list(exchange.handle(refused, 1_020))
+    assert kinds(commands) == [CloseUpstream, Record, Respond]
+    event = recorded(commands)
+    assert (event.outcome, event.status) == (Outcome.REFUSED, 503)
+    assert event.error_code == "usage_not_recordable"
+    assert event.tokens.total == 0
 
 
 def test_a_refusal_never_reaches_the_upstream() -> None:

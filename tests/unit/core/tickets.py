@@ -1,10 +1,10 @@
 """What tests of the exchange need: a ticket, a price book, golden streams."""
 
 from tidegate.core.dialects import RequestFacts
-from tidegate.core.exchange import Ticket
 from tidegate.core.identity import ClientFacts
 from tidegate.core.model import Agent, Billing, Dialect, KeyRecord, Provider
 from tidegate.core.routing import Origin, Route
+from tidegate.core.ticket import Ticket
 from tidegate.services.price_book import compile_price_book
 
 BOOK = compile_price_book()

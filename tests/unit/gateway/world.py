@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Self
 
 import uvloop
+from tests.spools import ListSpool
 
 from tidegate.core.model import (
     CredentialRecord,
@@ -200,6 +201,8 @@ class Source:
 class World:
     """What a test has at hand."""
 
+    spool: ListSpool
+
     def __init__(self, gateway: Gateway, directory: Directory, source: Source, port: int) -> None:
         self.gateway = gateway
         self.directory = directory
@@ -319,6 +322,7 @@ async def world(
     )
     await gateway.start([listener], tls)
     made = World(gateway, directory, source, port)
+    made.spool = events
     events.take = made.append
     try:
         yield made
@@ -330,7 +334,7 @@ async def world(
             await upstream.stop()
 
 
-class _Events:
+class _Events(ListSpool):
     """A spool that hands on."""
 
     take: Callable[[UsageEvent], None]

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.unit.core.tickets import BOOK
 from tests.unit.jobs.events import START_US, event
 
 from tidegate.core.frames import frame
@@ -45,13 +46,14 @@ class Place:
         self.drain = self.another_drain(self.store)
 
     def another_drain(self, store: SqlStore) -> SpoolDrain:
-        return SpoolDrain(self.spool, store, self.log)
+        return SpoolDrain(self.spool, store, self.log, lambda: BOOK)
 
     def recorded(self) -> list[UsageEvent]:
         return sorted(self.store.usage.events("org_1", 10_000), key=lambda e: e.event_id)
 
     def names(self) -> list[str]:
-        return sorted(path.suffix for path in self.spool.iterdir())
+        names = {path.name for path in self.spool.iterdir()} - {"drained"}
+        return sorted(Path(name).suffix for name in names)
 
     def abandoned(self, name: str, content: bytes) -> None:
         (self.spool / f"{name}.events").write_bytes(content)
@@ -78,7 +80,7 @@ def test_events_arrive_as_they_were_written(place: Place) -> None:
     assert place.drain.run_once() == 0
     writer.append(event(1200))
     assert place.drain.run_once() == 1
-    assert place.names() == [".events"]  # its writer lives
+    assert place.names() == [".segment"]  # its writer lives
     writer.close()
     assert place.drain.run_once() == 0
     assert place.names() == []
@@ -181,7 +183,7 @@ class PickyStore:
 
 def test_one_event_that_the_ledger_refuses_costs_only_itself(place: Place) -> None:
     place.abandoned("one", framed(event(1), event(2), event(3)))
-    assert SpoolDrain(place.spool, PickyStore(place), place.log).run_once() == 2
+    assert SpoolDrain(place.spool, PickyStore(place), place.log, lambda: BOOK).run_once() == 2
     assert [one.event_id for one in place.recorded()] == ["req_000001", "req_000003"]
     assert place.log.lines == ["drain.refused"]
     assert place.names() == [".damaged"]
@@ -256,7 +258,7 @@ class Unlucky(SpoolDrain):
 
 def test_the_loop_outlives_failures_and_drains_a_last_time(place: Place) -> None:
     async def scenario() -> None:
-        drain = Unlucky(place.spool, place.store, place.log)
+        drain = Unlucky(place.spool, place.store, place.log, lambda: BOOK)
         drained = drain.watched(asyncio.get_running_loop())
         stop = asyncio.Event()
         place.abandoned("one", framed(event(1)))

@@ -29,6 +29,7 @@ _DONE: Final = b"[DONE]"
 RULES: Final = StreamRules(terminal=_DONE)
 _USAGE: Final = b'"prompt_tokens"'
 _FINISHED: Final = re.compile(rb'"finish_reason"\s*:\s*"')
+_LATEST_BYTES: Final = 4096  # among so many at the end there may be a finish reason
 _ERROR_BEGINNINGS: Final = tuple(ERROR[:length] for length in range(1, len(ERROR)))
 _READ: Final = (
     ("prompt_tokens_details", "cached_tokens"),
@@ -173,6 +174,7 @@ class ChatEventReader(EventStreamReader):
     ) -> None:
         super().__init__(tally, rules, payload_bytes)
         self._identified = False
+        self._latest = b""  # the last events, whether of interest or not
 
     def passes(self, chunk: bytes) -> bool:
         # Exactly one chunk of content: one data line, a blank line.
@@ -188,6 +190,7 @@ class ChatEventReader(EventStreamReader):
             and not self.done
         ):
             self._content.keep(chunk)
+            self._latest = (self._latest + chunk)[-_LATEST_BYTES:]
             return True
         return False
 
@@ -195,11 +198,12 @@ class ChatEventReader(EventStreamReader):
         """Some services end without [DONE]: a finish reason or the usage is an end as well."""
         super().finish()
         if not self.done and isinstance(self._tally, ChatTally):
-            self.done = self._tally.ended or bool(_FINISHED.search(self._content.last[-4096:]))
+            self.done = self._tally.ended or bool(_FINISHED.search(self._latest))
 
     def _scan(self, run: bytes) -> None:
         if not self._identified:
             self._identify(run)
+        self._latest = (self._latest + run)[-_LATEST_BYTES:]
         super()._scan(run)
 
     def _identify(self, run: bytes) -> None:

@@ -198,14 +198,14 @@ class NamedEventReader(EventStreamReader):
 
     def _of_two_lines(self, names: list[bytes], lines: list[bytes]) -> list[bytes]:
         """Pick from a run where every event has two lines and a blank one, as is usual."""
-        skip = self._rules.skip_lines
+        skip, skip_starts = self._rules.skip_lines, self._rules.skip_starts
         usual = names[len(names) // 2]  # comparing is cheaper than hashing, and mostly decides
         if usual not in skip:
             usual = b""
         return [
             name + lines[3 * at + 1]
             for at, name in enumerate(names)
-            if name != usual and name not in skip
+            if name != usual and name not in skip and not name.startswith(skip_starts)
         ]
 
     def _is_content(self, head: bytes) -> bool:
@@ -218,7 +218,7 @@ class NamedEventReader(EventStreamReader):
 class _Content:
     """What was delivered: kept as it came up to a limit, extrapolated beyond it."""
 
-    __slots__ = ("_all_bytes", "_kept", "_kept_bytes", "_measured_bytes", "_payload_bytes", "last")
+    __slots__ = ("_all_bytes", "_kept", "_kept_bytes", "_measured_bytes", "_payload_bytes")
 
     def __init__(self, payload_bytes: Callable[[bytes], int]) -> None:
         self._payload_bytes = payload_bytes
@@ -226,7 +226,6 @@ class _Content:
         self._kept_bytes = 0  # held in memory
         self._measured_bytes = 0  # content events among them
         self._all_bytes = 0  # all content events, kept or not
-        self.last = b""  # the last run, kept or not
 
     @property
     def started(self) -> bool:
@@ -234,7 +233,6 @@ class _Content:
 
     def keep(self, event: bytes) -> None:
         """Take one whole content event."""
-        self.last = event
         size = len(event)
         self._all_bytes += size
         if self._kept_bytes < _KEPT_BYTES:
@@ -244,7 +242,6 @@ class _Content:
 
     def keep_of(self, run: bytes, content_bytes: int) -> None:
         """Take a run of events, of which so many bytes are of content events."""
-        self.last = run
         self._all_bytes += content_bytes
         if self._kept_bytes < _KEPT_BYTES:
             self._kept.append(run)
@@ -253,7 +250,6 @@ class _Content:
 
     def clear(self) -> None:
         self._kept = []
-        self.last = b""
 
     def measure(self) -> tuple[int, int]:
         """Return how many bytes of text were delivered, and in how many pieces."""

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from tidegate.store.sql.directory import SqlDirectoryStore
 from tidegate.store.sql.engines import postgresql_engine, sqlite_engine
-from tidegate.store.sql.migrate import migrate_to_head
+from tidegate.store.sql.migrate import Schema, migrate_to_head
 from tidegate.store.sql.usage import SqlUsageStore
 
 
@@ -14,28 +14,35 @@ class SqlStore:
     """Both halves of persistence on SQL."""
 
     def __init__(self, directory: sa.Engine, usage: sa.Engine) -> None:
-        self._engines = (directory, usage)
+        self.engines: dict[Schema, sa.Engine] = {"directory": directory, "usage": usage}
         self.directory = SqlDirectoryStore(directory)
         self.usage = SqlUsageStore(usage)
 
     def migrate(self) -> None:
         """Bring both schemas to this release's; safe when several processes do it at once."""
-        directory, usage = self._engines
-        migrate_to_head(directory, "directory")
-        migrate_to_head(usage, "usage")
+        for schema, engine in self.engines.items():
+            migrate_to_head(engine, schema)
 
     def close(self) -> None:
         """Close every connection."""
-        for engine in self._engines:
+        for engine in self.engines.values():
             engine.dispose()
 
 
 def open_store(
-    *, data_dir: Path | None = None, database_url: str | None = None, migrate: bool = True
+    *,
+    data_dir: Path | None = None,
+    database_url: str | None = None,
+    migrate: bool = True,
+    connections: int = 4,
+    process: str = "tidegate",
 ) -> SqlStore:
-    """Open the store in PostgreSQL if a URL is given, else in files of the data directory."""
+    """Open the store in PostgreSQL if a URL is given, else in files of the data directory.
+
+    `connections` is the most that PostgreSQL sees of this process, `process` the name it sees.
+    """
     if database_url:
-        engine = postgresql_engine(database_url)
+        engine = postgresql_engine(database_url, connections=connections, process=process)
         store = SqlStore(engine, engine)
     elif data_dir is not None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,5 +52,9 @@ def open_store(
     else:
         raise ValueError("a data directory or a database URL is needed")
     if migrate:
-        store.migrate()
+        try:
+            store.migrate()
+        except BaseException:
+            store.close()
+            raise
     return store

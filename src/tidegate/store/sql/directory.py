@@ -21,40 +21,35 @@ from tidegate.store.ports import (
 )
 from tidegate.store.sql import directory_tables as t
 from tidegate.store.sql.directory_reads import SqlDirectoryReads
-from tidegate.store.sql.engines import writing
+from tidegate.store.sql.engines import Lock, reading, transaction, writing
 
 
 class SqlDirectoryStore:
     """See `tidegate.store.ports.DirectoryStore`."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._reading = engine
-        self._writing = writing(engine)
+        self._reading = reading(engine)
+        self._writing = writing(engine, Lock.DIRECTORY)
 
     def version(self) -> int:
-        with self._reading.begin() as connection:
+        with transaction(self._reading) as connection:
             return SqlDirectoryReads(connection).version()
 
     def snapshot(self) -> DirectorySnapshot:
-        options = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
-        with self._reading.execution_options(**options).begin() as connection:
+        with transaction(self._reading) as connection:
             return SqlDirectoryReads(connection).snapshot()
 
     @contextmanager
     def reading(self) -> Iterator[DirectoryReads]:
-        with self._reading.begin() as connection:
+        with transaction(self._reading) as connection:
             yield SqlDirectoryReads(connection)
 
     @contextmanager
     def changing(self) -> Iterator[DirectoryChange]:
-        with self._writing.begin() as connection:
+        with transaction(self._writing) as connection:
             change = SqlDirectoryChange(connection)
             yield change
             change.finish()
-
-    @property
-    def _is_sqlite(self) -> bool:
-        return self._reading.dialect.name == "sqlite"
 
 
 class SqlDirectoryChange(SqlDirectoryReads):

@@ -14,6 +14,16 @@ from tidegate.store.sql import usage_tables as t
 
 _MAX_TIME_US: Final = 250_000_000_000_000_000  # year 9892; calendars end soon after
 _MAX_COUNT: Final = 1 << 50  # absurd for one request, and thousands of them still add up
+_PLAIN_TEXT_CHARS: Final = 2000  # of all texts of a row together, usually a quarter of it
+_TEXT_BYTES: Final = 4000
+# What is part of an index: PostgreSQL takes 2,704 bytes in all for an entry.
+_INDEXED_BYTES: Final = {
+    **dict.fromkeys(("event_id", "organization_id", "member_id", "key_id"), 128),
+    **dict.fromkeys(("session_id", "parent_session_id"), 128),
+    **dict.fromkeys(("agent", "billing"), 64),
+    **dict.fromkeys(("model_asked", "model_served", "launch_id"), 400),
+    "repository": 800,
+}
 _TOKENS: Final = {name: f"{name}_tokens" for name in TokenCounts.__struct_fields__}
 _COSTS: Final = {name: f"{name}_nusd" for name in Cost.__struct_fields__}
 _PLAIN: Final = [n for n in UsageEvent.__struct_fields__ if n not in {"tokens", "cost"}]
@@ -38,7 +48,7 @@ def row_of(event: UsageEvent) -> Row:
     values = (*plain, *tokens, *cost)
     counts, times = _counts(values), _times(values)
     fits = min(*counts, *times) >= 0 and max(counts) <= _MAX_COUNT and max(times) <= _MAX_TIME_US
-    if not fits or "\0" in "".join(_texts(values)):
+    if not fits or not _is_plain("".join(_texts(values))):
         values = tuple(map(_storable, _COLUMNS, values))
     return dict(zip(_COLUMNS, values, strict=True))
 
@@ -59,8 +69,7 @@ def cost_nusd(row: Mapping[str, Any]) -> int:
 def insert_new(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
     """Insert what the ledger does not hold yet, and return just that.
 
-    An id that another transaction inserts meanwhile is an integrity error: the batch is then
-    written anew, and finds it.
+    No other transaction inserts meanwhile: writers hold the lock of their half of the store.
     """
     unique = {row["event_id"]: row for row in rows}
     known = sa.select(t.events.c.event_id).where(t.events.c.event_id.in_(list(unique)))
@@ -76,9 +85,16 @@ def insert_new(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
     return list(unique.values())
 
 
+def _is_plain(text: str) -> bool:
+    return len(text) <= _PLAIN_TEXT_CHARS and text.isascii() and "\0" not in text
+
+
 def _storable(column: str, value: str | int) -> str | int:
+    """The value within every database's limits: no NUL, no lone surrogate, not endless."""
     if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        encoded = value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace")
+        limit = _INDEXED_BYTES.get(column, _TEXT_BYTES)
+        return encoded[:limit].decode("utf-8", "ignore")
     return min(max(value, 0), _MAX_TIME_US if column.endswith("_us") else _MAX_COUNT)
 
 

@@ -1,7 +1,7 @@
 """Usage on SQL: the drain writes ledger, rollups and sessions in one transaction."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,37 +11,46 @@ from tidegate.core.model import UsageEvent
 from tidegate.store.ports import EventRefused, Group, OffsetMoved, SessionSums, SpoolBatch
 from tidegate.store.sql import usage_reads as reads
 from tidegate.store.sql import usage_tables as t
-from tidegate.store.sql.engines import writing
+from tidegate.store.sql.engines import (
+    Lock,
+    one_line,
+    reading,
+    transaction,
+    without_time_limit,
+    writing,
+)
 from tidegate.store.sql.ledger import Row, insert_new, row_of
 from tidegate.store.sql.rollups import add_to_rollups, insert_into, rebuild_rollups
 from tidegate.store.sql.sessions import add_to_sessions
 
-_DEFAULT_ZONE = "UTC"
+_DEFAULT_ZONE: Final = "UTC"
+_REFUSALS: Final = frozenset({"54000", "54001"})
+"""SQLSTATEs of a value beyond PostgreSQL's limits: the same row will never fit."""
 
 
 class SqlUsageStore:
     """See `tidegate.store.ports.UsageStore`."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._reading = engine
-        self._writing = writing(engine)
+        self._reading = reading(engine)
+        self._writing = writing(engine, Lock.USAGE)
 
     def offset(self, file: str) -> int:
         query = sa.select(t.spool_files.c.offset).where(t.spool_files.c.file == file)
-        with self._reading.begin() as connection:
+        with transaction(self._reading) as connection:
             return connection.execute(query).scalar_one_or_none() or 0
 
     def record(self, batch: SpoolBatch) -> int:
         """Write a batch and its place in the file in one transaction: how many were new."""
         rows = [row_of(event) for event in batch.events]
-        with self._writing.begin() as connection:
+        with transaction(self._writing) as connection:
             self._move_offset(connection, batch)
             try:
                 return self._add(connection, rows) if rows else 0
             except (StatementError, OverflowError, ValueError) as refusal:
                 if _is_outage(refusal):
                     raise
-                raise EventRefused(str(refusal)) from refusal
+                raise EventRefused(one_line(refusal)) from refusal
 
     def _add(self, connection: sa.Connection, rows: list[Row]) -> int:
         new = insert_new(connection, rows)
@@ -51,12 +60,12 @@ class SqlUsageStore:
         return len(new)
 
     def forget(self, file: str) -> None:
-        with self._writing.begin() as connection:
+        with transaction(self._writing) as connection:
             connection.execute(sa.delete(t.spool_files).where(t.spool_files.c.file == file))
 
     def adopt_zones(self, zones: dict[str, str]) -> None:
         """Take over the organizations' zones; where one changed its rollups are rebuilt."""
-        with self._reading.begin() as connection:
+        with transaction(self._reading) as connection:
             known = self._known_zones(connection)
         for organization_id, zone in zones.items():
             if known.get(organization_id) != zone:
@@ -65,19 +74,19 @@ class SqlUsageStore:
     def time_zone(self, organization_id: str) -> str:
         """The zone that the organization's rollups are in."""
         query = sa.select(t.zones.c.time_zone).where(t.zones.c.organization_id == organization_id)
-        with self._reading.begin() as connection:
+        with transaction(self._reading) as connection:
             return connection.execute(query).scalar_one_or_none() or _DEFAULT_ZONE
 
     def ledger_sums(
         self, organization_id: str, by: Sequence[str], *, launch_id: str = "", key_id: str = ""
     ) -> list[Group]:
-        with self._reading.begin() as connection:
+        with transaction(self._reading) as connection:
             return reads.ledger_sums(
                 connection, organization_id, by, launch_id=launch_id, key_id=key_id
             )
 
     def session_sums(self, organization_id: str) -> list[SessionSums]:
-        with self._reading.begin() as connection:
+        with transaction(self._reading) as connection:
             return reads.session_sums(connection, organization_id)
 
     def rollup_sums(
@@ -92,14 +101,14 @@ class SqlUsageStore:
     ) -> list[Group]:
         table = {"hour": t.hours, "day": t.days}[bucket]
         within = (start_us, end_us)
-        with self._reading.begin() as connection:
+        with transaction(self._reading) as connection:
             return reads.rollup_sums(
                 connection, organization_id, by, table=table, within=within, member_id=member_id
             )
 
     def events(self, organization_id: str, limit: int = 100) -> list[UsageEvent]:
         """The newest events."""
-        with self._reading.begin() as connection:
+        with transaction(self._reading) as connection:
             return reads.newest_events(connection, organization_id, limit)
 
     def _move_offset(self, connection: sa.Connection, batch: SpoolBatch) -> None:
@@ -128,7 +137,10 @@ class SqlUsageStore:
         return {row.organization_id: row.time_zone for row in rows}
 
     def _adopt_zone(self, organization_id: str, zone: str) -> None:
-        with self._writing.begin() as connection:
+        with transaction(self._writing) as connection:
+            if self._known_zones(connection).get(organization_id) == zone:
+                return  # another replica was faster
+            without_time_limit(connection)
             row = {"organization_id": organization_id, "time_zone": zone}
             put = self._insert(t.zones).on_conflict_do_update(
                 index_elements=["organization_id"], set_={"time_zone": zone}
@@ -138,5 +150,7 @@ class SqlUsageStore:
 
 
 def _is_outage(error: Exception) -> bool:
-    """Whether the database is away or full, not the row unfit."""
-    return isinstance(error, DBAPIError) and not isinstance(error, DataError | IntegrityError)
+    """Whether the database is away, full or busy; not that it takes a row for unfit."""
+    if not isinstance(error, DBAPIError) or isinstance(error, DataError | IntegrityError):
+        return False
+    return getattr(error.orig, "sqlstate", None) not in _REFUSALS
