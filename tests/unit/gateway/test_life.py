@@ -249,6 +249,7 @@ async def test_what_a_connection_held_goes_with_it() -> None:
                 client.reset()
                 client = await world.client()
                 await client.send(b"NONSENSE\r\n\r\n").rest()
+                client.close()
             await until(lambda: world.count("client_connections") == 0)
             world.gateway.pool.close()
             await until(lambda: world.count("upstream_connections") == 0)
