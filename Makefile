@@ -47,7 +47,7 @@ static: .venv/dev.installed
 
 .PHONY: fast-tests
 fast-tests: .venv/dev.installed
-	$(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade -n 2
+	$(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade tests/fuzz -n 2
 
 .PHONY: agents
 agents: .venv/dev.installed ## Install the pinned coding agents that the wire tests run

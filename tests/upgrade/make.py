@@ -3,7 +3,8 @@
     python -m tests.upgrade.make VERSION
 
 writes tests/upgrade/VERSION: a directory with people, keys and credentials, a ledger, a spool file
-that nobody drained yet, and what is in them. Run it once, when a version is released.
+that nobody drained yet (two of its requests never ended), and what
+is in them. Run it once, when a version is released.
 """
 
 import json
@@ -11,8 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tidegate.core.model import Cost, KeyRecord, TokenCounts, UsageEvent
-from tidegate.gateway.spool import SpoolWriter
+import msgspec
+
+from tidegate.core.model import Cost, KeyRecord, Outcome, RequestStart, TokenCounts, UsageEvent
+from tidegate.gateway.spool import SpoolOptions, SpoolWriter
 from tidegate.jobs.drain import SpoolDrain
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
@@ -50,41 +53,57 @@ def make(target: Path) -> dict[str, Any]:
     SpoolDrain(target / "spool", store, log, compile_price_book).run_once()
     totals = UsageReports(store).totals(organization_id)
     store.close()
-    _spool(target, records, "waiting", 100)
-    return {"organization_id": organization_id, "keys": keys, "drained": totals}
+    _spool(target, records, "waiting", 100, unfinished=2)
+    waiting = SPENT_EACH * len(MEMBERS)
+    return {
+        "organization_id": organization_id,
+        "keys": keys,
+        "drained": totals,
+        "waiting": {"ok": waiting - 2, "crashed": 2},
+    }
 
 
 def _keys(enrolment: Enrolment, organization_id: str) -> Any:
     return enrolment.list_keys(organization_id)
 
 
-def _spool(target: Path, keys: list[KeyRecord], worker: str, first: int) -> None:
-    spool = SpoolWriter(target / "spool", worker)
-    for number in range(first, first + SPENT_EACH * len(keys)):
-        key = keys[number % len(keys)]
-        spool.append(
-            UsageEvent(
-                event_id=f"req_{number:032x}",
-                organization_id=key.organization_id,
-                member_id=key.member_id,
-                key_id=key.key_id,
-                agent=key.agent,
-                dialect="anthropic_messages",
-                provider="anthropic",
-                model_asked="claude-sonnet-4-5",
-                model_served="claude-sonnet-4-5-20250929",
-                session_id=f"ses_{number % 3:032x}",
-                client_session=f"session-{number % 3}",
-                started_us=BEGIN_US + number * 60_000_000,
-                duration_us=2_000_000,
-                status=200,
-                outcome="ok",
-                tokens=TokenCounts(100 + number, 10, 20, 1000, 50, 5),
-                cost=Cost(300_000 + 3_000 * number, 37_500, 120_000, 300_000, 750_000),
-                price_version="upgrade",
-            )
+def _spool(
+    target: Path, keys: list[KeyRecord], worker: str, first: int, *, unfinished: int = 0
+) -> None:
+    spool = SpoolWriter(target / "spool", worker, SpoolOptions(segment_bytes=64 << 10))
+    last = first + SPENT_EACH * len(keys)
+    for number in range(first, last):
+        event = _event(keys[number % len(keys)], number)
+        started = msgspec.structs.replace(
+            event, outcome=Outcome.CRASHED, tokens=TokenCounts(), cost=Cost(), duration_us=0
         )
+        spool.begin(RequestStart(started, prompt_bytes=4000))
+        if number < last - unfinished:
+            spool.append(event)
     spool.close()
+
+
+def _event(key: KeyRecord, number: int) -> UsageEvent:
+    return UsageEvent(
+        event_id=f"req_{number:032x}",
+        organization_id=key.organization_id,
+        member_id=key.member_id,
+        key_id=key.key_id,
+        agent=key.agent,
+        dialect="anthropic_messages",
+        provider="anthropic",
+        model_asked="claude-sonnet-4-5",
+        model_served="claude-sonnet-4-5-20250929",
+        session_id=f"ses_{number % 3:032x}",
+        client_session=f"session-{number % 3}",
+        started_us=BEGIN_US + number * 60_000_000,
+        duration_us=2_000_000,
+        status=200,
+        outcome="ok",
+        tokens=TokenCounts(100 + number, 10, 20, 1000, 50, 5),
+        cost=Cost(300_000 + 3_000 * number, 37_500, 120_000, 300_000, 750_000),
+        price_version="upgrade",
+    )
 
 
 if __name__ == "__main__":
