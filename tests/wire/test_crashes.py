@@ -205,9 +205,7 @@ def test_kills_while_requests_wait_for_the_disk(tmp_path: Path, upstream: Upstre
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", range(50))
-def test_twenty_kills_under_load(
-    part: int, installation: Installation, upstream: Upstream
-) -> None:
+def test_twenty_kills_under_load(part: int, installation: Installation, upstream: Upstream) -> None:
     kill_under_load(installation, upstream, 4 * ROLES)
 
 
