@@ -5,6 +5,8 @@ PYTHON ?= python3
 UV := .tools/uv/bin/uv
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
+# How much of their examples property tests try; all of them in `make test`.
+export TIDEGATE_TEST_EFFORT ?= 0.25
 
 .PHONY: help
 help: ## List the targets
@@ -54,6 +56,7 @@ agents: .venv/dev.installed ## Install the pinned coding agents that the wire te
 	@tools/install_agents.sh
 
 .PHONY: test
+test: export TIDEGATE_TEST_EFFORT = 1
 test: check agents ## Everything: check, then the wire and browser tests
 	@tools/install_chromium.sh
 	$(BIN)/python -m tests.fuzz --seconds 5
@@ -62,6 +65,7 @@ test: check agents ## Everything: check, then the wire and browser tests
 .PHONY: soak
 soak: agents ## The long forms of the tests, full counts
 	$(BIN)/pytest tests -m soak
+	TIDEGATE_TEST_EFFORT=10 $(BIN)/pytest tests/property --timeout 1800
 
 .PHONY: fuzz
 fuzz: .venv/dev.installed ## Fuzz parsers and readers, ARGS="--seconds 600 TARGET"

@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+from tests.effort import examples
 from tests.postgresql import Postgresql, running_postgresql
+
+settings.register_profile("effort", max_examples=examples(100), deadline=None)
+settings.load_profile("effort")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import asyncio
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import examples
 from tests.unit.gateway.test_upstream import Rig
 
 BODY = b"data: {}\n\n" * 30
@@ -51,7 +52,7 @@ async def play_all(*ways: list[bytes]) -> list[tuple[list[str], bytes, bool]]:
     return [await play(reads) for reads in ways]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(HEADS, ANSWERS, st.data())
 def test_the_same_bytes_are_the_same_answer(
     head: bytes, answer: bytes, data: st.DataObject

@@ -3,6 +3,7 @@
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.effort import examples
 from tests.unit.core.tickets import BOOK, MESSAGES_STREAM, ticket
 
 from tidegate.core import errors
@@ -183,6 +184,6 @@ class ExchangeMachine(RuleBasedStateMachine):
 
 
 ExchangeMachine.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=25, deadline=None
+    max_examples=examples(300), stateful_step_count=25, deadline=None
 )
 TestExchange = ExchangeMachine.TestCase

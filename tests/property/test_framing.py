@@ -2,6 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import examples
 from tests.unit.gateway.test_client import FakeHost
 
 from tidegate.core.headers import Header
@@ -62,7 +63,7 @@ def _headers(request: Request) -> list[Header]:
     return [header for header in request.headers if header[0] != b"content-length"]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(st.lists(requests(), min_size=1, max_size=8), st.data())
 def test_the_same_bytes_are_the_same_requests(sent: list[bytes], data: st.DataObject) -> None:
     whole = b"".join(sent)

@@ -17,6 +17,7 @@ import h11
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.effort import examples
 from tests.fuzz.client_side import Taken, read_as_server, without_length
 from tests.fuzz.seeds import inputs
 from tests.fuzz.upstream_side import read_as_client
@@ -200,7 +201,7 @@ def answer_streams(draw: st.DrawFn) -> bytes:
     return _changed(draw, b"".join(messages))
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(request_streams())
 def test_requests_are_read_as_h11_reads_them(stream: bytes) -> None:
     _compare_requests(stream)
@@ -242,7 +243,7 @@ def _compare_answers(stream: bytes) -> None:
         assert theirs == (ours.status, ours.body)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(answer_streams())
 @example(b"HTTP/1.1 103 Early\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n")
 def test_answers_are_read_as_h11_reads_them(stream: bytes) -> None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import examples
 from tests.unit.jobs.events import event
 
 from tidegate.core.model import UsageEvent
@@ -88,7 +89,7 @@ def rolled_up(store: SqlStore, zone: str, bucket: str) -> Counter[tuple[str, ...
     return sums
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     st.lists(st.lists(specs, max_size=12), max_size=4),
     st.sampled_from(ZONES),
@@ -113,7 +114,7 @@ def test_rollups_equal_a_recomputation(
             assert rolled_up(store, next_zone, bucket) == recomputed(ledger, next_zone, bucket)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.data())
 def test_sub_agents_find_their_root_in_any_order(data: st.DataObject) -> None:
     """A tree of sessions, its events in any order and any batches: one run, all of it."""
@@ -139,7 +140,7 @@ def test_sub_agents_find_their_root_in_any_order(data: st.DataObject) -> None:
         assert run.sums.requests == size
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=12))
 def test_hostile_parents_lose_no_request(links: list[tuple[int, int]]) -> None:
     """Circles, sessions that are their own parent, parents that change: sums stay whole."""

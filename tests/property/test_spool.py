@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from tests.effort import examples
 from tests.unit.core.tickets import BOOK
 from tests.unit.jobs.events import event
 from tests.unit.jobs.test_crashed import DyingStore, Killed, start
@@ -110,5 +111,9 @@ class SpoolMachine(RuleBasedStateMachine):
             writer.close()
 
 
-SpoolMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+SpoolMachine.TestCase.settings = settings(
+    max_examples=examples(40), stateful_step_count=30, deadline=None
+)
+    max_examples=examples(40), stateful_step_count=30, deadline=None
+)
 TestSpool = SpoolMachine.TestCase
