@@ -114,6 +114,4 @@ class SpoolMachine(RuleBasedStateMachine):
 SpoolMachine.TestCase.settings = settings(
     max_examples=examples(40), stateful_step_count=30, deadline=None
 )
-    max_examples=examples(40), stateful_step_count=30, deadline=None
-)
 TestSpool = SpoolMachine.TestCase
