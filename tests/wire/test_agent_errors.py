@@ -139,7 +139,7 @@ def test_a_malformed_body(program: Program, tmp_path: Path) -> None:
     with scene(tmp_path, spoil=unclosed) as it:
         run = it.run(program)
         assert run.status == 1, run.said
-        assert "The request body is not usable" in run.said
+        assert "The request body is not valid JSON" in run.said
         # The newer Claude Code takes every 400 for a feature refused, and asks with fewer of them.
         assert it.statuses == [400] * (6 if program is CLAUDE_NEW else 1)
         assert set(it.outcomes) == {"refused"}

@@ -106,7 +106,8 @@ def own_credential_refused() -> Failure:
 
 
 def malformed_body(problem: str) -> Failure:
-    return Failure("malformed_body", Remedy.REQUEST, f"The request body is not usable: {problem}")
+    whole = problem if problem.startswith("The request body") else f"The request body: {problem}"
+    return Failure("malformed_body", Remedy.REQUEST, whole)
 
 
 def unreadable_body() -> Failure:

@@ -73,3 +73,10 @@ def test_a_stranger_learns_nothing_about_the_product() -> None:
     for dialect in Dialect:
         for agent in (None, *Agent):
             assert b"tidegate" not in render(KEY, dialect, agent).body.lower()
+
+
+def test_a_malformed_body_is_told_in_one_sentence() -> None:
+    said = errors.malformed_body("The request body must be a JSON object.").message
+    assert said == "The request body must be a JSON object."
+    said = errors.malformed_body('"stream" must be true or false.').message
+    assert said == 'The request body: "stream" must be true or false.'
