@@ -17,6 +17,8 @@ from tidegate.store.sql.database import SqlStore
 from tidegate.store.sql.directory_tables import directory
 from tidegate.store.sql.usage_tables import usage
 
+pytestmark = pytest.mark.slow
+
 EVENTS = 2500  # more than a batch
 AUDIT = AuditEntry(
     audit_id="aud_1", organization_id="org_1", at_us=5, actor="cli", action="a.b", target="x",

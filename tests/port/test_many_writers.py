@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 from tests.port.conftest import Place
+
+pytestmark = pytest.mark.slow
 
 WRITER = """
 import sys

@@ -10,6 +10,8 @@ from tests.unit.jobs.events import event
 from tidegate.store.ports import SpoolBatch, StoreUnavailable
 from tidegate.store.sql.database import SqlStore, open_store
 
+pytestmark = pytest.mark.slow
+
 BATCH = SpoolBatch(file="a", start=0, end=1, events=[event(1)])
 
 

@@ -12,6 +12,8 @@ from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import open_store
 from tidegate.wiring.lock import DirectoryLock, Note, read_note
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Installation:

@@ -11,6 +11,8 @@ from tests.unit.gateway.world import OK, STREAM_HEAD, Peer, World, in_loop, play
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.request import Request
 
+pytestmark = pytest.mark.slow
+
 SIZED = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
 BODY = (
     b'{"id":"msg_2","type":"message","model":"claude-sonnet-4-5","content":[],'

@@ -26,6 +26,8 @@ from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.request import Request
 from tidegate.gateway.upstream import UpstreamConnection
 
+pytestmark = pytest.mark.slow
+
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n"
 READY = b"GET /readyz HTTP/1.1\r\nhost: h\r\n\r\n"
 
