@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import msgspec
+import pytest
 from tests.port.conftest import Place
 from tests.port.test_directory_store import CODE, KEY, ORGANIZATION, fill
 from tests.unit.jobs.events import event
@@ -11,6 +12,8 @@ from tests.unit.jobs.events import event
 from tidegate.core.model import UsageEvent
 from tidegate.store.ports import OffsetMoved, SpoolBatch
 from tidegate.store.sql.database import SqlStore
+
+pytestmark = pytest.mark.slow
 
 WRITERS = 4
 BATCHES = 5

@@ -17,6 +17,8 @@ from tidegate.store.sql.engines import postgresql_engine
 from tidegate.store.sql.migrate import HEADS, DatabaseUnfit, Schema, SchemaTooNew, version_table
 from tidegate.store.sql.usage_tables import usage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("schema", "tables"), [("directory", directory), ("usage", usage)])
 def test_migrations_make_the_tables(

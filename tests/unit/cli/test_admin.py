@@ -13,6 +13,8 @@ from tidegate.cli.admin import app, read_api_key
 from tidegate.cli.errors import CommandError
 from tidegate.gateway.spool import SpoolWriter
 
+pytestmark = pytest.mark.slow
+
 API_KEY = "sk-ant-api03-abcdefghijklmnop"
 USAGE_FIELDS = {
     "requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens",

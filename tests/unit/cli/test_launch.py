@@ -18,6 +18,8 @@ from tidegate.cli.profile import AgentKey
 from tidegate.cli.server_api import LaunchFacts, ServerApi
 from tidegate.wiring.runtime_dir import hold
 
+pytestmark = pytest.mark.slow
+
 AGENT_KEY = AgentKey("key_1", KEY)
 TRICKY = ["--help", "--", "--credential", "own", "", "two words", "*", "--profile=x", "-c", "$HOME"]
 

@@ -29,6 +29,8 @@ from tidegate.gateway.connector import ConnectFailed, Connector, Proxy
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.upstream import Pool
 
+pytestmark = pytest.mark.slow
+
 SOMEWHERE = Origin(True, "api.example.com", 443)
 
 
