@@ -1,0 +1,1 @@
+"""Tool results made shorter without losing a line. Pure: text in, text out."""

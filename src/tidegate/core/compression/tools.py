@@ -1,0 +1,56 @@
+"""What a tool call does, as far as the shape of its result does not tell."""
+
+import re
+from enum import Enum
+from typing import Any, Final
+
+_READS: Final = frozenset({"read", "read_file", "view", "readfile", "notebookread"})
+_SHELLS: Final = frozenset(
+    {"bash", "shell", "exec_command", "shell_command", "local_shell", "execute_bash",
+     "run_shell_command", "bashoutput", "run", "container.exec"}
+)  # fmt: skip
+_PRINTS_FILES: Final = re.compile(
+    r"(?:^|[;&|(\n]|\bsudo|\btime|\bthen|\bdo)\s*(?:cat|sed|head|tail|nl|less|bat|awk|more|open|goto|scroll_\w+|edit)\b"
+)
+
+_SEARCHES: Final = re.compile(r"(?:^|[;&|(\n])\s*(?:(?:git\s+)?grep|rg|egrep|fgrep|ag|ack)\b")
+_SEARCH_TOOLS: Final = frozenset({"grep", "search_file_content", "search_dir", "search_file"})
+
+
+class Kind(Enum):
+    READ = 1  # a tool that prints one file
+    FILE = 2  # a shell command that prints files: their lines are kept to the character
+    SHELL = 3
+    SEARCH = 4  # a tool or shell command that prints matches with their paths
+    OTHER = 5
+
+
+def kind_of(tool: str, call: Any) -> Kind:
+    """Tell by the tool's name, and for a shell by its command."""
+    name = tool.lower()
+    if name in _READS or (name == "str_replace_editor" and _within(call, "command") == "view"):
+        return Kind.READ
+    if name in _SHELLS:
+        command = command_of(call)
+        if _PRINTS_FILES.search(command):
+            return Kind.FILE
+        return Kind.SEARCH if _SEARCHES.search(command) else Kind.SHELL
+    if name in _SEARCH_TOOLS:
+        return Kind.SEARCH
+    return Kind.OTHER
+
+
+def command_of(call: Any) -> str:
+    """The command line of a shell call."""
+    if isinstance(call, dict):
+        for name in ("command", "cmd"):
+            value = call.get(name)
+            if isinstance(value, list):
+                return " ".join(map(str, value))
+            if isinstance(value, str):
+                return value
+    return call if isinstance(call, str) else ""
+
+
+def _within(call: Any, name: str) -> Any:
+    return call.get(name) if isinstance(call, dict) else None
