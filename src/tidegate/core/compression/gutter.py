@@ -15,6 +15,7 @@ _STEP: Final = 20  # so no line is more than ten lines away from a number
 _FEWEST_LINES: Final = 3
 _SEPARATORS: Final = ("→", "\t", "| ", ": ")
 _FIRST: Final = re.compile(r"^( *)(\d{1,9})(→|\t|\| |: )", re.M)
+_MOST_BEFORE: Final = 8  # lines before the first numbered one
 
 
 class _Form(msgspec.Struct, frozen=True):
@@ -61,8 +62,9 @@ def parse(text: str, separators: tuple[str, ...] = ("→", "\t", "| ")) -> Numbe
     numbers, texts = zip(*found, strict=True)
     if numbers != tuple(map(str, range(first, first + count))):
         return None
-    end = _end_of(text, begin.start(), count)
-    if form.line.search(text, end):
+    last_line = f"{numbers[-1]}{form.separator}{texts[-1]}"
+    end = _end_of(text, begin.start(), last_line, count)
+    if end < 0 or form.line.search(text, end):
         return None  # other lines stand in between
     return Numbered(head, first, list(texts), text[end:], form.separator)
 
@@ -105,13 +107,9 @@ def expand(block: str, separator: str) -> tuple[int, list[str]] | None:
     return first, short.sub("", block).split("\n")
 
 
-def _end_of(text: str, begin: int, lines: int) -> int:
-    """Where the last of so many lines from `begin` on ends."""
+def _end_of(text: str, begin: int, last_line: str, lines: int) -> int:
+    """Where the last of so many lines from `begin` on ends; -1 where that cannot be told."""
     if text.count("\n", begin) == lines - 1:
         return len(text)
-    end = begin
-    for _ in range(lines):
-        end = text.find("\n", end) + 1
-        if not end:
-            return len(text)
-    return end - 1
+    end = text.rfind(last_line) + len(last_line)
+    return end if text.count("\n", begin, end) == lines - 1 and text[end] == "\n" else -1

@@ -6,6 +6,7 @@ src/app/             a folder: what follows, indented, is in it
 """
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from tidegate.core.compression.alarm import ALARM
@@ -19,7 +20,11 @@ def shorten(text: str) -> str | None:
     lines = text.split("\n")
     if len(lines) < _FEWEST_LINES:
         return None
-    folders = ["" if ALARM.search(line) else _folder(line) for line in lines]
+    folders = [_folder(line) if "/" in line else "" for line in lines]
+    if not _has_neighbours(folders):
+        return None
+    folders = ["" if folder and ALARM.search(line) else folder
+               for folder, line in zip(folders, lines, strict=True)]
     shorter: list[str] = []
     current = ""
     for at, (line, folder) in enumerate(zip(lines, folders, strict=True)):
@@ -35,6 +40,10 @@ def shorten(text: str) -> str | None:
     if len(whole) >= len(text) or expand(whole) != text:
         return None
     return whole
+
+
+def _has_neighbours(folders: list[str]) -> bool:
+    return any(a and a == b for a, b in pairwise(folders))
 
 
 def expand(text: str) -> str:
