@@ -7,18 +7,14 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
-from tidegate.console.app import ConsoleOptions, ConsoleServices, create_app
+from tidegate.console.app import ConsoleOptions, create_app
 from tidegate.core.model import Billing, Cost, TokenCounts, UsageEvent
-from tidegate.services.credentials import Credentials
-from tidegate.services.enrolment import Enrolled, Enrolment
-from tidegate.services.logins import Logins
-from tidegate.services.members import Members
-from tidegate.services.organizations import Organizations
+from tidegate.services.enrolment import Enrolled
 from tidegate.services.price_book import ModelListing
-from tidegate.services.usage import UsageReports
 from tidegate.services.vault import derive
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
+from tidegate.wiring.composition import Surroundings, compose
 
 DAY_US = 86_400_000_000
 NOON_US = 1_795_348_800_000_000  # 22 Nov 2026, 12:00 UTC
@@ -35,16 +31,13 @@ class World:
         self._store = store
         self._events = count(1)
         self._offset = 0
-        self.services = ConsoleServices(
-            organizations=Organizations(store, subkeys, self.clock),
-            members=Members(store, subkeys, self.clock),
-            logins=Logins(store, subkeys, self.clock),
-            enrolment=Enrolment(store, subkeys, self.clock),
-            credentials=Credentials(store, subkeys, self.clock),
-            usage=UsageReports(store),
+        around = Surroundings(
+            public_url=options.public_url,
             drain_now=self._drain,
             agent_models=_agent_models,
+            clock=self.clock,
         )
+        self.services = compose(store, subkeys, around)
         self.options = options
         self.organization_id = ""
         self.owner_id = ""

@@ -23,16 +23,11 @@ from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
 from tidegate.core.price_book import PriceBook
 from tidegate.jobs.drain import SpoolDrain
-from tidegate.services.credentials import Credentials
-from tidegate.services.enrolment import Enrolment
-from tidegate.services.logins import Logins
-from tidegate.services.members import Members
-from tidegate.services.organizations import Organizations
 from tidegate.services.price_book import agent_models
-from tidegate.services.usage import UsageReports
 from tidegate.store.sql.database import SqlStore
 from tidegate.wiring import runtime_dir
 from tidegate.wiring.channel import Channel, leave
+from tidegate.wiring.composition import Surroundings, compose
 from tidegate.wiring.data_dir import SPOOL
 from tidegate.wiring.logs import Log, adopt_standard_logging, make_log
 from tidegate.wiring.orders import ConsoleOrders, Prepared, Ready
@@ -65,16 +60,12 @@ def services_of(
     store: SqlStore, orders: ConsoleOrders, drain: SpoolDrain, prices: Callable[[], PriceBook]
 ) -> ConsoleServices:
     """What the pages and the API are made of."""
-    return ConsoleServices(
-        organizations=Organizations(store, orders.subkeys),
-        members=Members(store, orders.subkeys),
-        logins=Logins(store, orders.subkeys),
-        enrolment=Enrolment(store, orders.subkeys),
-        credentials=Credentials(store, orders.subkeys),
-        usage=UsageReports(store),
+    around = Surroundings(
+        public_url=orders.public_url,
         drain_now=drain.run_once,
         agent_models=lambda provider: agent_models(prices(), provider),
     )
+    return compose(store, orders.subkeys, around)
 
 
 async def serve(
