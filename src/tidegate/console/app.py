@@ -17,6 +17,7 @@ from tidegate.console.sign_in import SignIn
 from tidegate.console.usage import UsagePage
 from tidegate.console.web import make_web
 from tidegate.services.context import Clock, now_us
+from tidegate.services.errors import Refused
 from tidegate.services.log import Log, NoLog
 from tidegate.store.ports import StoreUnavailable
 
@@ -51,8 +52,10 @@ def create_app(
         exception_handlers={
             HTTPException: refusals.http,
             ApiRefusal: api_refusal,
+            Refused: refusals.refused,
             StoreUnavailable: refusals.unavailable,
         },
     )
+    app.state.web = web
     app.router.redirect_slashes = False  # its redirects would be built from the Host header
     return app

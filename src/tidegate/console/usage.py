@@ -9,13 +9,11 @@ from tidegate.console import first_run
 from tidegate.console.first_run import FirstRun
 from tidegate.console.refusals import ApiRefusal
 from tidegate.console.usage_view import DEFAULT_RANGE, RANGES, UsageView, usage_json, usage_view
-from tidegate.console.web import Navigation, Web
+from tidegate.console.web import Web
 from tidegate.core.model import Role
 from tidegate.services.logins import Viewer
 from tidegate.services.usage import UsageTable
 from tidegate.store.ports import StoredKey
-
-_ENTRIES = [Navigation("Usage", "/", "chart-column", current=True)]
 
 
 class UsagePage:
@@ -35,7 +33,7 @@ class UsagePage:
             return self._web.page(request, "sign_in.html", ready=ready)
         view, missing = await run_in_threadpool(self._look, viewer, _range(request))
         return self._web.page(
-            request, "usage.html", viewer=viewer, entries=_ENTRIES, page=view, first_run=missing
+            request, "usage.html", viewer=viewer, current="team", page=view, first_run=missing
         )
 
     async def json(self, request: Request) -> Response:
