@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from tests.port.conftest import Place
-from tests.port.test_directory_store import CODE, LOGIN, fill
+from tests.port.test_directory_store import CODE, fill
+from tests.port.test_people_store import fill_people
 from tests.postgresql import Postgresql
 from tests.unit.jobs.events import event
 
@@ -43,8 +44,8 @@ def full(store: SqlStore) -> SqlStore:
     """A store with rows in every table."""
     with store.directory.changing() as change:
         fill(change)
+        fill_people(change)
         change.add_code(CODE)
-        change.add_login(LOGIN)
         change.add_audit(AUDIT)
     store.usage.adopt_zones({"org_1": "Asia/Kathmandu"})
     events = [

@@ -217,6 +217,8 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     credential_ids: dict[str, str] = {}  # provider → chosen credential; absent: the default
     allowed_models: tuple[str, ...] = ()  # globs; empty: every model
     disabled: bool = False
+    compression: bool = True
+    debug: bool = False
 
 
 class SecretRecord(msgspec.Struct, frozen=True):
@@ -246,6 +248,7 @@ class OrganizationRecord(msgspec.Struct, frozen=True, kw_only=True):
     week_start: int = 1  # ISO weekday
     allow_own_credential: bool = True
     allowed_models: tuple[str, ...] = ()
+    self_enrolment: bool = False  # members may give themselves keys
 
 
 class DirectorySnapshot(msgspec.Struct, frozen=True):

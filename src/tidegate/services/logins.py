@@ -12,7 +12,8 @@ from tidegate.services.errors import InvalidCode, NotFound
 from tidegate.services.ids import new_id
 from tidegate.services.organizations import found_organization
 from tidegate.services.vault import hash_secret, new_token
-from tidegate.store.ports import DirectoryChange, DirectoryReads, LoginRecord
+from tidegate.store.people import LoginRecord
+from tidegate.store.ports import DirectoryChange, DirectoryReads
 
 LOGIN_LIFETIME_US: Final = 30 * 86_400_000_000  # since last seen
 _SEEN_EVERY_US: Final = 3_600_000_000

@@ -6,7 +6,8 @@ from tidegate.services.audit import COMMAND_LINE, Action, Actor
 from tidegate.services.context import Service
 from tidegate.services.errors import InvalidField, NotFound
 from tidegate.services.ids import new_id
-from tidegate.store.ports import DirectoryChange, MemberRecord
+from tidegate.store.people import MemberRecord
+from tidegate.store.ports import DirectoryChange
 
 
 class Members(Service):
