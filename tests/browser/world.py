@@ -9,32 +9,46 @@ from starlette.applications import Starlette
 
 from tidegate.console.app import ConsoleOptions, create_app
 from tidegate.core.model import Billing, Cost, TokenCounts, UsageEvent
+from tidegate.gateway.options import GatewayOptions
 from tidegate.services.enrolment import Enrolled
+from tidegate.services.mail import MailSender
 from tidegate.services.price_book import ModelListing
 from tidegate.services.vault import derive
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
 from tidegate.wiring.composition import Surroundings, compose
+from tidegate.wiring.outbound import Outbound
+from tidegate.wiring.probe import UpstreamProbe
 
 DAY_US = 86_400_000_000
 NOON_US = 1_795_348_800_000_000  # 22 Nov 2026, 12:00 UTC
 PUBLIC_URL = "http://localhost:4180"
+LOOPBACK = ("127.0.0.1:*", "localhost:*")
 
 
 class World:
-    """One organization with an owner; its clock stands at noon unless a test moves it."""
+    """One organization with an owner; its clock stands at noon unless a test moves it.
 
-    def __init__(self, store: SqlStore, options: ConsoleOptions) -> None:
+    Mail servers and providers may be on loopback; `authorities` (PEM) vouch for their certificates.
+    """
+
+    def __init__(self, store: SqlStore, options: ConsoleOptions, *, authorities: str = "") -> None:
         subkeys = derive(bytes(range(32)))
         self.now_us = NOON_US
         self.drains = 0
         self._store = store
         self._events = count(1)
         self._offset = 0
+        upstreams = GatewayOptions(
+            console_socket="", allow_upstreams=LOOPBACK, upstream_ca=authorities
+        )
+        outbound = Outbound(LOOPBACK, authorities)
         around = Surroundings(
             public_url=options.public_url,
             drain_now=self._drain,
             agent_models=_agent_models,
+            mail_sender=MailSender(outbound.connect, outbound.tls),
+            probe=UpstreamProbe(upstreams),
             clock=self.clock,
         )
         self.services = compose(store, subkeys, around)
@@ -116,11 +130,16 @@ class World:
 
 @contextmanager
 def made_world(
-    data_dir: Path, *, public_url: str = PUBLIC_URL, migrate: bool = True
+    data_dir: Path,
+    *,
+    public_url: str = PUBLIC_URL,
+    migrate: bool = True,
+    authorities: str = "",
 ) -> Iterator[World]:
     store = open_store(data_dir=data_dir, migrate=migrate)
     try:
-        yield World(store, ConsoleOptions(public_url=public_url, version="0.1.0"))
+        options = ConsoleOptions(public_url=public_url, version="0.1.0")
+        yield World(store, options, authorities=authorities)
     finally:
         store.close()
 

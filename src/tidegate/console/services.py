@@ -3,9 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tidegate.services.audit_log import AuditLog
+from tidegate.services.credential_test import CredentialTests
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
+from tidegate.services.idempotency import Idempotency
 from tidegate.services.logins import Logins
+from tidegate.services.mail_settings import MailSettings
 from tidegate.services.members import Members
 from tidegate.services.organizations import Organizations
 from tidegate.services.price_book import ModelListing
@@ -19,6 +23,10 @@ class ConsoleServices:
     logins: Logins
     enrolment: Enrolment
     credentials: Credentials
+    credential_tests: CredentialTests
+    mail_settings: MailSettings
+    idempotency: Idempotency
+    audit_log: AuditLog
     usage: UsageReports
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

@@ -12,8 +12,10 @@ from tidegate.services.codes import Purpose, hash_code, make_code
 from tidegate.services.context import Service
 from tidegate.services.errors import Conflict, InvalidCode, InvalidField, NotFound
 from tidegate.services.ids import new_id
+from tidegate.services.logins import Viewer
 from tidegate.services.members import ensure_member, new_member
 from tidegate.services.vault import hash_secret, new_secret, seal, unseal
+from tidegate.store.people import MemberRecord
 from tidegate.store.ports import DirectoryChange, DirectoryReads, StoredKey, StoredSecret
 
 _PREFIX_CHARS: Final = 7  # tg_ and four more, for lists
@@ -55,18 +57,18 @@ class Enrolment(Service):
             if change.organization(organization_id) is None:
                 raise NotFound("There is no such organization.")
             member = ensure_member(change, actor, now_us, wanted)
-            _refuse_enrolled(change, organization_id, member.member_id, chosen)
-            record = KeyRecord(
-                key_id=new_id("key"),
-                organization_id=organization_id,
-                member_id=member.member_id,
-                agent=chosen,
-            )
-            change.add_key(StoredKey(record=record, prefix="", created_us=now_us))
-            secret = self._add_secret(change, organization_id, record.key_id)
-            code = self._add_login_code(change, record)
-            self._audit(change, actor, "key.enroll", record, {"agent": chosen})
-        return Enrolled(member.member_id, record.key_id, secret, code)
+            return self._add_key(change, actor, member, chosen)
+
+    def enroll_member(
+        self, organization_id: str, member_id: str, agent: str, *, actor: Actor
+    ) -> Enrolled:
+        """Give a present member a key for an agent."""
+        chosen = fields.agent(agent)
+        with self._directory.changing() as change:
+            member = change.member(organization_id, member_id)
+            if member is None or member.removed_us:
+                raise NotFound("There is no such member in this organization.")
+            return self._add_key(change, actor, member, chosen)
 
     def login_code(self, organization_id: str, key_id: str, *, actor: Actor = COMMAND_LINE) -> str:
         """Another login code for a key, good for 24 hours."""
@@ -152,6 +154,32 @@ class Enrolment(Service):
                 self._audit(change, actor, "key.update", record, detail)
         return record
 
+    def switch(
+        self,
+        organization_id: str,
+        key_id: str,
+        *,
+        compression: bool | None = None,
+        debug: bool | None = None,
+        actor: Actor,
+    ) -> KeyRecord:
+        """Turn on or off what is given; a switch that stands so already is left alone."""
+        wanted = {"compression": compression, "debug": debug}
+        with self._directory.changing() as change:
+            key = _key(change, organization_id, key_id)
+            turned = {
+                name: value
+                for name, value in wanted.items()
+                if value is not None and value != getattr(key.record, name)
+            }
+            if not turned:
+                return key.record
+            record = msgspec.structs.replace(key.record, **turned)
+            change.update_key(msgspec.structs.replace(key, record=record))
+            detail = {name: "on" if value else "off" for name, value in turned.items()}
+            self._audit(change, actor, "key.switch", record, detail)
+        return record
+
     def unenroll(self, organization_id: str, key_id: str, *, actor: Actor = COMMAND_LINE) -> None:
         """Delete the key with its secrets and codes; its usage stays under the member."""
         with self._directory.changing() as change:
@@ -159,6 +187,18 @@ class Enrolment(Service):
             change.delete_key(organization_id, key_id)
             detail = {"agent": record.agent, "member_id": record.member_id}
             self._audit(change, actor, "key.unenroll", record, detail)
+
+    def key(self, organization_id: str, key_id: str) -> StoredKey:
+        """One key, or NotFound."""
+        with self._directory.reading() as reads:
+            return _key(reads, organization_id, key_id)
+
+    def old_secret_until(self, organization_id: str, key_id: str) -> int:
+        """Until when a secret from before the last rotation is valid; 0: there is none."""
+        now_us = self._clock()
+        with self._directory.reading() as reads:
+            secrets = reads.secrets(organization_id, key_id)
+        return max((s.valid_until_us for s in secrets if s.valid_until_us > now_us), default=0)
 
     def list_keys(self, organization_id: str) -> list[StoredKey]:
         """All keys of an organization, oldest first."""
@@ -171,6 +211,22 @@ class Enrolment(Service):
         with self._directory.reading() as reads:
             key = reads.key_by_secret(secret_hash, self._clock())
         return key.record if key else None
+
+    def _add_key(
+        self, change: DirectoryChange, actor: Actor, member: MemberRecord, agent: Agent
+    ) -> Enrolled:
+        _refuse_enrolled(change, member.organization_id, member.member_id, agent)
+        record = KeyRecord(
+            key_id=new_id("key"),
+            organization_id=member.organization_id,
+            member_id=member.member_id,
+            agent=agent,
+        )
+        change.add_key(StoredKey(record=record, prefix="", created_us=self._clock()))
+        secret = self._add_secret(change, record.organization_id, record.key_id)
+        code = self._add_login_code(change, record)
+        self._audit(change, actor, "key.enroll", record, {"agent": agent})
+        return Enrolled(member.member_id, record.key_id, secret, code)
 
     def _add_secret(self, change: DirectoryChange, organization_id: str, key_id: str) -> str:
         secret = new_secret()
@@ -213,6 +269,17 @@ class Enrolment(Service):
     ) -> None:
         action = Action(name, record.organization_id, record.key_id, detail)
         audit.record(change, actor, action, self._clock())
+
+
+def may_manage(viewer: Viewer, key: KeyRecord) -> bool:
+    """Whether a viewer may see and change this key: an admin, or the member whose it is."""
+    same = viewer.organization_id == key.organization_id
+    return same and (viewer.is_admin or viewer.member_id == key.member_id)
+
+
+def may_enroll(viewer: Viewer, member_id: str) -> bool:
+    """Whether a viewer may give a member a key: an admin, or oneself where that is allowed."""
+    return viewer.is_admin or (viewer.self_enrolment and viewer.member_id == member_id)
 
 
 def _key(reads: DirectoryReads, organization_id: str, key_id: str) -> StoredKey:

@@ -5,10 +5,15 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from tidegate.console.services import ConsoleServices
+from tidegate.services.audit_log import AuditLog
 from tidegate.services.context import Clock, now_us
+from tidegate.services.credential_test import CredentialTests, Probe
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
+from tidegate.services.idempotency import Idempotency
 from tidegate.services.logins import Logins
+from tidegate.services.mail import MailSender
+from tidegate.services.mail_settings import MailSettings
 from tidegate.services.members import Members
 from tidegate.services.organizations import Organizations
 from tidegate.services.price_book import ModelListing
@@ -23,6 +28,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str
     drain_now: Callable[[], int]
     agent_models: Callable[[str], Sequence[ModelListing]]
+    mail_sender: MailSender
+    probe: Probe  # tries provider credentials
     clock: Clock = now_us
 
 
@@ -35,6 +42,10 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         logins=Logins(*made),
         enrolment=Enrolment(*made),
         credentials=Credentials(*made),
+        credential_tests=CredentialTests(*made, probe=around.probe),
+        mail_settings=MailSettings(*made, sender=around.mail_sender),
+        idempotency=Idempotency(*made),
+        audit_log=AuditLog(*made),
         usage=UsageReports(store),
         drain_now=around.drain_now,
         agent_models=around.agent_models,

@@ -23,6 +23,7 @@ from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
 from tidegate.core.price_book import PriceBook
 from tidegate.jobs.drain import SpoolDrain
+from tidegate.services.mail import MailSender
 from tidegate.services.price_book import agent_models
 from tidegate.store.sql.database import SqlStore
 from tidegate.wiring import runtime_dir
@@ -31,7 +32,9 @@ from tidegate.wiring.composition import Surroundings, compose
 from tidegate.wiring.data_dir import SPOOL
 from tidegate.wiring.logs import Log, adopt_standard_logging, make_log
 from tidegate.wiring.orders import ConsoleOrders, Prepared, Ready
+from tidegate.wiring.outbound import Outbound
 from tidegate.wiring.prices import load_prices, price_fault
+from tidegate.wiring.probe import UpstreamProbe
 from tidegate.wiring.stores import prepare_store, store_of
 
 _STORE_RETRY_S: Final = 2.0
@@ -60,10 +63,13 @@ def services_of(
     store: SqlStore, orders: ConsoleOrders, drain: SpoolDrain, prices: Callable[[], PriceBook]
 ) -> ConsoleServices:
     """What the pages and the API are made of."""
+    outbound = Outbound(orders.upstreams.allow_upstreams, orders.upstreams.upstream_ca)
     around = Surroundings(
         public_url=orders.public_url,
         drain_now=drain.run_once,
         agent_models=lambda provider: agent_models(prices(), provider),
+        mail_sender=MailSender(outbound.connect, outbound.tls),
+        probe=UpstreamProbe(orders.upstreams),
     )
     return compose(store, orders.subkeys, around)
 

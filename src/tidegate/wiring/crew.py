@@ -89,6 +89,7 @@ class Crew:
             place=self.place,
             subkeys=self._subkeys,
             public_url=self._public_url,
+            upstreams=gateway_options(self._settings, str(self._runtime.console_socket)),
             admin_command=tuple(config.admin_command(self._settings)),
             listener=listener.fileno(),
             workers_gone=workers_gone,

@@ -51,6 +51,7 @@ class ConsoleOrders(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
     subkeys: Subkeys
     public_url: str
+    upstreams: GatewayOptions  # by whose rules credentials are tested and mail is sent
     admin_command: tuple[str, ...]  # for the steps that the first page shows
     listener: int  # descriptor of the listening Unix socket
     workers_gone: int  # descriptor of a pipe that ends with the last worker
