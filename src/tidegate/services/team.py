@@ -6,7 +6,8 @@ from enum import StrEnum
 import msgspec
 
 from tidegate.core.periods import Period
-from tidegate.store.ports import MemberRecord, Store
+from tidegate.store.people import MemberRecord
+from tidegate.store.ports import Store
 
 
 class Metric(StrEnum):
