@@ -60,6 +60,12 @@ def hash_secret(subkey: bytes, secret: str) -> str:
     return hmac.digest(_required(subkey), secret.encode("utf-8", "replace"), "sha256").hex()
 
 
+def sign(subkey: bytes, purpose: str, text: str) -> str:
+    """A token that proves that whoever holds the sub-key made it, for this text and purpose."""
+    key = hmac.digest(_required(subkey), f"sign {purpose} v1".encode(), "sha256")
+    return _base62(int.from_bytes(hmac.digest(key, text.encode("utf-8", "replace"), "sha256")))
+
+
 def seal(subkey: bytes, plaintext: str, *, context: str) -> bytes:
     """Encrypt, bound to `context`: the ciphertext opens nowhere else."""
     nonce = os.urandom(_NONCE_BYTES)
