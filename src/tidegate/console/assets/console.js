@@ -20,58 +20,27 @@ const switchTheme = () => {
     return; // without storage the system's theme stays
   }
   document.dispatchEvent(new Event("tidegate-theme"));
-  // Messages of the server: `tg:toast` tells one at once, the page brings one after a redirect.
-const TOAST_MS = 6000;
-
-const closeButton = (toast) => {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "tg-icon-button";
-  button.setAttribute("aria-label", "Close the message");
-  button.textContent = "\u00d7";
-  button.addEventListener("click", () => toast.remove());
-  return button;
+  labelThemeButtons();
 };
 
-const showToast = (text, failed) => {
-  const toast = document.createElement("p");
-  toast.className = failed ? "tg-toast tg-toast-failed" : "tg-toast";
-  toast.append(text);
-  if (failed) toast.append(closeButton(toast));
-  else setTimeout(() => toast.remove(), TOAST_MS);
-  document.getElementById("tg-toasts").append(toast);
-};
-
-document.addEventListener("tg:toast", (event) => showToast(event.detail.text, event.detail.failed));
-for (const toast of document.querySelectorAll("[data-toast]")) {
-  setTimeout(() => toast.remove(), TOAST_MS);
-}
-
-// A page that cannot renew its parts by itself (it would call preventDefault) is loaded anew, and
-// shows the message of the change then.
-const KEPT_TOAST = "tidegate-toast";
-
-document.addEventListener("tg:changed", (event) => {
-  setTimeout(() => {
-    if (event.defaultPrevented) return;
-    const toast = document.querySelector("#tg-toasts > :last-child");
-    if (toast) sessionStorage.setItem(KEPT_TOAST, toast.textContent);
-    location.reload();
-  });
-});
-const keptToast = sessionStorage.getItem(KEPT_TOAST);
-if (keptToast) {
-  sessionStorage.removeItem(KEPT_TOAST);
-  showToast(keptToast, false);
-}
-
-labelThemeButtons();
+const copyByHand = (button) => {
+  const field = document.createElement("textarea");
+  field.value = button.dataset.copy;
+  field.className = "tg-copying";
+  button.after(field); // within the dialog, if there is one: what is outside cannot be selected
+  field.select();
+  const copied = document.execCommand("copy");
+  field.remove();
+  button.focus();
+  if (!copied) throw new Error("the browser does not copy");
 };
 
 const copyText = async (button) => {
+  if (button.classList.contains("tg-copied")) return;
   const label = button.getAttribute("aria-label");
   try {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    if (navigator.clipboard) await navigator.clipboard.writeText(button.dataset.copy);
+    else copyByHand(button); // a server without TLS
     button.classList.add("tg-copied");
     button.setAttribute("aria-label", "Copied");
   } catch {
