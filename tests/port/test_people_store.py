@@ -13,6 +13,7 @@ from tidegate.store.people import (
     LoginMember,
     MailSettingsRecord,
     MemberRecord,
+    StoredPassword,
 )
 from tidegate.store.ports import AuditEntry, AuditFilter, DirectoryChange
 from tidegate.store.sql.database import SqlStore
@@ -146,6 +147,24 @@ def test_a_member_changes_and_the_password_stays_apart(store: SqlStore) -> None:
         assert "$argon2id$" not in repr(reads.members("org_1"))
 
 
+def test_passwords_are_found_by_address(store: SqlStore) -> None:
+    stored = [
+        StoredPassword(organization_id=f"org_{n}", member_id=f"mem_{n}", password_hash=f"hash {n}")
+        for n in (1, 2)
+    ]
+    with store.directory.changing() as change:
+        assert change.passwords_by_email("a@b.c") == []
+        assert change.most_passwords() == 0
+        for one in stored:
+            change.set_password_hash(one.organization_id, one.member_id, one.password_hash, 1)
+        assert change.passwords_by_email("a@b.c") == stored
+        assert change.passwords_by_email("A@b.c") == []
+        assert change.most_passwords() == 2
+        change.update_member(msgspec.structs.replace(MEMBER, removed_us=9))
+        assert change.passwords_by_email("a@b.c") == stored[1:]
+        assert change.most_passwords() == 1
+
+
 def test_a_removed_member_has_no_address(store: SqlStore) -> None:
     with store.directory.changing() as change:
         change.update_member(msgspec.structs.replace(MEMBER, removed_us=9))
@@ -174,7 +193,8 @@ def test_a_login_goes_on_with_the_membership_that_is_left(store: SqlStore) -> No
         assert login is not None
         assert (login.organization_id, login.member_id) == ("org_2", "mem_2")
         assert change.logins("org_1", "mem_1") == []
-        change.remove_login_member("org_2", "mem_2", keep_login_id="lgn_1")
+        change.remove_login_member("org_2", "mem_2", only="lgn_9")
+        change.remove_login_member("org_2", "mem_2", keep="lgn_1")
         assert change.login(LOGIN.login_hash, 99) is not None
         change.remove_login_member("org_2", "mem_2")
         assert change.login(LOGIN.login_hash, 99) is None

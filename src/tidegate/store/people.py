@@ -18,6 +18,14 @@ class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
     password_us: int = 0  # when the password was set, 0: none; its hash is read apart
 
 
+class StoredPassword(msgspec.Struct, frozen=True, kw_only=True):
+    """What a present member's password is compared with."""
+
+    organization_id: str
+    member_id: str
+    password_hash: str
+
+
 class InvitationRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Someone who was asked to join. Pending until accepted or withdrawn, even when expired."""
 
@@ -118,6 +126,12 @@ class PeopleReads(Protocol):
         """Present members of every organization: a sign-in names no organization."""
 
     def password_hash(self, organization_id: str, member_id: str) -> str: ...
+    def passwords_by_email(self, email: str) -> list[StoredPassword]:
+        """Of present members of every organization who have a password, oldest first."""
+
+    def most_passwords(self) -> int:
+        """The most passwords that one address has, over all organizations."""
+
     def invitations(
         self, organization_id: str, *, pending: bool = False
     ) -> list[InvitationRecord]: ...
@@ -163,9 +177,12 @@ class PeopleChange(PeopleReads, Protocol):
         """Add a membership to a login, in place of another of the same organization."""
 
     def remove_login_member(
-        self, organization_id: str, member_id: str, *, keep_login_id: str = ""
+        self, organization_id: str, member_id: str, *, only: str = "", keep: str = ""
     ) -> None:
-        """End a membership in every login but one; a login without memberships is gone."""
+        """End a membership in every login, in one only, or in all but the one to keep.
+
+        A login without memberships is gone.
+        """
 
     def set_login_current(self, login_hash: str, organization_id: str, member_id: str) -> None: ...
     def delete_codes(self, organization_id: str, member_id: str, purpose: str = "") -> None: ...

@@ -1,5 +1,7 @@
 """The directory's part on people's access; see `tidegate.store.people`."""
 
+from typing import Final
+
 import msgspec
 import sqlalchemy as sa
 
@@ -11,11 +13,13 @@ from tidegate.store.people import (
     LoginRecord,
     MailSettingsRecord,
     MemberRecord,
+    StoredPassword,
 )
 from tidegate.store.sql import directory_tables as t
 from tidegate.store.sql.directory_transaction import DirectoryTransaction
 
-_MEMBER = [c for c in t.members.c if c.name in MemberRecord.__struct_fields__]
+_HAS_PASSWORD: Final = t.members.c.password_hash != ""
+_MEMBER: Final = [c for c in t.members.c if c.name in MemberRecord.__struct_fields__]
 
 
 class SqlPeopleReads(DirectoryTransaction):
@@ -47,6 +51,22 @@ class SqlPeopleReads(DirectoryTransaction):
             _of_member(t.members, organization_id, member_id)
         )
         return self._connection.execute(query).scalar_one_or_none() or ""
+
+    def passwords_by_email(self, email: str) -> list[StoredPassword]:
+        names = StoredPassword.__struct_fields__
+        query = sa.select(*(t.members.c[name] for name in names)).where(
+            t.members.c.email == email, t.members.c.removed_us == 0, _HAS_PASSWORD
+        )
+        oldest_first = query.order_by(t.members.c.created_us, t.members.c.member_id)
+        return [StoredPassword(**row) for row in self._rows(oldest_first)]
+
+    def most_passwords(self) -> int:
+        have = sa.select(sa.func.count().label("passwords")).where(
+            t.members.c.removed_us == 0, _HAS_PASSWORD
+        )
+        of_each = have.group_by(t.members.c.email).subquery()
+        most = sa.select(sa.func.max(of_each.c.passwords))
+        return self._connection.execute(most).scalar_one() or 0
 
     def invitations(self, organization_id: str, *, pending: bool = False) -> list[InvitationRecord]:
         table = t.invitations
@@ -177,10 +197,10 @@ class SqlPeopleChange(SqlPeopleReads):
             self._write(sa.insert(table), row)
 
     def remove_login_member(
-        self, organization_id: str, member_id: str, *, keep_login_id: str = ""
+        self, organization_id: str, member_id: str, *, only: str = "", keep: str = ""
     ) -> None:
         for login in self.logins(organization_id, member_id):
-            if login.login_id == keep_login_id:
+            if login.login_id == keep or only not in {"", login.login_id}:
                 continue
             left = [
                 m
