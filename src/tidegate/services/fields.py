@@ -32,7 +32,8 @@ def email_address(text: str) -> str:
     local = email.partition("@")[0]
     too_long = len(text) > len(short) or len(email) > _MAX_EMAIL_CHARS
     too_long = too_long or len(local) > _MAX_LOCAL_CHARS
-    if too_long or not _EMAIL.fullmatch(email) or not _visible(email):
+    encoded = "=?" in email  # an encoded word, which mail programs would write out
+    if too_long or encoded or not _EMAIL.fullmatch(email) or not _visible(email):
         raise InvalidField(
             f"{_shown(text)} is no email address; write it like name@example.com.", field="email"
         )

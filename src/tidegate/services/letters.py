@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from tidegate.services.mail import ascii_address
+from tidegate.services.mail import MailFault, ascii_address
 
 _INVISIBLE: Final = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 _DIRECTION: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -52,11 +52,11 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_message(envelope: Envelope, letter: Letter) -> EmailMessage:
-    """The message as it is sent."""
+    """The message as it is sent. Raises MailFault for an address that no header can hold."""
     sender = ascii_address(envelope.sender)
     message = EmailMessage(policy=SMTP)
-    message["Subject"] = one_line(letter.subject)
-    message["From"] = _address(sender, one_line(f"{envelope.name} (Tidegate)"))
+    message["Subject"] = _for_header(letter.subject)
+    message["From"] = _address(sender, _for_header(f"{envelope.name} (Tidegate)"))
     message["To"] = _address(ascii_address(envelope.to))
     message["Date"] = format_datetime(datetime.fromtimestamp(envelope.at_us / 1_000_000, UTC))
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
@@ -74,7 +74,14 @@ def one_line(text: str) -> str:
     return " ".join("".join(clean).split())
 
 
+def _for_header(text: str) -> str:
+    """One line without encoded words: the library would decode them, line breaks and all."""
+    return one_line(text).replace("=?", "= ?")
+
+
 def _address(address: str, name: str = "") -> Address:
+    if "=?" in address:
+        raise MailFault(f"{address} is an address that mail cannot be sent to or from.")
     local, _, domain = address.rpartition("@")
     return Address(display_name=name, username=local, domain=domain)
 

@@ -80,7 +80,8 @@ class MailSender:
         except MailFault:
             raise
         except (OSError, smtplib.SMTPException, UnicodeError) as fault:
-            cause = TimeoutError() if deadline.passed else fault
+            slow = deadline.passed or isinstance(fault.__context__, TimeoutError)
+            cause = TimeoutError() if slow else fault
             raise MailFault(fault_sentence(server, cause)) from None
 
     def _deliver(self, server: MailServer, message: EmailMessage, deadline: "_Deadline") -> None:
@@ -110,7 +111,9 @@ class _Smtp(smtplib.SMTP):
         super().__init__(local_hostname=own_name)  # else the machine's is looked up, and told
         self._opened = opened
         self._host = host  # what STARTTLS checks the certificate for
-        code, said = self.connect(host)
+
+    def greet(self) -> None:
+        code, said = self.connect(self._host)
         if code != 220:
             raise smtplib.SMTPConnectError(code, said)
 
@@ -122,6 +125,7 @@ class _Smtp(smtplib.SMTP):
 def _conversation(opened: socket.socket, host: str, own_name: str) -> Iterator[_Smtp]:
     smtp = _Smtp(opened, host, own_name)
     try:
+        smtp.greet()
         yield smtp
         with contextlib.suppress(smtplib.SMTPException, OSError):
             smtp.quit()  # the message is with the server already

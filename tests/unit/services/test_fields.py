@@ -26,7 +26,8 @@ def test_emails_that_are_taken(text: str, stored: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "ana", "@x.de", "ana@", "a@b@c.de", "a b@c.de", "a@b..c", "a@.b", "a@b.", "a@b\0.c",
-     "<a@b.c>", "a@b.c,d@e.f", f"{LONG}@x.de", "a\u202e\ud800@x.de", f"{'x' * 65}@x.de"],
+     "<a@b.c>", "a@b.c,d@e.f", f"{LONG}@x.de", "a\u202e\ud800@x.de", f"{'x' * 65}@x.de",
+     "=?utf-8?q?a=0Abcc=3Ax=40y.z?=@b.c"],
 )  # fmt: skip
 def test_emails_that_are_refused(text: str) -> None:
     with pytest.raises(InvalidField, match="no email address") as refusal:
