@@ -13,7 +13,7 @@ from tidegate.services.context import Service
 from tidegate.services.errors import Conflict, InvalidCode, InvalidField, NotFound
 from tidegate.services.ids import new_id
 from tidegate.services.logins import Viewer
-from tidegate.services.members import ensure_member, new_member
+from tidegate.services.people_changes import ensure_member, new_member
 from tidegate.services.vault import hash_secret, new_secret, seal, unseal
 from tidegate.store.people import MemberRecord
 from tidegate.store.ports import DirectoryChange, DirectoryReads, StoredKey, StoredSecret
