@@ -12,6 +12,7 @@ from tidegate.core.model import Billing, Cost, TokenCounts, UsageEvent
 from tidegate.gateway.options import GatewayOptions
 from tidegate.services.enrolment import Enrolled
 from tidegate.services.mail import MailSender
+from tidegate.services.password_hashing import PasswordHashing
 from tidegate.services.price_book import ModelListing
 from tidegate.services.vault import derive
 from tidegate.store.ports import SpoolBatch
@@ -23,6 +24,7 @@ from tidegate.wiring.probe import UpstreamProbe
 DAY_US = 86_400_000_000
 NOON_US = 1_795_348_800_000_000  # 22 Nov 2026, 12:00 UTC
 PUBLIC_URL = "http://localhost:4180"
+QUICK_HASHING = PasswordHashing(rounds=1, memory_kib=8)
 LOOPBACK = ("127.0.0.1:*", "localhost:*")
 
 
@@ -50,6 +52,7 @@ class World:
             mail_sender=MailSender(outbound.connect, outbound.tls),
             probe=UpstreamProbe(upstreams),
             clock=self.clock,
+            hashing=QUICK_HASHING,
         )
         self.services = compose(store, subkeys, around)
         self.options = options

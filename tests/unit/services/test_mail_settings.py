@@ -111,7 +111,7 @@ def test_the_password_stays_when_none_is_typed(
 
 def test_a_kept_password_goes_to_no_other_server(world: World, settings: MailSettings) -> None:
     settings.set(world.organization_id, FORM)
-    with pytest.raises(InvalidField, match="given for smtp.example.com") as refusal:
+    with pytest.raises(InvalidField, match="given for smtp") as refusal:
         settings.set(world.organization_id, changed(host="smtp.evil.example", password=None))
     assert refusal.value.field == "password"
     shown = settings.get(world.organization_id)
@@ -152,7 +152,7 @@ def test_without_a_user_name_the_password_is_forgotten(
         ({"port": 65536}, "port"),
         ({"port": "abc"}, "port"),
         ({"port": "-1"}, "port"),
-        ({"port": "٥"}, "port"),
+        ({"port": "\u0665"}, "port"),
         ({"port": "1" * 5000}, "port"),
         ({"security": "ssl"}, "security"),
         ({"security": "none"}, "security"),  # with a password
