@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from tidegate.console.access import Need
 from tidegate.console.api_v1 import reading
-from tidegate.console.api_v1.operation import PREFIX, Call, Operation
+from tidegate.console.api_v1.operation import PREFIX, Call, NoBody, Operation
 from tidegate.console.api_v1.problems import (
     FieldError,
     Kind,
@@ -113,7 +113,7 @@ class _Endpoint:
     async def _call(self, request: Request, viewer: Viewer) -> Call[msgspec.Struct, msgspec.Struct]:
         operation, web = self._operation, self._web
         query = reading.query(request, operation.query)
-        body = operation.body()
+        body: msgspec.Struct = NoBody()
         if operation.writes:
             raw = await reading.body_bytes(request, web.options.max_body_bytes)
             body = reading.body(request, raw, operation.body)

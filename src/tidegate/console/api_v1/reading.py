@@ -153,9 +153,7 @@ def _invalid(fault: str, wanted: type[msgspec.Struct]) -> ProblemRaised:
     if missing := _MISSING.fullmatch(said):
         return at_field(_join(place, missing[1]), "This field is required.")
     if unknown := _UNKNOWN.fullmatch(said):
-        known = ", ".join(f.encode_name for f in msgspec.structs.fields(wanted))
-        detail = f"There is no such field; there is {known}." if known else "Nothing is taken here."
-        return at_field(_join(place, _shown(unknown[1])), detail)
+        return at_field(_join(place, _shown(unknown[1])), _no_such_field(wanted, place))
     if choice := _CHOICE.fullmatch(said):
         said = f"{_shown(choice[1])} is not one of: {', '.join(_choices(wanted, place))}"
     else:
@@ -165,14 +163,27 @@ def _invalid(fault: str, wanted: type[msgspec.Struct]) -> ProblemRaised:
     return at_field(place, f"{said}.")
 
 
+def _no_such_field(wanted: type[msgspec.Struct], place: str) -> str:
+    known = ", ".join(field.encode_name for field in msgspec.structs.fields(wanted))
+    if place or not known:
+        return "There is no such field."
+    return f"There is no such field; there is {known}."
+
+
 def _plain(said: str) -> str:
     """`int`, `str` and the like in words that need no Python."""
 
     def word(match: re.Match[str]) -> str:
         return " or ".join(_WORDS.get(name, name) for name in match[1].split(" | "))
 
+    if said == "Invalid RFC3339 encoded date":
+        return "Write a date like 2026-11-22"
+    if "datetime" in said:
+        return "Write a time like 2026-11-22T12:00:00Z"
     text = re.sub(r"`([^`]*)`", word, said)
-    return text.replace("<=", "at most").replace(">=", "at least")
+    for sign, words in (("<=", "at most"), (">=", "at least")):
+        text = text.replace(f"length {sign}", f"length {words}").replace(f" {sign}", f" of {words}")
+    return text
 
 
 def _choices(wanted: type[msgspec.Struct], place: str) -> list[str]:
