@@ -11,6 +11,7 @@ from tidegate.core.model import UsageEvent
 from tidegate.store.ports import EventRefused, Group, OffsetMoved, SessionSums, SpoolBatch
 from tidegate.store.sql import usage_reads as reads
 from tidegate.store.sql import usage_tables as t
+from tidegate.store.sql.accounts import add_to_accounts, rebuild_sums
 from tidegate.store.sql.engines import (
     Lock,
     one_line,
@@ -20,8 +21,7 @@ from tidegate.store.sql.engines import (
     writing,
 )
 from tidegate.store.sql.ledger import Row, insert_new, row_of
-from tidegate.store.sql.rollups import add_to_rollups, insert_into, rebuild_rollups
-from tidegate.store.sql.sessions import add_to_sessions
+from tidegate.store.sql.upserts import insert_into
 
 _DEFAULT_ZONE: Final = "UTC"
 _REFUSALS: Final = frozenset({"54000", "54001"})
@@ -55,8 +55,7 @@ class SqlUsageStore:
     def _add(self, connection: sa.Connection, rows: list[Row]) -> int:
         new = insert_new(connection, rows)
         if new:
-            add_to_rollups(connection, new, self._zones_of(connection, new))
-            add_to_sessions(connection, new)
+            add_to_accounts(connection, new, self._zones_of(connection, new))
         return len(new)
 
     def forget(self, file: str) -> None:
@@ -146,7 +145,7 @@ class SqlUsageStore:
                 index_elements=["organization_id"], set_={"time_zone": zone}
             )
             connection.execute(put, row)
-            rebuild_rollups(connection, organization_id, zone)
+            rebuild_sums(connection, organization_id, zone)
 
 
 def _is_outage(error: Exception) -> bool:

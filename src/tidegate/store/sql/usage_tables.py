@@ -44,6 +44,8 @@ ROLLUP_KEY: Final = (
 ROLLUP_SUMS: Final = (
     "requests", *TOKEN_COLUMNS, *COST_COLUMNS, "estimated", "price_unknown", *FAULT_COLUMNS,
 )  # fmt: skip
+FIGURES: Final = ("cost_nusd", "subscription_nusd", "tokens", "requests")
+"""Of the team's sums: the cost is what is billed, what subscriptions are worth is apart."""
 SESSION_SUMS: Final = ("requests", *TOKEN_COLUMNS, "cost_nusd", "subscription_cost_nusd")
 
 
@@ -114,6 +116,52 @@ sessions = sa.Table(
 )  # fmt: skip
 sa.Index("sessions_by_root", sessions.c.organization_id, sessions.c.root_session_id)
 sa.Index("sessions_by_time", sessions.c.organization_id, sessions.c.last_us)
+
+
+def _team_sums(name: str, *subject: str, more: tuple[str, ...] = ()) -> sa.Table:
+    """Sums by little enough that a page adds up a quarter of a year at once. `span` is how long
+    a bucket is: see core/spans.py."""
+    return sa.Table(
+        name,
+        usage,
+        *_key("organization_id", "span"),
+        sa.Column("bucket_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+        *_key(*subject),
+        *_numbers(*FIGURES, *more),
+        sqlite_with_rowid=False,
+    )
+
+
+totals = _team_sums("usage_totals")
+by_member = _team_sums("usage_by_member", "member_id")
+by_repository = _team_sums(
+    "usage_by_repository", "repository", "pull_request",
+    more=("sessions_begun", "sessions_ended", "last_us"),
+)  # fmt: skip
+"""A row without a pull request is the whole repository, one with it the part that went there.
+Sessions are counted in the bucket of their first and in that of their last use."""
+
+last_uses = sa.Table(
+    "usage_last",
+    usage,
+    *_key("organization_id", "member_id", "key_id"),
+    *_numbers("last_us"),
+    sqlite_with_rowid=False,
+)
+"""When a member last used a key, ever."""
+
+session_places = sa.Table(
+    "session_places",
+    usage,
+    *_key("organization_id", "session_id", "repository", "pull_request"),
+    *_numbers("first_us", "last_us"),
+    sqlite_with_rowid=False,
+)
+"""Where a session worked, its sub-agents' under the root's id: when the first request and the
+last one there began."""
+
+versions = sa.Table("usage_versions", usage, *_key("organization_id"), *_numbers("version"))
+"""Raised with whatever is drained for an organization, and with its zone."""
 
 zones = sa.Table("usage_zones", usage, *_key("organization_id"), *_texts("time_zone"))
 """The zone that an organization's rollups are in; the directory's may be newer for a moment."""
