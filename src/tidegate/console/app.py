@@ -7,6 +7,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
+from tidegate.console import api_v1
 from tidegate.console.api import Api
 from tidegate.console.install import Install
 from tidegate.console.middleware import Border, OwnHosts, SecurityHeaders
@@ -39,6 +40,7 @@ def create_app(
             *UsagePage(web).routes(),
             *SignIn(web).routes(),
             *Api(web).routes(),
+            *api_v1.routes(web),
             *Install(web).routes(),
             Route("/assets/{version}/{name:path}", web.assets.serve),
         ],

@@ -9,7 +9,7 @@ from tidegate.console.access import Need
 from tidegate.console.api_v1.operation import Call, NoBody, NoQuery
 from tidegate.console.api_v1.paging import Page, PageQuery, page_of
 from tidegate.console.api_v1.table import create, delete, get, patch
-from tidegate.console.api_v1.texts import Name
+from tidegate.console.api_v1.texts import Name, PersonName
 from tidegate.console.api_v1.times import Time, time, time_or_none
 from tidegate.core.model import Role
 from tidegate.services.access_tokens import MAX_DAYS, Scope
@@ -37,7 +37,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
 class MePatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is left out stays as it is."""
 
-    name: Name | UnsetType = UNSET
+    name: PersonName | UnsetType = UNSET
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,9 +82,9 @@ def update_me(call: Call[NoQuery, MePatch]) -> Me:
     """Change your own name."""
     if call.body.name is UNSET:
         return _me(call.viewer)
-    members, member_id = call.services.members, call.viewer.member_id
-    members.rename(call.organization_id, member_id, call.body.name, actor=call.actor)
-    member = members.get(call.organization_id, member_id)
+    member = call.services.members.rename(
+        call.organization_id, call.viewer.member_id, call.body.name, actor=call.actor
+    )
     return _me(msgspec.structs.replace(call.viewer, name=member.name))
 
 

@@ -7,10 +7,11 @@ from tidegate.console.access import Need
 from tidegate.console.api_v1.operation import Call, NoBody, NoQuery
 from tidegate.console.api_v1.paging import Page, PageQuery, page_of
 from tidegate.console.api_v1.table import delete, get, patch
-from tidegate.console.api_v1.texts import Name
+from tidegate.console.api_v1.texts import PersonName
 from tidegate.console.api_v1.times import Time, time, time_or_none
 from tidegate.core.model import Role
 from tidegate.services import fields
+from tidegate.services.permissions import require_may_change
 from tidegate.store.people import MemberRecord
 
 
@@ -30,7 +31,7 @@ class MembersQuery(PageQuery, frozen=True, forbid_unknown_fields=True):
 class MemberPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is left out stays as it is."""
 
-    name: Name | UnsetType = UNSET
+    name: PersonName | UnsetType = UNSET
     role: Role | UnsetType = UNSET
 
 
@@ -55,16 +56,17 @@ def update_member(call: Call[NoQuery, MemberPatch]) -> Member:
 
     Only owners change owners or make some; the last owner stays one.
     """
-    members, member_id = call.services.members, call.path["member_id"]
-    name, role = call.body.name, call.body.role
+    organization_id, members = call.organization_id, call.services.members
+    member_id, name, role = call.path["member_id"], call.body.name, call.body.role
+    # Whatever is refused is refused before anything is changed.
+    require_may_change(call.viewer.role, members.get(organization_id, member_id))
     if name is not UNSET:
-        fields.display_name(name, field="name")  # refused before anything is changed
+        fields.person_name(name)
     if role is not UNSET:
-        members.set_role(
-            call.organization_id, member_id, role, by_role=call.viewer.role, actor=call.actor
-        )
+        by_role = call.viewer.role
+        members.set_role(organization_id, member_id, role, by_role=by_role, actor=call.actor)
     if name is not UNSET:
-        members.rename(call.organization_id, member_id, name, actor=call.actor)
+        members.rename(organization_id, member_id, name, actor=call.actor)
     return _one(call)
 
 

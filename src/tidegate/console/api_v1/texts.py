@@ -5,6 +5,9 @@ from typing import Annotated
 import msgspec
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+PersonName = Annotated[
+    str, msgspec.Meta(max_length=100, description="Empty: the email address is shown.")
+]
 Email = Annotated[str, msgspec.Meta(min_length=3, max_length=254, examples=["elena@example.com"])]
 ModelPattern = Annotated[str, msgspec.Meta(min_length=1, max_length=100, examples=["claude-*"])]
 ModelPatterns = Annotated[
