@@ -90,7 +90,7 @@ class Setup:
         steps = setup_steps(
             self._web.options.public_url, Agent(key.record.agent), code, until.exact
         )
-        shown = {
+        shown: dict[str, Any] = {
             "agent": agent_mark(key.record.agent),
             "member": key.person,
             "key_id": key.key_id,

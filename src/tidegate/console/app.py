@@ -8,8 +8,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from tidegate.console import api_v1
+from tidegate.console.agent_setup import Setup
+from tidegate.console.agents import Agents
 from tidegate.console.api import Api
+from tidegate.console.enrol import Enrol
 from tidegate.console.install import Install
+from tidegate.console.invite import Invites
 from tidegate.console.middleware import Border, OwnHosts, SecurityHeaders
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.refusals import ApiRefusal, Refusals, api_refusal
@@ -39,6 +43,10 @@ def create_app(
         routes=[
             *UsagePage(web).routes(),
             *SignIn(web).routes(),
+            *Invites(web).routes(),
+            *Enrol(web).routes(),
+            *Setup(web).routes(),
+            *Agents(web).routes(),
             *Api(web).routes(),
             *api_v1.routes(web),
             *Install(web).routes(),

@@ -15,6 +15,7 @@ from tidegate.core.calendar import local_time
 from tidegate.core.model import Agent, KeyRecord, Role
 from tidegate.services.audit import Actor
 from tidegate.services.enrolment import may_manage
+from tidegate.services.errors import NotFound
 from tidegate.services.logins import Viewer
 from tidegate.store.people import MemberRecord
 from tidegate.store.ports import StoredKey
@@ -24,6 +25,7 @@ _LAUNCH_NAMES: Final = {
     Agent.CODEX: "codex",
     Agent.OPENCODE: "opencode",
 }
+_NO_AGENT: Final = "This agent is not enrolled, or was unenrolled meanwhile."
 _NOT_YOURS: Final = "This belongs to someone else. Ask an admin of the organization."
 
 
@@ -92,7 +94,10 @@ class Dialogs:
 
     def key(self, viewer: Viewer, key_id: str) -> AgentKey:
         """A key that the viewer may manage; NotFound if it is of no one here, else 403."""
-        stored = self.services.enrolment.key(viewer.organization_id, key_id)
+        try:
+            stored = self.services.enrolment.key(viewer.organization_id, key_id)
+        except NotFound:
+            raise NotFound(_NO_AGENT) from None
         if not may_manage(viewer, stored.record):
             raise HTTPException(403, _NOT_YOURS)
         member = self.services.members.get(viewer.organization_id, stored.record.member_id)
