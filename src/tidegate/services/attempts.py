@@ -1,6 +1,7 @@
 """A bounded, in-memory limit on attempts, per whatever they are aimed at."""
 
 from collections import OrderedDict
+from math import ceil
 from threading import Lock
 from typing import Final
 
@@ -31,7 +32,7 @@ class AttemptLimit:
             left = self._left(subject)
             if left < 1:
                 wait_us = (1 - left) * self._refill_us
-                raise TooMany(int(wait_us // _SECOND_US) + 1)
+                raise TooMany(ceil(wait_us / _SECOND_US))
             self._put(subject, left - 1)
 
     def give_back(self, subject: str) -> None:
