@@ -381,6 +381,12 @@ def require_public_url(settings: Settings) -> None:
         )
 
 
+def without_settings(environ: Environment | None = None) -> dict[str, str]:
+    """The environment of a server that has nothing to do with the one installed here."""
+    environ = os.environ if environ is None else environ
+    return {name: value for name, value in environ.items() if not name.startswith("TIDEGATE_")}
+
+
 def child_environment(environ: Environment | None = None) -> dict[str, str]:
     """The environment that worker and console processes are started with."""
     environ = os.environ if environ is None else environ

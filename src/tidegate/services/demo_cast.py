@@ -81,7 +81,7 @@ _NEW_YORK: Final = "America/New_York"
 _KOLKATA: Final = "Asia/Kolkata"
 
 PEOPLE: Final = (
-    Person(name=OWNER, role=Role.OWNER, pace=2.4, habits=(_CLAUDE_OWN,), is_at_work=True,
+    Person(name=OWNER, role=Role.OWNER, pace=2.4, habits=(_CLAUDE_DEEP,), is_at_work=True,
            repositories=(_API, _INFRA, _DOCS)),
     Person(name="Priya Raman", role=Role.ADMIN, pace=4.6, habits=(_CLAUDE_DEEP, _OPENCODE),
            repositories=(_API, _BILLING, _AUTH), zone=_KOLKATA, is_at_work=True),

@@ -22,13 +22,13 @@ from tidegate.services.demo_cast import Habit, Person
 DAYS: Final = 90
 _SECOND_US: Final = 1_000_000
 _DAY_US: Final = 86_400 * _SECOND_US
-_WEEK: Final = (0.84, 0.93, 0.9, 0.84, 0.66, 0.08, 0.05)  # Monday to Sunday
+_WEEK: Final = (0.6, 0.66, 0.64, 0.6, 0.47, 0.06, 0.04)  # Monday to Sunday
 _ADOPTION: Final = 0.62  # of today's use, ninety days ago
 _PEAKS: Final = ((10.4, 1.1, 0.5), (14.9, 1.5, 0.44), (21.0, 0.9, 0.06))  # hour, spread, share
 _NO_REPOSITORY: Final = 0.07
 _SECOND_REPOSITORY: Final = 0.3
 _SECOND_AGENT: Final = 0.28
-_COMPACT_ABOVE_TOKENS: Final = 170_000
+_COMPACT_ABOVE_TOKENS: Final = 190_000
 _CACHE_BLOCK_TOKENS: Final = 128  # what OpenAI's cache counts in
 
 _VERSIONS: Final = {Agent.CLAUDE_CODE: "2.1.330", Agent.CODEX: "0.169.0", Agent.OPENCODE: "1.18.33"}
@@ -160,8 +160,8 @@ class _Worker:
         turns = min(max(int(chance.lognormvariate(2.05, 0.75)), 2), 60)
         known, at_us = 0, session.start_us
         for _ in range(turns):
-            added = _added(chance) if known else chance.randrange(36_000, 74_000)
-            output = min(max(int(chance.lognormvariate(6.4, 0.9)), 30), 16_000)
+            added = _added(chance) if known else chance.randrange(52_000, 96_000)
+            output = min(max(int(chance.lognormvariate(6.6, 0.9)), 30), 16_000)
             duration_us = int((1.4 + output / 75 + chance.expovariate(1.2)) * _SECOND_US)
             if at_us + duration_us >= self._now_us:
                 return
@@ -230,7 +230,7 @@ class _Worker:
 
 def _added(chance: Random) -> int:
     """What a turn brings anew: mostly the result of a tool."""
-    return 240 + int(chance.expovariate(1 / 6_000))
+    return 240 + int(chance.expovariate(1 / 7_500))
 
 
 def _tokens(agent: Agent, model: str, counts: tuple[int, int, int]) -> TokenCounts:
