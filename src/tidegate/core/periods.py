@@ -4,6 +4,7 @@ A range knows the same length of time before it, for the change between the two.
 overlap and leave nothing out: each ends where the next begins, whatever the clocks do.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Final
@@ -21,7 +22,7 @@ OLDEST: Final = date(2000, 1, 1)
 _HOURS: Final = 24
 _ONE_DAY: Final = timedelta(days=1)
 # Longer ranges have more than MAX_BARS of such hours, whatever the clocks do.
-_MAX_DAYS_OF: Final = {"hour": 5, "3h": 13, "day": 92}
+_MAX_DAYS_OF: Final = {"hour": 5, "3h": 13, "day": 92, "week": 637}
 
 
 class PeriodFault(ValueError):
@@ -63,6 +64,10 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
         starts = self.starts
         index = range(len(starts))[index]
         return starts[index], starts[index + 1] if index + 1 < len(starts) else self.end_us
+
+    def index_of(self, at_us: int) -> int:
+        """The bucket that a moment of the range falls into."""
+        return bisect_right(self.starts, at_us) - 1
 
 
 def period(

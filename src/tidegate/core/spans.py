@@ -6,12 +6,15 @@ Besides hours and days there are runs of ten days: a quarter of a year is then s
 from datetime import date, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from tidegate.core.calendar import date_start_us, day_start_us, hour_start_us, local_time
+from tidegate.core.periods import Period
 
 _TEN: Final = 10
+_FOREVER_US: Final = 1 << 62
 
 
 class Span(StrEnum):
@@ -39,12 +42,34 @@ def bucket_start_us(span: Span, at_us: int, zone: tzinfo) -> int:
             return _ten_days_us(at_us, zone)
 
 
-def slices_of_days(start_us: int, end_us: int, zone: tzinfo) -> tuple[Slice, ...]:
-    """Few buckets that make up whole days exactly."""
-    tens_us = _ten_days_us(start_us, zone)
-    if tens_us < start_us:
-        tens_us = _ten_days_us(tens_us, zone, later=1)
-    tens_end_us = _ten_days_us(end_us, zone)
+def slices_of(period: Period) -> tuple[Slice, ...]:
+    """Few buckets that make up a time range exactly."""
+    return _slices(period, period.start_us, period.end_us)
+
+
+def previous_slices(period: Period) -> tuple[Slice, ...]:
+    """The same of the range before."""
+    return _slices(period, period.previous_start_us, period.previous_end_us)
+
+
+def later_slices(period: Period) -> tuple[Slice, ...]:
+    """The same of all time after it; none if it is not over yet."""
+    if period.end_us > period.now_us:
+        return ()
+    zone = ZoneInfo(period.time_zone)
+    tens_us = _tens_after(period.end_us, zone)
+    parts = (
+        Slice(Span.DAY, period.end_us, tens_us),
+        Slice(Span.TEN_DAYS, tens_us, _FOREVER_US),
+    )
+    return tuple(part for part in parts if part.start_us < part.end_us)
+
+
+def _slices(period: Period, start_us: int, end_us: int) -> tuple[Slice, ...]:
+    if not period.is_whole_days:
+        return (Slice(Span.HOUR, start_us, end_us),)
+    zone = ZoneInfo(period.time_zone)
+    tens_us, tens_end_us = _tens_after(start_us, zone), _ten_days_us(end_us, zone)
     if tens_us >= tens_end_us:
         return (Slice(Span.DAY, start_us, end_us),)
     parts = (
@@ -53,6 +78,12 @@ def slices_of_days(start_us: int, end_us: int, zone: tzinfo) -> tuple[Slice, ...
         Slice(Span.DAY, tens_end_us, end_us),
     )
     return tuple(part for part in parts if part.start_us < part.end_us)
+
+
+def _tens_after(at_us: int, zone: tzinfo) -> int:
+    """The first start of a run of ten days that is not before."""
+    start_us = _ten_days_us(at_us, zone)
+    return start_us if start_us == at_us else _ten_days_us(start_us, zone, later=1)
 
 
 def _ten_days_us(at_us: int, zone: tzinfo, *, later: int = 0) -> int:

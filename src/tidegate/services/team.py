@@ -1,41 +1,29 @@
 """What the Team page and My usage show of a time range, read from rollups alone."""
 
+import threading
+from collections.abc import Callable, Container, Iterable
 from datetime import date
-from enum import StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tidegate.core.periods import Period
+from tidegate.core.calendar import HOUR_US
+from tidegate.core.figures import Figures, Metric
+from tidegate.core.periods import Period, PeriodFault
+from tidegate.core.periods import period as period_of
+from tidegate.core.spans import Slice, Span, later_slices, previous_slices, slices_of
+from tidegate.services.errors import InvalidField
 from tidegate.store.people import MemberRecord
 from tidegate.store.ports import Store
+from tidegate.store.team import PlaceSums
 
+__all__ = [
+    "Figures", "MemberPage", "MemberUse", "Metric", "ModelUse", "Overview", "PullRequestUse",
+    "RankedPullRequests", "RankedRepositories", "RepositoryUse", "TeamReports", "Unattributed",
+]  # fmt: skip
 
-class Metric(StrEnum):
-    """What members, repositories and charts are ranked and drawn by."""
-
-    COST = "cost"
-    TOKENS = "tokens"
-    REQUESTS = "requests"
-
-
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a set of requests amounts to. The cost is what is billed; what subscriptions would
-    have cost at list price is apart."""
-
-    cost_nusd: int = 0
-    subscription_nusd: int = 0
-    tokens: int = 0
-    requests: int = 0
-
-    def of(self, metric: Metric) -> int:
-        """The figure of a metric."""
-        match metric:
-            case Metric.COST:
-                return self.cost_nusd
-            case Metric.TOKENS:
-                return self.tokens
-            case Metric.REQUESTS:
-                return self.requests
+_NOTHING: Final = Figures()
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +99,8 @@ class TeamReports:
 
     def __init__(self, store: Store) -> None:
         self._directory = store.directory
-        self._usage = store.usage
+        self._team = store.usage.team
+        self._recent = _Recent()
 
     def period(
         self,
@@ -121,11 +110,31 @@ class TeamReports:
         first: date | None = None,
         last: date | None = None,
     ) -> Period:
-        """A range in the zone of the organization's rollups. InvalidField if there is none."""
-        raise NotImplementedError
+        """A range in the zone of the organization's sums. InvalidField if there is none."""
+        zone = ZoneInfo(self._team.time_zone(organization_id))
+        with self._directory.reading() as reads:
+            organization = reads.organization(organization_id)
+        week_start = organization.week_start if organization else 1
+        try:
+            return period_of(name, now_us, zone, first=first, last=last, week_start=week_start)
+        except PeriodFault as fault:
+            raise InvalidField(fault.sentence, field=fault.field) from fault
 
     def overview(self, organization_id: str, period: Period, member_id: str = "") -> Overview:
-        raise NotImplementedError
+        """All of an organization, or what one member used."""
+        part, previous = _of_bars(period), previous_slices(period)
+        if member_id:
+            members = [member_id]
+            found = self._team.member_buckets(organization_id, part, members)
+            buckets = {start_us: figures for (_, start_us), figures in found.items()}
+            before = [*self._team.member_sums(organization_id, previous, members).values()]
+        else:
+            buckets = self._team.totals(organization_id, (part,))
+            before = [*self._team.totals(organization_id, previous).values()]
+        series = [Figures()] * len(period.starts)
+        for start_us, figures in buckets.items():
+            series[period.index_of(start_us)] += figures
+        return Overview(totals=sum(series, Figures()), before=sum(before, Figures()), series=series)
 
     def members(
         self,
@@ -137,33 +146,218 @@ class TeamReports:
         limit: int = 50,
         find: str = "",
     ) -> MemberPage:
-        """Everyone, most of the metric first; `find` is part of a name or an email."""
-        raise NotImplementedError
+        """Everyone, most of the metric first; `find` is part of a name or an email.
+
+        A rank is among all, whatever is looked for.
+        """
+        sums = self._team.member_sums(organization_id, slices_of(period))
+        last_uses = self._last_uses(organization_id)
+        people = self._people(organization_id, sums)
+        ranks = _ranks(figures.of(metric) for figures in sums.values())
+        wanted = find.strip().casefold()
+        found = [member for member in people if _fits(member, wanted)]
+        found.sort(key=lambda member: _order(member, sums.get(member.member_id, _NOTHING), metric))
+        shown = found[offset : offset + limit]
+        series = self._series(organization_id, period, metric, [m.member_id for m in shown])
+        uses = [
+            MemberUse(
+                member=member,
+                figures=(figures := sums.get(member.member_id, _NOTHING)),
+                rank=ranks.get(figures.of(metric), 0),
+                last_us=last_uses.get(member.member_id, 0),
+                ever=member.member_id in last_uses,
+                series=series[member.member_id],
+            )
+            for member in shown
+        ]
+        since_us = period.now_us - HOUR_US
+        present = (member.member_id for member in people if not member.removed_us)
+        active_now = sum(last_uses.get(member_id, 0) >= since_us for member_id in present)
+        return MemberPage(uses=uses, total=len(found), active_now=active_now)
 
     def top_repositories(
         self, organization_id: str, period: Period, limit: int = 7
     ) -> RankedRepositories:
         """By sessions, most first."""
-        raise NotImplementedError
+        return self._repositories(
+            organization_id, period, lambda place: place.sessions, slice(limit)
+        )
 
     def repositories(
         self, organization_id: str, period: Period, metric: Metric, limit: int, offset: int = 0
     ) -> RankedRepositories:
-        raise NotImplementedError
+        """By the metric, most first."""
+        return self._repositories(
+            organization_id,
+            period,
+            lambda place: place.figures.of(metric),
+            slice(offset, offset + limit),
+        )
 
     def pull_requests(
         self, organization_id: str, period: Period, metric: Metric, limit: int, offset: int = 0
     ) -> RankedPullRequests:
-        raise NotImplementedError
+        """By the metric, most first."""
+        places = self._places(organization_id, period)
+        pulls = [place for place in places if place.pull_request]
+        pulls.sort(
+            key=lambda place: (
+                -place.figures.of(metric),
+                -place.sessions,
+                place.repository,
+                place.pull_request,
+            )
+        )
+        whole = [place for place in places if not place.pull_request]
+        return RankedPullRequests(
+            rows=[
+                PullRequestUse(
+                    repository=place.repository,
+                    pull_request=place.pull_request,
+                    sessions=place.sessions,
+                    figures=place.figures,
+                    last_us=place.last_us,
+                )
+                for place in pulls[offset : offset + limit]
+            ],
+            total=len(pulls),
+            unattributed=Unattributed(
+                sessions=max(0, _sessions(whole) - _sessions(pulls)),
+                figures=_sum(whole) - _sum(pulls),
+            ),
+        )
 
     def member_models(self, organization_id: str, period: Period, member_id: str) -> list[ModelUse]:
         """What a member used by agent and model, dearest first."""
-        raise NotImplementedError
+        span = Span.DAY if period.is_whole_days else Span.HOUR
+        part = Slice(span, period.start_us, period.end_us)
+        uses = [
+            ModelUse(agent=s.agent, model=s.model, figures=s.figures, last_us=s.last_us)
+            for s in self._team.model_sums(organization_id, part, member_id)
+        ]
+        uses.sort(
+            key=lambda use: (-use.figures.cost_nusd, -use.figures.tokens, use.agent, use.model)
+        )
+        return uses
 
     def key_uses(self, organization_id: str, member_ids: list[str]) -> dict[str, int]:
         """When each key of these members was last used; one that never was is absent."""
-        raise NotImplementedError
+        if not member_ids:
+            return {}
+        uses = self._team.last_uses(organization_id, member_ids)
+        return {use.key_id: use.last_us for use in uses}
 
     def version(self, organization_id: str) -> str:
         """Changes with whatever a page could show: use, the directory, a zone."""
-        raise NotImplementedError
+        return f"{self._directory.version()}.{self._team.version(organization_id)}"
+
+    def _people(self, organization_id: str, used: Container[str]) -> list[MemberRecord]:
+        """Those who are present, and those who are not but used something."""
+        with self._directory.reading() as reads:
+            return [
+                member
+                for member in reads.members(organization_id)
+                if not member.removed_us or member.member_id in used
+            ]
+
+    def _last_uses(self, organization_id: str) -> dict[str, int]:
+        last_uses: dict[str, int] = {}
+        for use in self._team.last_uses(organization_id):
+            last_uses[use.member_id] = max(use.last_us, last_uses.get(use.member_id, 0))
+        return last_uses
+
+    def _series(
+        self, organization_id: str, period: Period, metric: Metric, member_ids: list[str]
+    ) -> dict[str, list[int]]:
+        series = {member_id: [0] * len(period.starts) for member_id in member_ids}
+        if member_ids:
+            found = self._team.member_buckets(organization_id, _of_bars(period), member_ids)
+            for (member_id, start_us), figures in found.items():
+                series[member_id][period.index_of(start_us)] += figures.of(metric)
+        return series
+
+    def _repositories(
+        self,
+        organization_id: str,
+        period: Period,
+        rank: Callable[[PlaceSums], int],
+        shown: slice,
+    ) -> RankedRepositories:
+        whole = [p for p in self._places(organization_id, period) if not p.pull_request]
+        named = [place for place in whole if place.repository]
+        named.sort(key=lambda p: (-rank(p), -p.sessions, -p.figures.tokens, p.repository))
+        rows = [
+            RepositoryUse(
+                repository=place.repository,
+                sessions=place.sessions,
+                figures=place.figures,
+                last_us=place.last_us,
+            )
+            for place in named[shown]
+        ]
+        rest = [place for place in whole if not place.repository]
+        unattributed = Unattributed(sessions=_sessions(rest), figures=_sum(rest))
+        return RankedRepositories(rows=rows, total=len(named), unattributed=unattributed)
+
+    def _places(self, organization_id: str, period: Period) -> list[PlaceSums]:
+        """Kept until anything changes: one page asks three times."""
+        version = self._team.version(organization_id)
+        key = (organization_id, period.name, period.start_us, period.end_us, version)
+        return self._recent.get(
+            key,
+            lambda: self._team.place_sums(organization_id, slices_of(period), later_slices(period)),
+        )
+
+
+class _Recent:
+    """The last few answers."""
+
+    def __init__(self, limit: int = 16) -> None:
+        self._limit = limit
+        self._answers: dict[tuple[str | int, ...], list[PlaceSums]] = {}
+        self._lock = threading.Lock()
+
+    def get(
+        self, key: tuple[str | int, ...], ask: Callable[[], list[PlaceSums]]
+    ) -> list[PlaceSums]:
+        with self._lock:
+            found = self._answers.get(key)
+        if found is None:
+            found = ask()
+            with self._lock:
+                self._answers[key] = found
+                while len(self._answers) > self._limit:
+                    del self._answers[next(iter(self._answers))]
+        return found
+
+
+def _of_bars(period: Period) -> Slice:
+    """The stored buckets that its bars are made of."""
+    span = Span.HOUR if period.by_hours else Span.DAY
+    return Slice(span, period.start_us, period.end_us)
+
+
+def _ranks(values: Iterable[int]) -> dict[int, int]:
+    """The rank of each value above zero; equal ones share it, and the next is as much lower."""
+    ranks: dict[int, int] = {}
+    for place, value in enumerate(sorted(values, reverse=True), 1):
+        if value > 0:
+            ranks.setdefault(value, place)
+    return ranks
+
+
+def _order(member: MemberRecord, figures: Figures, metric: Metric) -> tuple[int, int, str, str]:
+    name = (member.name or member.email).casefold()
+    return -figures.of(metric), -figures.tokens, name, member.member_id
+
+
+def _fits(member: MemberRecord, wanted: str) -> bool:
+    return wanted in member.name.casefold() or wanted in member.email.casefold()
+
+
+def _sum(places: Iterable[PlaceSums]) -> Figures:
+    return sum((place.figures for place in places), Figures())
+
+
+def _sessions(places: Iterable[PlaceSums]) -> int:
+    return sum(place.sessions for place in places)

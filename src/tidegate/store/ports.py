@@ -18,6 +18,7 @@ from tidegate.core.model import (
     UsageEvent,
 )
 from tidegate.store.people import PeopleChange, PeopleReads
+from tidegate.store.team import TeamReads
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,6 +218,8 @@ class UsageStore(Protocol):
         member_id: str = "",
     ) -> list[Group]: ...
     def events(self, organization_id: str, limit: int = 100) -> list[UsageEvent]: ...
+    @property
+    def team(self) -> TeamReads: ...
 
 
 class Store(Protocol):

@@ -16,7 +16,6 @@ from tidegate.store.sql.rollups import Sums, start_of
 from tidegate.store.sql.session_places import Counts
 from tidegate.store.sql.upserts import add_up
 
-_BILLED_TOKENS: Final = tuple(name for name in t.TOKEN_COLUMNS if name != "reasoning_tokens")
 _SUBJECTS: Final[dict[sa.Table, tuple[str, ...]]] = {
     t.totals: (),
     t.by_member: ("member_id",),
@@ -74,7 +73,7 @@ def _figures(wide: Row, span: Span, bucket_start_us: int) -> Row:
         "pull_request": "",
         "cost_nusd": 0 if is_subscription else cost,
         "subscription_nusd": cost if is_subscription else 0,
-        "tokens": sum(wide[name] for name in _BILLED_TOKENS),
+        "tokens": sum(wide[name] for name in t.COUNTED_TOKENS),
         "requests": wide["requests"],
         "last_us": wide["last_us"],
         "sessions_begun": 0,

@@ -21,6 +21,7 @@ from tidegate.store.sql.engines import (
     writing,
 )
 from tidegate.store.sql.ledger import Row, insert_new, row_of
+from tidegate.store.sql.team_reads import SqlTeamReads
 from tidegate.store.sql.upserts import insert_into
 
 _DEFAULT_ZONE: Final = "UTC"
@@ -34,6 +35,7 @@ class SqlUsageStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._reading = reading(engine)
         self._writing = writing(engine, Lock.USAGE)
+        self.team = SqlTeamReads(self._reading)
 
     def offset(self, file: str) -> int:
         query = sa.select(t.spool_files.c.offset).where(t.spool_files.c.file == file)
@@ -72,9 +74,7 @@ class SqlUsageStore:
 
     def time_zone(self, organization_id: str) -> str:
         """The zone that the organization's rollups are in."""
-        query = sa.select(t.zones.c.time_zone).where(t.zones.c.organization_id == organization_id)
-        with transaction(self._reading) as connection:
-            return connection.execute(query).scalar_one_or_none() or _DEFAULT_ZONE
+        return self.team.time_zone(organization_id)
 
     def ledger_sums(
         self, organization_id: str, by: Sequence[str], *, launch_id: str = "", key_id: str = ""

@@ -14,6 +14,8 @@ TOKEN_COLUMNS: Final = (
     "output_tokens",
     "reasoning_tokens",
 )
+COUNTED_TOKENS: Final = tuple(name for name in TOKEN_COLUMNS if name != "reasoning_tokens")
+"""Of the headline metric; reasoning is an of-which of the output."""
 COST_COLUMNS: Final = (
     "input_nusd",
     "cache_write_5m_nusd",

@@ -1,0 +1,70 @@
+"""What the pages about people and repositories may ask of the ledger's sums."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from tidegate.core.figures import Figures
+from tidegate.core.spans import Slice
+
+
+class PlaceSums(msgspec.Struct, frozen=True):
+    """A repository, or a pull request of it, in a time range. The repository without a name is
+    what could not be attributed."""
+
+    repository: str
+    pull_request: str  # empty: the whole repository
+    figures: Figures
+    sessions: int  # under way in the range
+    last_us: int
+
+
+class ModelSums(msgspec.Struct, frozen=True):
+    """What a member used with one agent and model."""
+
+    agent: str
+    model: str
+    figures: Figures
+    last_us: int
+
+
+class LastUse(msgspec.Struct, frozen=True):
+    """When a member last used a key."""
+
+    member_id: str
+    key_id: str
+    last_us: int
+
+
+class TeamReads(Protocol):
+    """Time ranges are slices of buckets that exclude each other, see `core/spans.py`."""
+
+    def version(self, organization_id: str) -> int: ...
+    def time_zone(self, organization_id: str) -> str: ...
+    def totals(self, organization_id: str, slices: Sequence[Slice]) -> dict[int, Figures]:
+        """By bucket."""
+        ...
+
+    def member_buckets(
+        self, organization_id: str, part: Slice, member_ids: Sequence[str]
+    ) -> dict[tuple[str, int], Figures]:
+        """By member and bucket."""
+        ...
+
+    def member_sums(
+        self, organization_id: str, slices: Sequence[Slice], member_ids: Sequence[str] = ()
+    ) -> dict[str, Figures]:
+        """By member: of these, or of all who used anything."""
+        ...
+
+    def place_sums(
+        self, organization_id: str, slices: Sequence[Slice], later: Sequence[Slice]
+    ) -> list[PlaceSums]:
+        """All repositories and pull requests of a range; `later` is all time after it."""
+        ...
+
+    def model_sums(self, organization_id: str, part: Slice, member_id: str) -> list[ModelSums]: ...
+    def last_uses(self, organization_id: str, member_ids: Sequence[str] = ()) -> list[LastUse]:
+        """Of these members, or of all."""
+        ...
