@@ -1,6 +1,6 @@
 """The table of operations, and what is made of it: routes and the OpenAPI document."""
 
-from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -60,49 +60,34 @@ def list_problems(call: Call[NoQuery, NoBody]) -> ProblemKinds:
     )
 
 
+TABLE: Final = (
+    *me.OPERATIONS,
+    *reports.OPERATIONS,
+    *organization.OPERATIONS,
+    *members.OPERATIONS,
+    *invitations.OPERATIONS,
+    *keys.OPERATIONS,
+    *credentials.OPERATIONS,
+    *mail.OPERATIONS,
+    *audit.OPERATIONS,
+    get("/problems", list_problems, need=Need.ANYONE, tag="About"),
+)
+
+
 def operations(web: Web) -> list[Operation]:
-    """Every operation, declared once."""
+    """Every operation: the table, and the one that describes it."""
 
     def get_openapi(call: Call[NoQuery, NoBody]) -> dict[str, Any]:
         """This description of the API, in OpenAPI 3.1."""
         return described()
 
-    table = [
-        *me.OPERATIONS,
-        *reports.OPERATIONS,
-        *organization.OPERATIONS,
-        *members.OPERATIONS,
-        *invitations.OPERATIONS,
-        *keys.OPERATIONS,
-        *credentials.OPERATIONS,
-        *mail.OPERATIONS,
-        *audit.OPERATIONS,
-        get("/problems", list_problems, need=Need.ANYONE, tag="About"),
-        get("/openapi.json", get_openapi, need=Need.ANYONE, tag="About"),
-    ]
-    described = _once(
-        lambda: document(
-            table,
-            TAGS,
-            version=web.options.version,
-            public_url=web.options.public_url.rstrip("/"),
-        )
-    )
-    return table
+    found = [*TABLE, get("/openapi.json", get_openapi, need=Need.ANYONE, tag="About")]
+    version, public_url = web.options.version, web.options.public_url.rstrip("/")
+    described = cache(lambda: document(found, TAGS, version=version, public_url=public_url))
+    return found
 
 
 def routes(web: Web) -> list[BaseRoute]:
     """The routes of the API, in the order in which they are to be tried."""
     table = operations(web)
     return [*(ApiRoute(operation, web) for operation in table), Rest(table)]
-
-
-def _once(make: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    made: list[dict[str, Any]] = []
-
-    def get_made() -> dict[str, Any]:
-        if not made:
-            made.append(make())
-        return made[0]
-
-    return get_made
