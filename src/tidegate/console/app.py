@@ -15,11 +15,12 @@ from tidegate.console.enrol import Enrol
 from tidegate.console.install import Install
 from tidegate.console.invite import Invites
 from tidegate.console.middleware import Border, OwnHosts, SecurityHeaders
+from tidegate.console.my_usage import MyUsagePage
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.refusals import ApiRefusal, Refusals, api_refusal
 from tidegate.console.services import ConsoleServices
 from tidegate.console.sign_in import SignIn
-from tidegate.console.usage import UsagePage
+from tidegate.console.team import TeamPage
 from tidegate.console.web import make_web
 from tidegate.services.context import Clock, now_us
 from tidegate.services.errors import Refused
@@ -41,7 +42,8 @@ def create_app(
     refusals = Refusals(web)
     app = Starlette(
         routes=[
-            *UsagePage(web).routes(),
+            *TeamPage(web).routes(),
+            *MyUsagePage(web).routes(),
             *SignIn(web).routes(),
             *Invites(web).routes(),
             *Enrol(web).routes(),

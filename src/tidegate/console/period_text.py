@@ -1,7 +1,6 @@
 """Periods and their buckets in words, in the time zone of the organization."""
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -51,7 +50,7 @@ def last_day(period: Period) -> datetime:
 
 
 def period_text(period: Period) -> str:
-    """`14 Oct – 12 Nov 2026`; hours where the period does not consist of whole days."""
+    """First and last day; hours too where the period does not consist of whole days."""
     zone = ZoneInfo(period.time_zone)
     if not period.is_whole_days:
         start, end = local_time(period.start_us, zone), local_time(period.end_us, zone)
@@ -69,13 +68,11 @@ def length_text(period: Period) -> str:
     return "the day before" if days == 1 else f"the {days} days before"
 
 
-@lru_cache(maxsize=64)
 def bucket_texts(period: Period) -> tuple[str, ...]:
-    """The bounds of each bucket: `Tue 3 Nov 2026`, `Tue 3 Nov 2026, 14:00–15:00`."""
+    """The bounds of each bucket: `Tue 3 Nov 2026`, and from when to when if it is hours."""
     return tuple(_bounds_text(period, *period.bounds(i)) for i in range(len(period.starts)))
 
 
-@lru_cache(maxsize=64)
 def axis_labels(period: Period, week_start: int = 1) -> tuple[tuple[int, str], ...]:
     """Which buckets are named under the axis, and how: few enough for a phone."""
     zone = ZoneInfo(period.time_zone)

@@ -4,6 +4,7 @@ What is no such value counts as not given: an old bookmark still opens. Only a c
 refused with a sentence, as a person typed its days.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from typing import Any, Final
@@ -103,8 +104,8 @@ def read_query(params: QueryParams, path: str = "/") -> TeamQuery:
     )
 
 
-def _one_of(asked: str | None, known: Any, default: str) -> str:
-    return asked if asked in known else default
+def _one_of(asked: str | None, known: Sequence[str], default: str) -> str:
+    return asked if asked is not None and asked in known else default
 
 
 def _number(text: str | None) -> int:

@@ -19,7 +19,6 @@ from tidegate.console.limits import FailureLimit
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
 from tidegate.console.static import Assets
-from tidegate.console.usage_view import billed_nusd
 from tidegate.core.model import Role
 from tidegate.services.context import Clock, now_us
 from tidegate.services.errors import Refused
@@ -268,5 +267,5 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "tokens": formats.tokens,
     "initials": formats.initials,
     "first_letter": formats.first_letter,
-    "billed_nusd": billed_nusd,
+    "plural": formats.plural,
 }
