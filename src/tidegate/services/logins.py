@@ -116,29 +116,44 @@ class Logins(Service):
             code = reads.code(self._hash(Purpose.SETUP, token), Purpose.SETUP, self._clock())
             return code is not None and not reads.organizations()
 
-    def redeem_setup(
+    def redeem_setup(  # noqa: PLR0913 -- by name beyond the third
         self,
         token: str,
         organization_name: str,
         email: str,
         *,
+        name: str = "",
+        password: str = "",
+        time_zone: str = "",
         address: str = "",
         user_agent: str = "",
     ) -> str:
         """Found the first organization and sign its owner in: the login's secret.
 
-        A refused name or email leaves the link usable.
+        An empty password: by links only. A refused field leaves the link usable.
         """
+        if not self.setup_open(token):
+            raise InvalidCode(_INVALID)
+        zone, chosen = fields.time_zone(time_zone or "UTC"), fields.person_name(name)
+        checked = fields.new_password(password, fields.email_address(email)) if password else ""
+        hashed = self._hashing.hash(checked) if checked else ""
         now_us = self._clock()
         with self._directory.changing() as change:
             code = change.use_code(self._hash(Purpose.SETUP, token), Purpose.SETUP, now_us)
             if code is None or change.organizations():
                 raise InvalidCode(_INVALID)
-            actor = Actor("setup", address)
             founded = found_organization(
-                change, actor, now_us, name=organization_name, email=email, zone="UTC"
+                change,
+                Actor("setup", address),
+                now_us,
+                name=organization_name,
+                email=email,
+                zone=zone,
             )
             owner = _member(change, founded.organization_id, founded.member_id)
+            change.update_member(msgspec.structs.replace(owner, name=chosen))
+            if hashed:
+                change.set_password_hash(owner.organization_id, owner.member_id, hashed, now_us)
             return self._add(change, owner, Browser(address, user_agent))
 
     def make_sign_in_token(
@@ -327,8 +342,7 @@ def _holder(reads: DirectoryReads, login: LoginRecord) -> Viewer | None:
             member_id=one.member_id,
             role=one.role,
         )
-        for one in held
-        if one is not None
+        for one in sorted(filter(None, held), key=lambda v: v.organization_name.casefold())
     )
     return msgspec.structs.replace(viewer, login_id=login.login_id, memberships=memberships)
 
