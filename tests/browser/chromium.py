@@ -38,7 +38,7 @@ def _executable() -> str:
     raise RuntimeError("The browser tests need Chromium: run tools/install_chromium.sh")
 
 
-def sign_in(context: BrowserContext, world: World) -> None:
-    """Give the browser the cookie of a new login of the owner."""
-    url = world.options.public_url
-    context.add_cookies([{"name": "tidegate_login", "value": world.login(), "url": url}])
+def sign_in(context: BrowserContext, world: World, member_id: str = "") -> None:
+    """Give the browser the cookie of a new login, of the owner if nobody else is named."""
+    url, secret = world.options.public_url, world.login(member_id)
+    context.add_cookies([{"name": "tidegate_login", "value": secret, "url": url}])

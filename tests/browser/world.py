@@ -10,10 +10,11 @@ from starlette.applications import Starlette
 from tidegate.console.app import ConsoleOptions, create_app
 from tidegate.core.model import Billing, Cost, TokenCounts, UsageEvent
 from tidegate.gateway.options import GatewayOptions
+from tidegate.services.demo import Demo, Opened
 from tidegate.services.enrolment import Enrolled
 from tidegate.services.mail import MailSender
 from tidegate.services.password_hashing import PasswordHashing
-from tidegate.services.price_book import ModelListing
+from tidegate.services.price_book import ModelListing, compile_price_book
 from tidegate.services.vault import derive
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
@@ -23,6 +24,7 @@ from tidegate.wiring.probe import UpstreamProbe
 
 DAY_US = 86_400_000_000
 NOON_US = 1_795_348_800_000_000  # 22 Nov 2026, 12:00 UTC
+WEDNESDAY_US = 1_795_014_300_000_000  # 18 Nov 2026, 15:05 UTC
 PUBLIC_URL = "http://localhost:4180"
 QUICK_HASHING = PasswordHashing(rounds=1, memory_kib=8)
 LOOPBACK = ("127.0.0.1:*", "localhost:*")
@@ -35,7 +37,7 @@ class World:
     """
 
     def __init__(self, store: SqlStore, options: ConsoleOptions, *, authorities: str = "") -> None:
-        subkeys = derive(bytes(range(32)))
+        self._subkeys = subkeys = derive(bytes(range(32)))
         self.now_us = NOON_US
         self.drains = 0
         self._store = store
@@ -71,6 +73,14 @@ class World:
         founded = self.services.organizations.bootstrap(name, email)
         self.organization_id, self.owner_id = founded.organization_id, founded.member_id
         return founded.sign_in_token
+
+    def demo(self) -> Opened:
+        """Make the organization of `tidegate demo`, on a Wednesday afternoon."""
+        self.now_us = WEDNESDAY_US
+        demo = Demo(self._store, self._subkeys, compile_price_book(), now_us=self.now_us)
+        opened = demo.fill()
+        self.organization_id, self.owner_id = opened.organization_id, opened.owner_id
+        return opened
 
     def login(self, member_id: str = "") -> str:
         """The secret of a new login, as the cookie holds it."""
