@@ -8,17 +8,28 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from tidegate.console import api_v1
+from tidegate.console.account import Account
 from tidegate.console.agent_setup import Setup
 from tidegate.console.agents import Agents
 from tidegate.console.api import Api
 from tidegate.console.enrol import Enrol
 from tidegate.console.install import Install
 from tidegate.console.invite import Invites
+from tidegate.console.join import Join
 from tidegate.console.middleware import Border, OwnHosts, SecurityHeaders
 from tidegate.console.my_usage import MyUsagePage
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.refusals import ApiRefusal, Refusals, api_refusal
+from tidegate.console.reset import Reset
 from tidegate.console.services import ConsoleServices
+from tidegate.console.set_up import SetUp
+from tidegate.console.settings import Settings
+from tidegate.console.settings_access import AccessSettings
+from tidegate.console.settings_audit import AuditSettings
+from tidegate.console.settings_email import EmailSettings
+from tidegate.console.settings_members import MemberSettings
+from tidegate.console.settings_organization import OrganizationSettings
+from tidegate.console.settings_providers import ProviderSettings
 from tidegate.console.sign_in import SignIn
 from tidegate.console.team import TeamPage
 from tidegate.console.web import make_web
@@ -44,7 +55,18 @@ def create_app(
         routes=[
             *TeamPage(web).routes(),
             *MyUsagePage(web).routes(),
+            *Reset(web).routes(),
             *SignIn(web).routes(),
+            *Join(web).routes(),
+            *SetUp(web).routes(),
+            *Account(web).routes(),
+            *Settings().routes(),
+            *OrganizationSettings(web).routes(),
+            *ProviderSettings(web).routes(),
+            *MemberSettings(web).routes(),
+            *AccessSettings(web).routes(),
+            *EmailSettings(web).routes(),
+            *AuditSettings(web).routes(),
             *Invites(web).routes(),
             *Enrol(web).routes(),
             *Setup(web).routes(),

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tidegate.console.web import Web, is_partial, toast_header
-from tidegate.services.errors import Conflict, InvalidField, NotFound, Refused
+from tidegate.services.errors import Conflict, InvalidField, NotFound, Refused, TooMany
 
 _PAGES: Final = {
     400: ("Not understood", "The request was not well-formed. Go back and try again."),
@@ -68,6 +68,8 @@ class Refusals:
     async def refused(self, request: Request, refused: Exception) -> Response:
         """What a service refuses, where no field of a form is to blame."""
         assert isinstance(refused, Refused)
+        if isinstance(refused, TooMany):
+            return self._answer(request, 429, {"retry-after": str(refused.wait_s)}, refused.message)
         return self._answer(request, _STATUS_OF.get(type(refused), 403), {}, refused.message)
 
     async def unavailable(self, request: Request, _fault: Exception) -> Response:

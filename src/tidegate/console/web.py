@@ -20,15 +20,17 @@ from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
 from tidegate.console.static import Assets
 from tidegate.core.model import Role
+from tidegate.services.browser_logins import LOGIN_LIFETIME_US
 from tidegate.services.context import Clock, now_us
 from tidegate.services.errors import Refused
-from tidegate.services.logins import LOGIN_LIFETIME_US, Viewer
+from tidegate.services.logins import Viewer
 from tidegate.services.vault import new_token
 
 _TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _MAX_FIELDS: Final = 50
 _MAX_TOAST_CHARS: Final = 300
+_MAX_AGENT_CHARS: Final = 300
 SEE_OTHER: Final = 303
 
 
@@ -59,7 +61,7 @@ class Web:
     services: ConsoleServices
     options: ConsoleOptions
     assets: Assets
-    failures: FailureLimit
+    failures: FailureLimit  # per peer: wrong codes, tokens and passwords
     clock: Clock = now_us
     templates: Environment = field(init=False, repr=False)
 
@@ -124,7 +126,7 @@ class Web:
     async def viewer(self, request: Request) -> Viewer | None:
         """The signed-in person, if any; looked up once in a request."""
         if not hasattr(request.state, "viewer"):
-            secret = request.cookies.get(self.login_cookie, "")
+            secret = self.login_secret(request)
             found = await run_in_threadpool(self.services.logins.viewer, secret) if secret else None
             request.state.viewer = found
         viewer: Viewer | None = request.state.viewer
@@ -148,6 +150,10 @@ class Web:
     def _form_owner(self, request: Request) -> str:
         cookies = request.cookies
         return cookies.get(self.login_cookie) or cookies.get(self.form_cookie) or ""
+
+    def login_secret(self, request: Request) -> str:
+        """What the browser's login cookie holds; good or not."""
+        return request.cookies.get(self.login_cookie, "")
 
     def refuse_hurried(self, request: Request) -> None:
         """429 for a peer whose attempts failed too often."""
@@ -251,6 +257,12 @@ def _toast(text: str, *, failed: bool = False) -> dict[str, object]:
 def peer_of(request: Request) -> str:
     """The address that the gateway saw; the gateway removes what clients claim."""
     return request.headers.get("x-tidegate-peer", "")
+
+
+def browser_of(request: Request) -> str:
+    """What the browser says it is, as far as it is worth keeping."""
+    agent = request.headers.get("user-agent", "")[:_MAX_AGENT_CHARS]
+    return "".join(char for char in agent if char.isprintable())
 
 
 def make_web(services: ConsoleServices, options: ConsoleOptions, clock: Clock = now_us) -> Web:
