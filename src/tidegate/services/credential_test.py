@@ -179,6 +179,6 @@ def _lists_models(probed: Probed) -> bool:
         return probed.body.lstrip()[:1] == b"{" and b'"id"' in probed.body
     try:
         answer: Any = msgspec.json.decode(probed.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return isinstance(answer, dict) and isinstance(answer.get("data"), list)
