@@ -17,7 +17,7 @@ from tidegate.services.browser_logins import (
 )
 from tidegate.services.codes import Purpose, hash_code, make_code
 from tidegate.services.context import Clock, Service, now_us
-from tidegate.services.errors import InvalidCode, InvalidField, NotFound
+from tidegate.services.errors import InvalidCode, InvalidField, NotFound, TooMany
 from tidegate.services.organizations import found_organization
 from tidegate.services.password_hashing import STANDARD, PasswordHashing
 from tidegate.services.permissions import is_admin
@@ -27,6 +27,7 @@ from tidegate.store.ports import DirectoryChange, DirectoryReads, Store
 
 _SEEN_EVERY_US: Final = 3_600_000_000
 _MOST_TRIED: Final = 10  # memberships of one address
+_MOST_TRIED_CHARS: Final = 100
 _TRIES: Final = 10
 _TRY_AGAIN_S: Final = 60
 _INVALID: Final = "This link is wrong, was used already, or has expired. Ask for a new one."
@@ -90,14 +91,19 @@ class Logins(Service):
             known = fields.email_address(email)
         except InvalidField:
             known = ""
-        self._limit.begin(known)
+        subject = known or f"no address: {email[:_MOST_TRIED_CHARS]}"
+        self._limit.begin(subject)
         with self._directory.reading() as reads:
             found = reads.passwords_by_email(known)[:_MOST_TRIED]
             comparisons = min(_MOST_TRIED, max(1, reads.most_passwords()))
-        right = self._right(found, password, comparisons)
+        try:
+            right = self._right(found, password, comparisons)
+        except TooMany:
+            self._limit.give_back(subject)
+            raise
         if not right:
             raise InvalidCode(_WRONG)
-        self._limit.give_back(known)
+        self._limit.give_back(subject)
         browser = Browser(address, user_agent, login_secret)
         secret = self._open(right, browser)
         self._refresh_hashes(right, password)

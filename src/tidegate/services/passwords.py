@@ -155,7 +155,12 @@ class Passwords(Service):
     def _require_current(self, member: MemberRecord, before: str, current: str | None) -> None:
         """A stolen browser must not be enough to find or change the password."""
         self._tries.begin(member.member_id)
-        if not self._hashing.matches(before, current or ""):
+        try:
+            is_right = self._hashing.matches(before, current or "")
+        except TooMany:
+            self._tries.give_back(member.member_id)
+            raise
+        if not is_right:
             raise InvalidField("This is not your present password.", field="current")
         self._tries.give_back(member.member_id)
 

@@ -271,3 +271,22 @@ def test_a_browsers_name_is_cut_and_cleaned(world: World) -> None:
     [login] = world.logins.list(world.organization_id, member_id)
     assert len(login.user_agent) < 301
     assert login.user_agent.startswith("[31mx")
+
+
+def test_what_is_no_address_does_not_use_up_the_attempts_of_another(world: World) -> None:
+    for n in range(30):
+        with pytest.raises(InvalidCode):
+            world.sign_in(f"no address {n}")
+
+
+def test_an_attempt_that_was_turned_away_is_not_counted(world: World) -> None:
+    class Busy(PasswordHashing):
+        def matches(self, password_hash: str, password: str) -> bool:
+            raise TooMany(10)
+
+    world.join(EMAIL)
+    logins = Logins(world.store, world.subkeys, world.clock, Busy(rounds=1, memory_kib=8))
+    for _ in range(30):
+        with pytest.raises(TooMany) as caught:
+            logins.sign_in(EMAIL, PASSWORD, address="", user_agent="")
+        assert caught.value.wait_s == 10
