@@ -221,15 +221,16 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         parse=text.upstream,
         several=True,
         flag="--allow-upstream",
-        help="HOST:PORT of an upstream that may have a private or loopback address; port * allows "
-        "every port. Metadata addresses of clouds are never allowed.",
+        help="HOST:PORT of an upstream or mail server that may have a private or loopback address; "
+        "port * allows every port. Metadata addresses of clouds are never allowed.",
     ),
     Setting(
         name="upstream_ca",
         section=UPSTREAMS,
         parse=text.path,
         absent=None,
-        help="Certificate authorities (PEM) to trust beside the system's when calling upstreams.",
+        help="Certificate authorities (PEM) to trust beside the system's when calling upstreams "
+        "and mail servers.",
     ),
     Setting(
         name="https_proxy",
