@@ -12,7 +12,7 @@ from tidegate.console.access import Need, page
 from tidegate.console.dialogs import Dialogs, Moment, actor_of, home_of
 from tidegate.console.web import Web
 from tidegate.core.model import Role
-from tidegate.services.errors import Conflict, Refused
+from tidegate.services.errors import Conflict, InvalidField, Refused
 from tidegate.services.invitations import Invited
 from tidegate.services.logins import Viewer
 from tidegate.services.notices import Delivery
@@ -122,6 +122,8 @@ class Invites:
     def _invite(
         self, request: Request, viewer: Viewer, values: dict[str, str]
     ) -> tuple[Invited, Delivery]:
+        if not values["email"].strip():
+            raise InvalidField("Type the email address of the person.", field="email")
         invited = self._services.invitations.invite(
             viewer.organization_id,
             values["email"],

@@ -35,6 +35,8 @@ const firstFocus = () =>
 const show = () => {
   if (!dialog.open) {
     dialog.append(toasts); // what stands outside a modal dialog cannot be pressed
+    const root = document.documentElement;
+    root.classList.toggle("tg-scrollbar", innerWidth > root.clientWidth); // nothing is to jump
     dialog.showModal();
   }
   firstFocus()?.focus();
