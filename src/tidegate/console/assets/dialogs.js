@@ -101,7 +101,7 @@ const flip = (form) => {
 };
 
 const send = async (form, event) => {
-  const part = form.dataset.part && document.querySelector(form.dataset.part);
+  const part = form.dataset.replace && document.querySelector(form.dataset.replace);
   const place = part ? { target: part, swap: "outerHTML" } : {};
   const undo = flip(form);
   form.setAttribute("aria-busy", "true");
@@ -115,7 +115,7 @@ const send = async (form, event) => {
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post" || form.matches("[hx-post]")) return;
-  if (!form.matches("[data-dialog], [data-part]") && !dialog.contains(form)) return;
+  if (!form.matches("[data-dialog], [data-replace]") && !dialog.contains(form)) return;
   event.preventDefault();
   send(form, event);
 });
