@@ -19,7 +19,7 @@ from tidegate.core.routing import (
     parse_base_url,
 )
 from tidegate.services import audit
-from tidegate.services.audit import COMMAND_LINE, Action, Actor
+from tidegate.services.audit import Action, Actor
 from tidegate.services.context import Clock, Service, now_us
 from tidegate.services.errors import NotFound
 from tidegate.services.vault import SealBroken, Subkeys, unseal
@@ -76,9 +76,7 @@ class CredentialTests(Service):
         super().__init__(store, subkeys, clock)
         self._probe = probe
 
-    def test(
-        self, organization_id: str, credential_id: str, *, actor: Actor = COMMAND_LINE
-    ) -> TestResult:
+    def test(self, organization_id: str, credential_id: str, *, actor: Actor) -> TestResult:
         """Ask the provider for its models. Takes seconds: not for an event loop."""
         record = self._record(organization_id, credential_id)
         result = self._try(record)

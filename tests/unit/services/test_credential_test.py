@@ -63,7 +63,9 @@ def test_it_asks_for_the_list_of_models_as_requests_are_sent(
 ) -> None:
     probe = FakeProbe()
     credential_id = world.credentials.set(world.organization_id, provider, url, SECRET)
-    result = service_with(world, probe).test(world.organization_id, credential_id)
+    result = service_with(world, probe).test(
+        world.organization_id, credential_id, actor=world.owner
+    )
     assert probe.asked == [asked]
     assert (result.ok, result.status, result.milliseconds) == (True, 200, 12)
     assert result.sentence == f"{asked[0]} accepted the API key."
@@ -136,7 +138,7 @@ def test_only_an_organizations_own_credential_is_tested(world: World) -> None:
     )
     other = world.organizations.bootstrap("Other", "a@b.c").organization_id
     with pytest.raises(NotFound):
-        service_with(world, probe).test(other, credential_id)
+        service_with(world, probe).test(other, credential_id, actor=world.owner)
     assert probe.asked == []
 
 
@@ -146,7 +148,7 @@ def test_another_master_key_asks_nobody(world: World) -> None:
         world.organization_id, "openai", "https://api.openai.com/v1", SECRET
     )
     tests = CredentialTests(world.store, derive(b"o" * 32), world.clock, probe=probe)
-    result = tests.test(world.organization_id, credential_id)
+    result = tests.test(world.organization_id, credential_id, actor=world.owner)
     assert not result.ok
     assert "cannot be read with this master key" in result.sentence
     assert probe.asked == []

@@ -112,7 +112,9 @@ def make_credential_default(call: Call[NoQuery, NoBody]) -> Credential:
 
 def test_credential(call: Call[NoQuery, NoBody]) -> CredentialTest:
     """Ask the provider for its models with this credential."""
-    result = call.services.credential_tests.test(call.organization_id, call.path["credential_id"])
+    result = call.services.credential_tests.test(
+        call.organization_id, call.path["credential_id"], actor=call.actor
+    )
     return CredentialTest(
         ok=result.ok,
         detail=result.sentence,
