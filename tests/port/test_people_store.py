@@ -322,3 +322,21 @@ def test_the_switches_are_stored(store: SqlStore) -> None:
     snapshot = store.directory.snapshot()
     assert snapshot.keys == (switched,)
     assert snapshot.organizations[0].self_enrolment
+
+
+@pytest.mark.parametrize(
+    "odd", ["\0", "inv_1\0", "\ud800", "inv_1\udcff", "x" * 100_000, "'--", "%"]
+)
+def test_an_odd_id_is_not_found(store: SqlStore, odd: str) -> None:
+    with store.directory.reading() as reads:
+        assert reads.organization(odd) is None
+        assert reads.member("org_1", odd) is None
+        assert reads.member_by_email("org_1", odd) is None
+        assert reads.members_by_email(odd) == reads.passwords_by_email(odd) == []
+        assert reads.invitation("org_1", odd) is None
+        assert reads.invitation_by_id(odd) is None
+        assert reads.key("org_1", odd) is None
+        assert reads.idempotent("org_1", "mem_1", odd) is None
+        assert reads.mail_settings(odd) is None
+        for only in (AuditFilter(actor=odd), AuditFilter(action=odd), AuditFilter(target=odd)):
+            assert reads.audit("org_1", 10, odd, only) == []

@@ -4,12 +4,14 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from tidegate.store.sql.texts import StoredId, StoredText
+
 directory = sa.MetaData()
 _EMPTY: Final = sa.text("''")
 
 
 def _id(name: str, *, primary_key: bool = False) -> "sa.Column[str]":
-    return sa.Column(name, sa.String(64), primary_key=primary_key, nullable=False)
+    return sa.Column(name, StoredId(), primary_key=primary_key, nullable=False)
 
 
 def _us(name: str, default: str | None = None) -> "sa.Column[int]":
@@ -17,7 +19,7 @@ def _us(name: str, default: str | None = None) -> "sa.Column[int]":
 
 
 def _text(name: str, default: "sa.TextClause | None" = None) -> "sa.Column[str]":
-    return sa.Column(name, sa.Text, nullable=False, server_default=default)
+    return sa.Column(name, StoredText(), nullable=False, server_default=default)
 
 
 def _switch(name: str, default: "sa.False_ | sa.True_") -> "sa.Column[bool]":
@@ -95,7 +97,7 @@ sa.Index("keys_by_member", keys.c.organization_id, keys.c.member_id, keys.c.agen
 key_secrets = sa.Table(
     "key_secrets",
     directory,
-    sa.Column("secret_hash", sa.String(64), primary_key=True, nullable=False),
+    sa.Column("secret_hash", StoredId(), primary_key=True, nullable=False),
     _id("organization_id"),
     _id("key_id"),
     sa.Column("ciphertext", sa.LargeBinary, nullable=False),
@@ -131,11 +133,11 @@ sa.Index(
 codes = sa.Table(
     "codes",
     directory,
-    sa.Column("code_hash", sa.String(64), primary_key=True, nullable=False),
+    sa.Column("code_hash", StoredId(), primary_key=True, nullable=False),
     _text("purpose"),
-    sa.Column("organization_id", sa.String(64), nullable=False),
-    sa.Column("member_id", sa.String(64), nullable=False),
-    sa.Column("key_id", sa.String(64), nullable=False),
+    sa.Column("organization_id", StoredId(), nullable=False),
+    sa.Column("member_id", StoredId(), nullable=False),
+    sa.Column("key_id", StoredId(), nullable=False),
     _us("created_us"),
     _us("expires_us"),
     _us("used_us"),
@@ -145,7 +147,7 @@ logins = sa.Table(
     "logins",
     directory,
     _id("login_id", primary_key=True),
-    sa.Column("login_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("login_hash", StoredId(), nullable=False, unique=True),
     _id("organization_id"),
     _id("member_id"),
     _text("address"),
@@ -185,7 +187,7 @@ invitations = sa.Table(
     _text("mail_fault"),
     _us("accepted_us"),
     _us("withdrawn_us"),
-    sa.Column("member_id", sa.String(64), nullable=False),
+    sa.Column("member_id", StoredId(), nullable=False),
     _references("organizations.organization_id"),
 )
 sa.Index(
@@ -204,7 +206,7 @@ access_tokens = sa.Table(
     _id("organization_id"),
     _id("member_id"),
     _text("name"),
-    sa.Column("secret_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("secret_hash", StoredId(), nullable=False, unique=True),
     _text("prefix"),
     _text("scope"),
     _us("created_us"),
@@ -220,7 +222,7 @@ idempotency = sa.Table(
     directory,
     _id("organization_id", primary_key=True),
     _id("member_id", primary_key=True),
-    sa.Column("idempotency_key", sa.String(255), primary_key=True, nullable=False),
+    sa.Column("idempotency_key", StoredId(255), primary_key=True, nullable=False),
     _text("request_digest"),
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("response", sa.LargeBinary, nullable=False),
