@@ -1,7 +1,8 @@
 """Pages that keep themselves up to date: their parts are asked for again and again.
 
 The tag of the parts changes with whatever they show: the data, the address, who looks, the running
-bucket. Times that pass are no change: browsers reckon them from `<time>` elements.
+bucket, how many are active. Times that pass are no change: browsers reckon them from `<time>`
+elements.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from typing import Protocol, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tidegate.console.range_picker import RangePicker, choose_period
+from tidegate.console.range_picker import choose_period
 from tidegate.console.team_query import TeamQuery
 from tidegate.console.web import Web
 from tidegate.services.logins import Viewer
@@ -19,14 +20,11 @@ from tidegate.store.ports import StoreUnavailable
 
 Value = TypeVar("Value")
 _NOT_MODIFIED = 304
-_UNPROCESSABLE = 422
 
 
 class LiveView(Protocol):
     """What a live page shows."""
 
-    @property
-    def picker(self) -> RangePicker: ...
     @property
     def whole(self) -> bool: ...
 
@@ -43,11 +41,18 @@ class LivePage:
     """One such page: `NAME.html` around `NAME_parts.html`, both from a view."""
 
     def __init__(
-        self, web: Web, name: str, look: Callable[[Viewer, TeamQuery, int], LiveView]
+        self,
+        web: Web,
+        name: str,
+        look: Callable[[Viewer, TeamQuery, int], LiveView],
+        *,
+        passing: Callable[[Viewer, int], int] = lambda _viewer, _now_us: 0,
     ) -> None:
+        """`passing` is what the view shows that time alone can change."""
         self._web = web
         self._name = name
         self._look = look
+        self._passing = passing
 
     def page(self, request: Request, viewer: Viewer, query: TeamQuery) -> Response:
         """All of it."""
@@ -57,11 +62,11 @@ class LivePage:
         return self._web.page(
             request,
             f"{self._name}.html",
-            status=_status(view),
             viewer=viewer,
             current=self._name,
             view=view,
             tag=tag if view.whole else "",
+            now_ms=now_us // 1000,
         )
 
     def parts(self, request: Request, viewer: Viewer, query: TeamQuery) -> Response:
@@ -72,9 +77,7 @@ class LivePage:
         if tag in [each.strip() for each in held]:
             return Response(status_code=_NOT_MODIFIED, headers={"etag": tag})
         view = self._look(viewer, query, now_us)
-        response = self._web.fragment(
-            request, f"{self._name}_parts.html", status=_status(view), viewer=viewer, view=view
-        )
+        response = self._web.fragment(request, f"{self._name}_parts.html", viewer=viewer, view=view)
         if view.whole:
             response.headers["etag"] = tag
         return response
@@ -91,9 +94,6 @@ class LivePage:
             viewer.member_id,
             viewer.role,
             str(period.end_us),
+            str(self._passing(viewer, now_us)),
         )
         return f'W/"{hashlib.sha256(chr(0).join(shown).encode()).hexdigest()[:32]}"'
-
-
-def _status(view: LiveView) -> int:
-    return _UNPROCESSABLE if view.picker.errors else 200

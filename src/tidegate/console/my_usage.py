@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from tidegate.console import first_run
 from tidegate.console.access import Need, page
 from tidegate.console.agent_marks import AgentMark, agent_mark
+from tidegate.console.dialogs import launch_name
 from tidegate.console.figures_view import Value, subscription_value, value_of
 from tidegate.console.first_run import FirstRun
 from tidegate.console.formats import DASH
@@ -20,6 +21,7 @@ from tidegate.console.range_picker import RangePicker, choose_period, range_pick
 from tidegate.console.team_query import TeamQuery, read_query
 from tidegate.console.team_view import AgentBadge, Moment, agent_badges, moment
 from tidegate.console.web import Web
+from tidegate.core.model import Agent
 from tidegate.core.periods import Period
 from tidegate.services.logins import Viewer
 from tidegate.services.team import Figures, Metric, ModelUse
@@ -32,6 +34,7 @@ _PATH = "/my-usage"
 class OwnAgent:
     badge: AgentBadge
     last: Moment | None  # None: never used
+    launch: str  # the command that starts it
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,7 @@ class MyUsagePage:
             OwnAgent(
                 badge,
                 moment(used[badge.key_id], now_us, time_zone) if badge.key_id in used else None,
+                f"tidegate launch {launch_name(Agent(badge.mark.slug))}",
             )
             for badge in agent_badges(keys)
         ]

@@ -11,6 +11,7 @@ from tidegate.console.access import Need, page
 from tidegate.console.live import LivePage
 from tidegate.console.team_look import TeamLook
 from tidegate.console.team_query import read_query
+from tidegate.console.team_view import ACTIVE_US
 from tidegate.console.web import SEE_OTHER, Web
 from tidegate.services.logins import Viewer
 
@@ -23,7 +24,7 @@ class TeamPage:
 
     def __init__(self, web: Web) -> None:
         self._web = web
-        self._live = LivePage(web, "team", TeamLook(web).view)
+        self._live = LivePage(web, "team", TeamLook(web).view, passing=self._active)
 
     def routes(self) -> Sequence[BaseRoute]:
         return [
@@ -40,3 +41,7 @@ class TeamPage:
     async def team_parts(self, request: Request, viewer: Viewer) -> Response:
         query = read_query(request.query_params, _PATH)
         return await run_in_threadpool(self._live.parts, request, viewer, query)
+
+    def _active(self, viewer: Viewer, now_us: int) -> int:
+        team = self._web.services.team
+        return team.active_since(viewer.organization_id, now_us - ACTIVE_US)

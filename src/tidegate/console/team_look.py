@@ -1,6 +1,7 @@
 """What the Team page shows, read part by part: one that fails leaves the others standing."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from tidegate.console import first_run
 from tidegate.console.activity_view import (
@@ -29,6 +30,8 @@ from tidegate.services.team import MemberPage
 from tidegate.store.people import MemberRecord
 from tidegate.store.ports import StoredKey, StoreUnavailable
 
+_LARGE: Final = 16
+
 
 @dataclass(frozen=True)
 class TeamView:
@@ -52,6 +55,11 @@ class TeamView:
     def whole(self) -> bool:
         """Whether everything could be read."""
         return None not in (self.overview, self.top, self.members, self.repositories, self.pulls)
+
+    @property
+    def is_small(self) -> bool:
+        """Few enough to be asked for more."""
+        return self.present + len(self.pending) < _LARGE
 
     @property
     def is_alone(self) -> bool:

@@ -247,6 +247,11 @@ class TeamReports:
         uses = self._team.last_uses(organization_id, member_ids)
         return {use.key_id: use.last_us for use in uses}
 
+    def active_since(self, organization_id: str, since_us: int) -> int:
+        """How many people used something since then: it goes down with nothing else changing."""
+        last_uses = self._last_uses(organization_id).values()
+        return sum(last_us >= since_us for last_us in last_uses)
+
     def version(self, organization_id: str) -> str:
         """Changes with whatever a page could show: use, the directory, a zone."""
         return f"{self._directory.version()}.{self._team.version(organization_id)}"

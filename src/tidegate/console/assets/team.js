@@ -13,6 +13,8 @@ const noteText = document.querySelector("[data-live-text]");
 const stale = document.querySelector("[data-stale]");
 const staleText = document.querySelector("[data-stale-text]");
 
+const skewMs = Number(live.dataset.now) - Date.now(); // of this machine's clock
+
 let tag = live.dataset.tag;
 let updatedAt = Date.now(); // when the server last said that this is how things are
 let failedSince = 0;
@@ -36,7 +38,7 @@ const setText = (element, text) => {
 };
 
 const tellTimes = () => {
-  const now = Date.now();
+  const now = Date.now() + skewMs;
   for (const time of live.querySelectorAll("time[datetime]")) {
     const at = Date.parse(time.dateTime);
     setText(time, agoText(at, now));
@@ -185,7 +187,7 @@ const fetchParts = async (search, { held = "", whole = false } = {}) => {
       return;
     }
     if (response.status === 304) return succeeded();
-    if (response.status !== 200 && response.status !== 422) return failed();
+    if (response.status !== 200) return failed();
     const text = await response.text();
     if (mine.signal.aborted) return;
     tag = response.headers.get("etag") ?? "";
@@ -258,8 +260,12 @@ document.addEventListener("keydown", (event) => {
   if (event.target.matches("input, select, textarea") || event.target.closest("dialog")) return;
   if (event.target.matches(".tg-bar") && moveInChart(event)) event.preventDefault();
   else if (event.key === "Escape") hideTips();
-  else if (event.key === "t") live.querySelector("[data-chart-kind]")?.click();
-  else if (event.key === "/") {
+  else if (event.key === "t") {
+    const kind = live.querySelector("[data-chart-kind]");
+    kind?.focus(); // what had the focus may go
+    kind?.click();
+  }
+  if (event.key === "/") {
     const find = live.querySelector("#find");
     if (!find) return;
     event.preventDefault();
