@@ -334,13 +334,14 @@ def viewer_of(reads: DirectoryReads, organization_id: str, member_id: str) -> Vi
 
 
 def _holder(reads: DirectoryReads, login: LoginRecord) -> Viewer | None:
-    viewer = viewer_of(reads, login.organization_id, login.member_id)
-    if viewer is None:
-        return None
     held = [
-        viewer_of(reads, one.organization_id, one.member_id)
+        viewer
         for one in reads.login_members(login.login_id)
+        if (viewer := viewer_of(reads, one.organization_id, one.member_id))
     ]
+    current = next((v for v in held if v.organization_id == login.organization_id), None)
+    if current is None:
+        return None
     memberships = tuple(
         Membership(
             organization_id=one.organization_id,
@@ -348,9 +349,9 @@ def _holder(reads: DirectoryReads, login: LoginRecord) -> Viewer | None:
             member_id=one.member_id,
             role=one.role,
         )
-        for one in sorted(filter(None, held), key=lambda v: v.organization_name.casefold())
+        for one in sorted(held, key=lambda v: v.organization_name.casefold())
     )
-    return msgspec.structs.replace(viewer, login_id=login.login_id, memberships=memberships)
+    return msgspec.structs.replace(current, login_id=login.login_id, memberships=memberships)
 
 
 def _member(reads: DirectoryReads, organization_id: str, member_id: str) -> MemberRecord:

@@ -65,10 +65,13 @@ class Members(Service):
     def rename(
         self, organization_id: str, member_id: str, name: str, *, actor: Actor
     ) -> MemberRecord:
-        """Change the name that is shown; empty to show the address."""
+        """Change the name that is shown, one's own or as an admin; empty to show the address."""
         chosen = fields.person_name(name)
         with self._directory.changing() as change:
             before = _present(change, organization_id, member_id)
+            if actor.who != member_id:
+                role = role_now(change, organization_id, actor, Role.OWNER)
+                require_may_change(role, before)
             after = msgspec.structs.replace(before, name=chosen)
             if after != before:
                 change.update_member(after)

@@ -10,7 +10,7 @@ from tidegate.services.audit import COMMAND_LINE, Action, Actor
 from tidegate.services.browser_logins import Browser, add_membership
 from tidegate.services.codes import Purpose, hash_code, make_code
 from tidegate.services.context import Clock, Service, now_us
-from tidegate.services.errors import InvalidCode, InvalidField, NotFound, TooMany
+from tidegate.services.errors import Forbidden, InvalidCode, InvalidField, NotFound, TooMany
 from tidegate.services.password_hashing import STANDARD, PasswordHashing
 from tidegate.services.vault import Subkeys
 from tidegate.store.people import MemberRecord
@@ -73,14 +73,16 @@ class Passwords(Service):
         actor: Actor,
         keep_login_id: str = "",
     ) -> None:
-        """Set a member's password and end the member's other logins and open links.
+        """Set one's own password and end one's other logins and open links.
 
-        Who has a password must give it; only the command line need not.
+        Who has a password must give it; only the command line need not, and sets anyone's.
         """
+        if actor.who not in {member_id, COMMAND_LINE.who}:
+            raise Forbidden("Only the member can set this password.")
         with self._directory.reading() as reads:
             member = _present(reads, organization_id, member_id)
             before = reads.password_hash(organization_id, member_id)
-        if before and actor != COMMAND_LINE:
+        if before and actor.who != COMMAND_LINE.who:
             self._require_current(member, before, current)
         after = self._hashing.hash(fields.new_password(new, member.email))
         with self._directory.changing() as change:
@@ -90,18 +92,18 @@ class Passwords(Service):
             self._store_hash(change, member, after, keep_login_id=keep_login_id)
             self._audit(change, actor, "password.set", member)
 
-    def make_reset(self, email: str) -> list[Reset]:
+    def make_reset(self, email: str, *, address: str = "") -> list[Reset]:
         """A link for each membership of this address; an hour, single use. None if it is unknown,
         or was asked for too often: neither may show."""
-        made = self._make(email, Purpose.RESET, "password.reset_link")
+        made = self._make(email, Purpose.RESET, "password.reset_link", address)
         return [
             Reset(organization_id=m.organization_id, organization_name=name, email=m.email, token=t)
             for m, name, t in made
         ]
 
-    def make_links(self, email: str) -> list[SignInLink]:
+    def make_links(self, email: str, *, address: str = "") -> list[SignInLink]:
         """A link that signs in, for each membership of this address; see `make_reset`."""
-        made = self._make(email, Purpose.SIGN_IN, "login.link")
+        made = self._make(email, Purpose.SIGN_IN, "login.link", address)
         return [
             SignInLink(
                 organization_id=m.organization_id, organization_name=name, email=m.email, token=t
@@ -179,7 +181,7 @@ class Passwords(Service):
         change.remove_login_member(*mine, keep=keep_login_id)
 
     def _make(
-        self, email: str, purpose: Purpose, action: str
+        self, email: str, purpose: Purpose, action: str, address: str
     ) -> list[tuple[MemberRecord, str, str]]:
         """Member, organization's name and token for each membership."""
         try:
@@ -200,7 +202,7 @@ class Passwords(Service):
                     member_id=member.member_id,
                 )
                 change.add_code(code)
-                self._audit(change, Actor("mail"), action, member)
+                self._audit(change, Actor("mail", address), action, member)
                 made.append((member, organization.name if organization else "", token))
         return made
 

@@ -21,6 +21,19 @@ def test_a_member_is_renamed(world: World) -> None:
             world.members.rename(*mine, wrong, actor=world.owner)
 
 
+def test_who_may_rename_whom(world: World) -> None:
+    actors = {role: Actor(world.join(f"{role}@x.de", role)) for role in ("admin", "member")}
+    mine = (world.organization_id, world.join(EMAIL))
+    assert world.members.rename(*mine, "A", actor=actors["admin"]).name == "A"
+    assert world.members.rename(*mine, "B", actor=Actor(mine[1])).name == "B"
+    for actor in (actors["member"], Actor("")):
+        with pytest.raises(Forbidden):
+            world.members.rename(*mine, "C", actor=actor)
+    with pytest.raises(Forbidden):
+        world.members.rename(mine[0], world.owner_id, "C", actor=actors["admin"])
+    assert world.members.get(*mine).name == "B"
+
+
 def test_removing_ends_all_access_and_keeps_the_name(world: World) -> None:
     member_id = world.join(EMAIL, "admin")
     mine = (world.organization_id, member_id)

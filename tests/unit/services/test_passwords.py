@@ -7,7 +7,7 @@ from tests.unit.services.test_sign_in import EMAIL
 from tests.unit.services.world import DAY_US, MINUTE_US, PASSWORD, World
 
 from tidegate.services.audit import COMMAND_LINE, Actor
-from tidegate.services.errors import InvalidCode, InvalidField, NotFound, TooMany
+from tidegate.services.errors import Forbidden, InvalidCode, InvalidField, NotFound, TooMany
 
 NEW = "another correct horse"
 
@@ -32,11 +32,23 @@ def test_a_password_is_changed_by_who_knows_it(world: World) -> None:
 @pytest.mark.parametrize("current", [None, "", "wrong wrong wrong", "x" * 1_000_000])
 def test_a_stolen_browser_does_not_change_the_password(world: World, current: str | None) -> None:
     member_id = world.join(EMAIL)
-    for actor in (Actor(member_id), world.owner):
-        with pytest.raises(InvalidField, match="not your present") as caught:
-            world.passwords.set(world.organization_id, member_id, NEW, current=current, actor=actor)
-        assert caught.value.field == "current"
+    with pytest.raises(InvalidField, match="not your present") as caught:
+        world.passwords.set(
+            world.organization_id, member_id, NEW, current=current, actor=Actor(member_id)
+        )
+    assert caught.value.field == "current"
     assert world.sign_in(EMAIL)
+
+
+@pytest.mark.parametrize("password", ["", PASSWORD])
+def test_nobody_sets_the_password_of_another(world: World, password: str) -> None:
+    member_id = world.join(EMAIL, password=password)
+    for actor in (world.owner, Actor("")):
+        with pytest.raises(Forbidden):
+            world.passwords.set(
+                world.organization_id, member_id, NEW, current=password, actor=actor
+            )
+    assert world.passwords.has(world.organization_id, member_id) is bool(password)
 
 
 def test_present_passwords_are_not_guessed_in_a_stolen_browser(world: World) -> None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 class StoredText(sa.types.TypeDecorator[str]):
     """Text without what PostgreSQL refuses (NUL) and no database can encode (half a surrogate)."""
 
-    impl = sa.Text
+    impl: Any = sa.Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, _dialect: Any) -> str | None:
