@@ -1,6 +1,6 @@
 """Sending our own forms, plain or as htmx does."""
 
-from httpx import Response
+from httpx2 import Response
 from starlette.testclient import TestClient
 
 from tidegate.console import csrf
