@@ -74,7 +74,7 @@ class AuditSettings:
             _SECTION,
             status=422 if errors else 200,
             errors=errors,
-            values=values,
+            values={name: "" if name in errors else text for name, text in values.items()},
             filtered=any(values.values()),
             groups=GROUPS,
             people=_people(names),

@@ -72,6 +72,11 @@ document.addEventListener("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 
+// On a phone the sections of the settings scroll sideways.
+document
+  .querySelector(".tg-sections [aria-current]")
+  ?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // A new organization lives in the zone of whoever founds it, until someone chooses another.
 for (const field of document.querySelectorAll("[data-own-zone]")) {
   field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
