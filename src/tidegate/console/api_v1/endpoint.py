@@ -78,6 +78,8 @@ class _Endpoint:
             response = await self._answer(request)
         except ProblemRaised as raised:
             response = respond(raised)
+        except Refused as refused:
+            response = respond(of_refusal(refused, self._operation.field_names))
         except StoreUnavailable:
             response = respond(unavailable())
         if request.method == "HEAD":
