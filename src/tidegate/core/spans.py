@@ -53,16 +53,18 @@ def previous_slices(period: Period) -> tuple[Slice, ...]:
 
 
 def later_slices(period: Period) -> tuple[Slice, ...]:
-    """The same of all time after it; none if it is not over yet."""
-    if period.end_us > period.now_us:
-        return ()
+    """The same of all time after it."""
     zone = ZoneInfo(period.time_zone)
-    tens_us = _tens_after(period.end_us, zone)
-    parts = (
-        Slice(Span.DAY, period.end_us, tens_us),
+    day_us = day_start_us(period.end_us, zone)
+    if day_us < period.end_us:
+        tomorrow = local_time(day_us, zone).date() + timedelta(days=1)
+        day_us = date_start_us(tomorrow, zone)
+    tens_us = _tens_after(day_us, zone)
+    return _filled(
+        Slice(Span.HOUR, period.end_us, day_us),
+        Slice(Span.DAY, day_us, tens_us),
         Slice(Span.TEN_DAYS, tens_us, _FOREVER_US),
     )
-    return tuple(part for part in parts if part.start_us < part.end_us)
 
 
 def _slices(period: Period, start_us: int, end_us: int) -> tuple[Slice, ...]:
@@ -72,11 +74,14 @@ def _slices(period: Period, start_us: int, end_us: int) -> tuple[Slice, ...]:
     tens_us, tens_end_us = _tens_after(start_us, zone), _ten_days_us(end_us, zone)
     if tens_us >= tens_end_us:
         return (Slice(Span.DAY, start_us, end_us),)
-    parts = (
+    return _filled(
         Slice(Span.DAY, start_us, tens_us),
         Slice(Span.TEN_DAYS, tens_us, tens_end_us),
         Slice(Span.DAY, tens_end_us, end_us),
     )
+
+
+def _filled(*parts: Slice) -> tuple[Slice, ...]:
     return tuple(part for part in parts if part.start_us < part.end_us)
 
 

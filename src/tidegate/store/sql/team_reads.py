@@ -65,21 +65,20 @@ class SqlTeamReads:
     def place_sums(
         self, organization_id: str, slices: Sequence[Slice], later: Sequence[Slice]
     ) -> list[PlaceSums]:
-        begun_later: dict[tuple[str, str], int] = {}
-        if later:
-            counts = ("sessions_ended", "sessions_begun")
+        # A session that ended later and did not begin later was under way in the range.
+        ended_later = {
+            (repository, pull_request): int(ended) - int(begun)
             for repository, pull_request, ended, begun in self._places(
-                organization_id, later, counts
-            ):
-                begun_later[repository, pull_request] = int(ended) - int(begun)
+                organization_id, later, ("sessions_ended", "sessions_begun")
+            )
+        }
         names = (*t.FIGURES, "sessions_ended", "last_us")
         return [
             PlaceSums(
                 repository,
                 pull_request,
                 _figures(numbers),
-                # Those whose last request came in the range, or who were at it before and after.
-                int(ended) + begun_later.get((repository, pull_request), 0),
+                int(ended) + ended_later.get((repository, pull_request), 0),
                 int(last_us),
             )
             for repository, pull_request, *numbers, ended, last_us in self._places(
