@@ -4,6 +4,7 @@ What the provider says goes no further than its status: a body might repeat the 
 """
 
 from enum import StrEnum
+from threading import BoundedSemaphore
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -25,6 +26,7 @@ from tidegate.services.errors import NotFound
 from tidegate.services.vault import SealBroken, Subkeys, unseal
 from tidegate.store.ports import Store
 
+_AT_ONCE: Final = 4  # slow providers must not take every thread
 _MODELS: Final = "/v1/models"
 _ANTHROPIC_VERSION: Final = (b"anthropic-version", b"2023-06-01")
 
@@ -75,11 +77,17 @@ class CredentialTests(Service):
     ) -> None:
         super().__init__(store, subkeys, clock)
         self._probe = probe
+        self._turns = BoundedSemaphore(_AT_ONCE)
 
     def test(self, organization_id: str, credential_id: str, *, actor: Actor) -> TestResult:
         """Ask the provider for its models. Takes seconds: not for an event loop."""
         record = self._record(organization_id, credential_id)
-        result = self._try(record)
+        if not self._turns.acquire(blocking=False):
+            return TestResult(ok=False, sentence=_BUSY)
+        try:
+            result = self._try(record)
+        finally:
+            self._turns.release()
         detail = {"ok": "yes" if result.ok else "no", "status": str(result.status)}
         with self._directory.changing() as change:
             action = Action("credential.test", organization_id, credential_id, detail)
@@ -132,6 +140,7 @@ def judge(probed: Probed, host: str, provider: str) -> TestResult:
     )
 
 
+_BUSY: Final = "Other credentials are being tested right now. Try again in a few seconds."
 _WORKS: Final = "{host} accepted the API key."
 _NO_LIST: Final = (
     "{host} answered, but not with a list of models. Check that the base URL is that of an API"

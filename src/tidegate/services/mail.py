@@ -20,6 +20,8 @@ import msgspec
 
 ANSWER_S: Final = 10.0  # for the connection, and for each answer of the server
 WHOLE_S: Final = 30.0  # for everything together
+TURN_S: Final = 5.0  # until others have sent theirs
+_AT_ONCE: Final = 12  # messages on their way: a stuck server must not take every thread
 _SHOWN_CHARS: Final = 160
 
 Connect = Callable[[str, int, float], socket.socket]
@@ -65,14 +67,25 @@ class MailSender:
         *,
         answer_s: float = ANSWER_S,
         whole_s: float = WHOLE_S,
+        turn_s: float = TURN_S,
     ) -> None:
         self._connect = connect
         self._tls = tls
         self._answer_s = answer_s
         self._whole_s = whole_s
+        self._turn_s = turn_s
+        self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
     def send(self, server: MailServer, message: EmailMessage) -> None:
         """Hand over the message, or raise MailFault. Takes seconds: not for an event loop."""
+        if not self._turns.acquire(timeout=self._turn_s):
+            raise MailFault("Too much mail is on its way. Try again in a minute.")
+        try:
+            self._send(server, message)
+        finally:
+            self._turns.release()
+
+    def _send(self, server: MailServer, message: EmailMessage) -> None:
         deadline = _Deadline(self._whole_s)
         try:
             with deadline:

@@ -6,7 +6,13 @@ from tests.unit.services.world import World
 
 from tidegate.core.routing import Base
 from tidegate.services.audit import Actor
-from tidegate.services.credential_test import CredentialTests, Probed, Trouble, judge
+from tidegate.services.credential_test import (
+    CredentialTests,
+    Probed,
+    Trouble,
+    judge,
+)
+from tidegate.services.credential_test import TestResult as Result  # else it is collected
 from tidegate.services.errors import NotFound
 from tidegate.services.vault import derive
 
@@ -129,6 +135,28 @@ def test_a_test_is_written_down_without_the_secret(world: World) -> None:
     assert entry.detail == {"ok": "no", "status": "401"}
     assert SECRET not in str(msgspec.to_builtins(result))
     assert SECRET not in str(world.audit())
+
+
+def test_few_run_at_a_time(world: World) -> None:
+    credential_id = world.credentials.set(
+        world.organization_id, "openai", "https://api.openai.com/v1", SECRET
+    )
+
+    class Nested(FakeProbe):
+        """A slow provider: while it is asked, the next test begins."""
+
+        def get(self, base: Base, path: str, headers: list[tuple[bytes, bytes]]) -> Probed:
+            super().get(base, path, headers)
+            results.append(service.test(world.organization_id, credential_id, actor=world.owner))
+            return LIST
+
+    results: list[Result] = []
+    probe = Nested()
+    service = service_with(world, probe)
+    assert service.test(world.organization_id, credential_id, actor=world.owner).ok
+    assert len(probe.asked) == 4
+    assert [r.ok for r in results] == [False, True, True, True]
+    assert "Try again in a few seconds" in results[0].sentence
 
 
 def test_only_an_organizations_own_credential_is_tested(world: World) -> None:

@@ -4,7 +4,9 @@ import asyncio
 import base64
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -228,6 +230,16 @@ def test_a_message_is_sent_though_the_goodbye_fails() -> None:
 
     with PlayedServer(script) as server:
         sender().send(server_at(server.port), to())
+
+
+def test_a_stuck_server_does_not_take_every_thread() -> None:
+    with PlayedServer(silent) as stuck, ThreadPoolExecutor(20) as threads:
+        post = sender(answer_s=3.0, whole_s=0.5, turn_s=0.05)
+        sent = [threads.submit(fault_of, post, server_at(stuck.port)) for _ in range(20)]
+        told = Counter("Too much mail" in future.result(30) for future in sent)
+    assert set(told) == {False, True}
+    with Server() as server:
+        post.send(server_at(server.port), to())  # when they are through, it goes on
 
 
 def test_a_server_is_not_printed_with_its_password() -> None:
