@@ -92,7 +92,7 @@ class Reset:
             errors=errors or {},
         )
 
-    def _asked(self, request: Request, kind: str, mail: Callable[[str], None]) -> Response:
+    def _asked(self, request: Request, kind: str, mail: Callable[[str, str], None]) -> Response:
         """Promise a mail; whether one goes out is found out after the answer."""
         typed = request.state.form.get("email", "")
         try:
@@ -104,13 +104,13 @@ class Reset:
             raise HTTPException(429, headers={"retry-after": str(wait_s)})
         self._web.failures.failed(peer_of(request))  # asking costs an attempt, like a wrong guess
         response = self._web.page(request, "sign_in_asked.html", kind=kind, email=email)
-        response.background = BackgroundTask(run_in_threadpool, mail, email)
+        response.background = BackgroundTask(run_in_threadpool, mail, email, peer_of(request))
         return response
 
-    def _mail_links(self, email: str) -> None:
-        for link in self._passwords.make_links(email):
+    def _mail_links(self, email: str, address: str) -> None:
+        for link in self._passwords.make_links(email, address=address):
             self._web.services.notices.sign_in_link(link)
 
-    def _mail_resets(self, email: str) -> None:
-        for reset in self._passwords.make_reset(email):
+    def _mail_resets(self, email: str, address: str) -> None:
+        for reset in self._passwords.make_reset(email, address=address):
             self._web.services.notices.reset(reset)
