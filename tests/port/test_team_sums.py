@@ -18,6 +18,7 @@ from tidegate.store.people import MemberRecord
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.database import SqlStore
+from tidegate.store.sql.migrate import version_table
 
 MEMBERS = ("mem_1", "mem_2", "mem_3")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,6 +111,25 @@ def test_reports_equal_a_recount_whatever_the_zone(
     check_reports(reports, events, period, Metric.REQUESTS)
     store.usage.adopt_zones({ORGANIZATION: zone})
     assert rows_of(place) == drained
+
+
+@pytest.mark.parametrize(("zone", "around"), PLACES)
+def test_a_ledger_of_the_first_release_gets_its_sums(
+    store: SqlStore, place: Place, zone: str, around: str
+) -> None:
+    store.usage.adopt_zones({ORGANIZATION: zone})
+    events = some_events(random.Random(zone), datetime.fromisoformat(around), 60)
+    put(store, events)
+    put(store, [event(1000, organization_id="org_2", session_id="ses_other", repository="r")])
+    kept = rows_of(place)
+    store.close()
+    with place.connected("usage") as connection:
+        for table in (*TEAM_TABLES, t.versions):
+            table.drop(connection)
+        revision = sa.table(version_table("usage"), sa.column("version_num"))
+        connection.execute(sa.update(revision).values(version_num="0001"))
+    place.open().close()
+    assert rows_of(place) == kept
 
 
 def test_each_order_of_batches_makes_the_same_sums(store: SqlStore, place: Place) -> None:
