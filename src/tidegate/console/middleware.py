@@ -7,6 +7,8 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tidegate.console.api_v1.operation import PREFIX
+from tidegate.console.api_v1.problems import Kind, ProblemRaised, respond
 from tidegate.console.options import ConsoleOptions
 from tidegate.services.log import Log
 
@@ -75,7 +77,7 @@ class Border:
             told = "".join(traceback.format_exception(fault))
             self._log.error("page failed", route=route_of(scope), traceback=told)
             if not status:
-                await send_plain(watch, 500)
+                await _send_fault(scope, receive, watch)
         finally:
             self._log.info(
                 "page",
@@ -105,6 +107,13 @@ class OwnHosts:
 def route_of(scope: Scope) -> str:
     """The pattern of the path: what stands in for its parameters may be secret."""
     return getattr(scope.get("route"), "path", "-")
+
+
+async def _send_fault(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"].startswith(f"{PREFIX}/"):
+        await respond(ProblemRaised(Kind.FAILED))(scope, receive, send)
+    else:
+        await send_plain(send, 500)
 
 
 async def send_plain(send: Send, status: int) -> None:

@@ -1,11 +1,16 @@
 """What programs send, right and wrong: parsing, media types, sizes, methods, versions."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 from tests.unit.console.api_v1.programs import Programs
+
+from tidegate.console.app import create_app
+from tidegate.core.model import OrganizationRecord
+from tidegate.store.ports import StoreUnavailable
 
 JSON = {"content-type": "application/json"}
 
@@ -267,3 +272,27 @@ def test_every_kind_of_problem_is_described(programs: Programs) -> None:
     kinds = programs.client().get("/problems").json()["items"]
     assert "/api/v1/problems#invalid" in {kind["type"] for kind in kinds}
     assert all(kind["remedy"] for kind in kinds)
+
+
+class _Away:
+    """A service whose database is away, or that is broken."""
+
+    def __init__(self, fault: Exception) -> None:
+        self._fault = fault
+
+    def get(self, organization_id: str) -> OrganizationRecord:
+        raise self._fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "kind"),
+    [(StoreUnavailable("busy"), 503, "unavailable"), (RuntimeError("secret"), 500, "failed")],
+)
+def test_faults_tell_nothing(programs: Programs, fault: Exception, status: int, kind: str) -> None:
+    away: Any = _Away(fault)
+    services = replace(programs.world.services, organizations=away)
+    programs.app = create_app(services, programs.world.options)
+    answer = programs.of("owner").get("/organization")
+    problem(answer, status, kind)
+    assert "secret" not in answer.text
+    assert ("retry-after" in answer.headers) == (status == 503)
