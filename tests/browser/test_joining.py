@@ -43,6 +43,8 @@ def test_the_first_visit_leads_to_the_first_request(world: World, open_page: Ope
     dialog.get_by_role("button", name="Invite").click()
     dialog_of(page, f"Invitation for {ADA}")
     link = dialog.locator(".tg-line-text").inner_text()
+    expect(dialog.get_by_role("button", name="Copy link")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(dialog.get_by_text("Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == link
     dialog.get_by_role("button", name="Done").click()
@@ -62,6 +64,7 @@ def test_the_first_visit_leads_to_the_first_request(world: World, open_page: Ope
     dialog_of(page, "Claude Code for Ada Byron")
     expect(dialog.get_by_role("button", name="Copy instructions")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(dialog.get_by_text("Copied")).to_be_visible()
     instructions = page.evaluate("navigator.clipboard.readText()")
     expect(dialog.get_by_text("Waiting for the first request…")).to_be_visible()
     login = re.search(r"tidegate login \S+ \S+", instructions)

@@ -38,3 +38,20 @@ def link_of(world: World, member_id: str = "") -> str:
     """The path of a link that signs someone in, the owner if nobody is named."""
     who = member_id or world.owner_id
     return f"/sign-in/{world.services.logins.make_sign_in_token(world.organization_id, who)}"
+
+
+def open_dialog(page: Page, path: str) -> Locator:
+    """Open a dialog as a link on the page does."""
+    page.evaluate(
+        """path => {
+            const link = document.createElement("a");
+            Object.assign(link, { href: path, textContent: "there" }).dataset.dialog = "";
+            document.querySelector("main").append(link);
+            link.click();
+            link.remove();
+        }""",
+        path,
+    )
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("#tg-dialog-title")).to_be_visible()
+    return dialog

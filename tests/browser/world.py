@@ -104,6 +104,8 @@ class World:
         estimated: bool = False,
         price_unknown: bool = False,
         launch_id: str = "",
+        session_id: str = "",
+        repository: str = "",
         times: int = 1,
     ) -> None:
         """Record finished requests."""
@@ -120,6 +122,8 @@ class World:
                 model_served=model,
                 dialect="anthropic_messages",
                 launch_id=launch_id,
+                session_id=session_id,
+                repository=repository,
                 started_us=self.now_us - days_ago * DAY_US,
                 status=200,
                 outcome="ok",
