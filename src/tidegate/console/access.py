@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from tidegate.console.web import SEE_OTHER, Web, is_partial
 from tidegate.core.model import Role
-from tidegate.services.logins import Viewer
 
 Endpoint = Callable[..., Awaitable[Response]]
 
@@ -87,12 +86,6 @@ def endpoint_name(endpoint: Endpoint) -> str:
     return getattr(endpoint, "__name__", "page")
 
 
-def viewer_of(request: Request) -> Viewer | None:
-    """Who looks at a page that anyone may open."""
-    found: Viewer | None = getattr(request.state, "viewer", None)
-    return found
-
-
 def to_sign_in(request: Request) -> Response:
     """To the sign-in page and, after it, back here; nothing that was posted is kept."""
     target = _wanted(request)
@@ -114,7 +107,10 @@ def own_path(text: str) -> str:
 
 def _wanted(request: Request) -> str:
     if is_partial(request):
-        current = urlsplit(request.headers.get("hx-current-url", ""))
+        try:
+            current = urlsplit(request.headers.get("hx-current-url", ""))
+        except ValueError:
+            return ""
         return own_path(f"{current.path}?{current.query}" if current.query else current.path)
     if request.method != "GET":
         return ""

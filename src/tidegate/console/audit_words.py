@@ -36,7 +36,7 @@ GROUPS: Final = (
 )
 
 # {target} is who or what it was done to, the rest are details of the entry.
-_SENTENCES: Final = {
+SENTENCES: Final = {
     "access_token.create": "Made the access token “{name}”",
     "access_token.revoke": "Revoked the access token “{name}”",
     "credential.default": "Made {provider} credential “{name}” the default",
@@ -93,12 +93,7 @@ class Names:
 
     def actor(self, who: str) -> str:
         """Who did something."""
-        fixed = {
-            "cli": "Command line of the server",
-            "setup": "Set-up link",
-            "": "Nobody signed in",
-        }
-        return self.members.get(who) or fixed.get(who) or who
+        return self.members.get(who) or _NO_MEMBERS.get(who, who)
 
     def target(self, entry: AuditEntry) -> str:
         if entry.target.startswith("key_"):
@@ -108,7 +103,7 @@ class Names:
 
 def in_words(entry: AuditEntry, names: Names) -> str:
     """What was done, as a sentence without a full stop."""
-    sentence = _SENTENCES.get(entry.action)
+    sentence = SENTENCES.get(entry.action)
     if sentence is None:
         noun, _, verb = entry.action.partition(".")
         return f"{noun} {verb}: {names.target(entry)}".replace("_", " ").capitalize()
