@@ -40,7 +40,11 @@ _FOREVER_US: Final = 1 << 62
 
 def upgrade() -> None:
     _create_tables()
-    connection = op.get_bind()
+    fill(op.get_bind())
+
+
+def fill(connection: sa.Connection) -> None:
+    """Make the new tables' rows."""
     for wide, span in (("usage_hours", "hour"), ("usage_days", "day")):
         for table, subject in _SUBJECTS.items():
             _sum_up(connection, wide, span, table, subject)
