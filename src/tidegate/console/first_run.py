@@ -1,11 +1,13 @@
 """The first visit: what is still missing before a number can stand on the page."""
 
-import shlex
 from dataclasses import dataclass, field, replace
+from typing import Final
 
-from tidegate.console.options import ConsoleOptions
 from tidegate.console.team_query import TeamQuery
+from tidegate.core.model import Provider
 from tidegate.services.logins import Viewer
+
+PROVIDER_TITLES: Final = {Provider.ANTHROPIC: "Anthropic", Provider.OPENAI: "OpenAI"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Link:
 class Step:
     title: str
     why: str
-    commands: tuple[str, ...] = ()
+    after: str = ""  # said instead of why, once it is done
+    command: str = ""
     done: bool = False
     link: Link | None = None
     change: Link | None = None  # once it is done
@@ -36,9 +39,9 @@ class Step:
 class Progress:
     """How far the organization is."""
 
-    credential: bool
+    providers: tuple[str, ...]  # that have a credential, by name
     invited: bool
-    enrolled: bool
+    key_id: str  # of the newest key, empty: nobody is enrolled
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,7 @@ class FirstRun:
         return 100 * self.done // len(self.steps)
 
 
-def for_admin(
-    viewer: Viewer, options: ConsoleOptions, progress: Progress, query: TeamQuery
-) -> FirstRun:
+def for_admin(viewer: Viewer, progress: Progress, query: TeamQuery) -> FirstRun:
     """Credential, colleagues, agent, request."""
     providers = "/settings/providers"
     enrol = f"/members/{viewer.member_id}/agents/new"
@@ -67,7 +68,8 @@ def for_admin(
             "Add a provider credential",
             "The organization's API key, stored encrypted. Skip this if everyone signs in with a "
             "subscription of their own.",
-            done=progress.credential,
+            after=f"{' and '.join(progress.providers)}. Stored encrypted.",
+            done=bool(progress.providers),
             link=Link("Add a credential", providers, "key-round"),
             change=Link("Change", providers),
             may_skip=True,
@@ -75,6 +77,7 @@ def for_admin(
         Step(
             "Invite your first member",
             "They get a link by email. You can also start with yourself and skip this.",
+            after="They get a link, by email or from you.",
             done=progress.invited,
             link=Link("Invite a member", "/invite", "user-plus", dialog=True),
             change=Link("Invite another", "/invite", dialog=True),
@@ -83,19 +86,18 @@ def for_admin(
         Step(
             "Enrol a coding agent",
             "Makes a key, switches compression on and shows the commands to run.",
-            done=progress.enrolled,
+            after="A key was made. Compression is on.",
+            done=bool(progress.key_id),
             link=Link("Enrol your agent", enrol, "plus", dialog=True),
             marks=True,
         ),
-        _first_request(options),
+        _first_request(progress.key_id),
     ]
     lead = "Four steps to the first number on this page. It takes about five minutes."
     return FirstRun(_welcome(viewer), lead, _with_next(steps, query))
 
 
-def for_member(
-    viewer: Viewer, options: ConsoleOptions, query: TeamQuery, *, enrolled: bool, may_enrol: bool
-) -> FirstRun:
+def for_member(viewer: Viewer, query: TeamQuery, *, key_id: str, may_enrol: bool) -> FirstRun:
     """Agent, request."""
     enrol = f"/members/{viewer.member_id}/agents/new"
     step = Step(
@@ -103,12 +105,13 @@ def for_member(
         "Makes a key of yours and shows the commands to run."
         if may_enrol
         else "An admin enrols you with a coding agent and sends you the commands to run.",
-        done=enrolled,
+        after="You have a key of your own.",
+        done=bool(key_id),
         link=Link("Enrol your agent", enrol, "plus", dialog=True) if may_enrol else None,
         marks=True,
     )
     lead = "Two steps to your first number on this page."
-    return FirstRun(_welcome(viewer), lead, _with_next([step, _first_request(options)], query))
+    return FirstRun(_welcome(viewer), lead, _with_next([step, _first_request(key_id)], query))
 
 
 def _welcome(viewer: Viewer) -> str:
@@ -116,12 +119,13 @@ def _welcome(viewer: Viewer) -> str:
     return f"Welcome to Tidegate, {given[0]}" if given else "Welcome to Tidegate"
 
 
-def _first_request(options: ConsoleOptions) -> Step:
-    login = f"tidegate login {shlex.quote(options.public_url.rstrip('/'))} CODE"
+def _first_request(key_id: str) -> Step:
+    setup = Link("Setup steps", f"/agents/{key_id}/setup", "terminal", dialog=True)
     return Step(
         "Send the first request",
-        "On the developer's machine, with the code of the enrolment. This page fills by itself.",
-        (login, "tidegate launch claude"),
+        "This page fills by itself.",
+        command="tidegate launch claude",
+        link=setup if key_id else None,
     )
 
 

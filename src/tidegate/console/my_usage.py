@@ -161,9 +161,8 @@ class MyUsagePage:
         """The way to the first request, as long as there was none ever."""
         if agents is None or any(agent.last for agent in agents):
             return None
-        return first_run.for_member(
-            viewer, self._web.options, query, enrolled=bool(agents), may_enrol=may_enrol
-        )
+        key_id = agents[0].badge.key_id if agents else ""
+        return first_run.for_member(viewer, query, key_id=key_id, may_enrol=may_enrol)
 
 
 def _row(use: ModelUse, time_zone: str, now_us: int) -> ModelRow:

@@ -25,7 +25,8 @@ BUCKET_NAMES: Final = {
 }
 _MAX_LABELS: Final = 6
 _ALL_DAYS: Final = 8
-_NOON_TOO: Final = 60
+_ONE_DAY: Final = 25  # bars of an hour
+_NOONS_TOO: Final = 60
 
 
 def day_text(at: datetime) -> str:
@@ -101,9 +102,11 @@ def _names(period: Period, starts: list[datetime], week_start: int) -> list[str]
 
 def _hour_names(period: Period, starts: list[datetime]) -> list[str]:
     """Midnights by their day; on short ranges some hours between them too."""
-    every_h = 6 if period.name == "24h" or len(starts) <= 25 else 12 if len(starts) <= 60 else 24
+    every_h = 6 if len(starts) <= _ONE_DAY else 12 if len(starts) <= _NOONS_TOO else 24
     return [
-        (day_text(at) if at.hour == 0 else f"{at:%H:%M}") if at.hour % every_h == 0 else ""
+        (day_text(at) if at.hour == 0 else f"{at:%H:%M}")
+        if at.hour % every_h == 0 and not at.minute
+        else ""
         for at in starts
     ]
 

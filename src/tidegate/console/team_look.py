@@ -15,7 +15,7 @@ from tidegate.console.activity_view import (
     top_view,
     window,
 )
-from tidegate.console.first_run import FirstRun, Progress
+from tidegate.console.first_run import PROVIDER_TITLES, FirstRun, Progress
 from tidegate.console.invite import PendingInvitation, pending_view
 from tidegate.console.live import attempt
 from tidegate.console.overview_view import OverviewView, overview_view, wider_range
@@ -24,6 +24,7 @@ from tidegate.console.services import ConsoleServices
 from tidegate.console.team_query import TeamQuery
 from tidegate.console.team_view import PER_PAGE, MembersView, members_view
 from tidegate.console.web import Web
+from tidegate.core.model import Provider
 from tidegate.core.periods import Period
 from tidegate.services.logins import Viewer
 from tidegate.services.team import MemberPage
@@ -110,12 +111,14 @@ class TeamLook:
         if self._services.usage.last_used(viewer.organization_id):
             return None
         available = self._services.credentials.available(viewer.organization_id)
+        keys = [key for listed in ranking.keys.values() for key in listed]
+        newest = max(keys, key=lambda key: key.created_us, default=None)
         progress = Progress(
-            credential=bool(available),
+            providers=tuple(PROVIDER_TITLES[Provider(each)] for each in sorted(available)),
             invited=ranking.present > 1 or bool(ranking.pending),
-            enrolled=any(ranking.keys.values()),
+            key_id=newest.record.key_id if newest else "",
         )
-        return first_run.for_admin(viewer, self._web.options, progress, query)
+        return first_run.for_admin(viewer, progress, query)
 
 
 @dataclass(frozen=True)

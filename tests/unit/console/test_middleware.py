@@ -13,7 +13,7 @@ from tidegate.console.app import ConsoleOptions, create_app
 from tidegate.store.ports import StoreUnavailable
 from tidegate.wiring.logs import Log
 
-PATHS = ["/", "/nothing", "/api/usage", "/sign-in/x", "/install/", "/sign-out"]
+PATHS = ["/", "/nothing", "/api/launch", "/sign-in/x", "/install/", "/sign-out"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -55,7 +55,7 @@ def test_every_answer_is_hardened(client: TestClient, path: str) -> None:
     ],
 )
 def test_only_own_hosts_are_served(client: TestClient, host: str, status: int) -> None:
-    response = client.get("/", headers={"host": host})
+    response = client.get("/sign-in", headers={"host": host})
     assert response.status_code == status
     assert status == 200 or response.text == "This host name is not served here.\n"
 
