@@ -156,7 +156,14 @@ class TeamReports:
         ranks = _ranks(figures.of(metric) for figures in sums.values())
         wanted = find.strip().casefold()
         found = [member for member in people if _fits(member, wanted)]
-        found.sort(key=lambda member: _order(member, sums.get(member.member_id, _NOTHING), metric))
+        found.sort(
+            key=lambda member: _order(
+                member,
+                sums.get(member.member_id, _NOTHING),
+                metric,
+                last_uses.get(member.member_id, 0),
+            )
+        )
         shown = found[offset : offset + limit]
         series = self._series(organization_id, period, metric, [m.member_id for m in shown])
         uses = [
@@ -351,9 +358,12 @@ def _ranks(values: Iterable[int]) -> dict[int, int]:
     return ranks
 
 
-def _order(member: MemberRecord, figures: Figures, metric: Metric) -> tuple[int, int, str, str]:
+def _order(
+    member: MemberRecord, figures: Figures, metric: Metric, last_us: int
+) -> tuple[int, int, bool, str, str]:
+    """Who never used anything comes last."""
     name = (member.name or member.email).casefold()
-    return -figures.of(metric), -figures.tokens, name, member.member_id
+    return -figures.of(metric), -figures.tokens, not last_us, name, member.member_id
 
 
 def _fits(member: MemberRecord, wanted: str) -> bool:
