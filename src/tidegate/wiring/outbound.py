@@ -6,7 +6,7 @@ As in the gateway, the connection goes to the very address that was checked.
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tidegate.gateway.address_guard import AddressForbidden, AddressGuard, parse_address
@@ -19,9 +19,15 @@ _ADDRESSES: Final = 8
 class Outbound:
     """Connects to checked addresses; `authorities` is a PEM file beside the system's, or empty."""
 
-    def __init__(self, allowed: Sequence[str] = (), authorities: str = "") -> None:
+    def __init__(
+        self,
+        allowed: Sequence[str] = (),
+        authorities: str = "",
+        resolve: Callable[[str, int], Sequence[str]] | None = None,
+    ) -> None:
         self._guard = AddressGuard(allowed)
         self._authorities = authorities
+        self._resolve = resolve or _resolved
 
     def connect(self, host: str, port: int, timeout_s: float) -> socket.socket:
         """A connection, or Unreachable with a sentence."""
@@ -55,10 +61,9 @@ class Outbound:
     def _addresses(self, host: str, port: int) -> list[str]:
         self._guard.check_name(host, port)
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = list(dict.fromkeys(self._resolve(host, port)))[:_ADDRESSES]
         except (socket.gaierror, UnicodeError):
             raise Unreachable(f"There is no server named {host}. Check the name.") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))[:_ADDRESSES]
         for address in addresses:
             parsed = parse_address(address)
             if parsed is None:
@@ -79,6 +84,11 @@ class Outbound:
             except OSError as fault:
                 failure = fault
         raise failure
+
+
+def _resolved(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
 
 
 def _authority(host: str, port: int) -> str:

@@ -47,6 +47,22 @@ def test_private_addresses_are_for_the_operator_to_allow(host: str, told: str) -
     assert str(refusal.value).endswith(f"can allow it with --allow-upstream {shown}.")
 
 
+@pytest.mark.parametrize("address", ["10.0.0.7", "169.254.169.254", "::1", "fd00::1", "nonsense"])
+def test_every_address_of_a_name_must_be_allowed(address: str) -> None:
+    outbound = Outbound(LOOPBACK, resolve=lambda _host, _port: ["203.0.113.7", address])
+    with pytest.raises(Unreachable, match=r"mail\.example (leads|resolves) to"):
+        outbound.connect("mail.example", 25, 5)
+
+
+def test_the_next_address_is_tried(listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    outbound = Outbound(
+        ("mail.example:*",), resolve=lambda _host, _port: ["127.0.0.2", "127.0.0.1"]
+    )
+    with listener, outbound.connect("mail.example", port, 5) as made:
+        assert made.getpeername() == ("127.0.0.1", port)
+
+
 def test_nothing_is_sent_to_a_forbidden_address(listener: socket.socket) -> None:
     with listener:
         listener.settimeout(0)
