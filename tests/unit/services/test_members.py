@@ -4,6 +4,7 @@ import pytest
 from tests.unit.services.world import PASSWORD, World
 
 from tidegate.services.audit import COMMAND_LINE, Actor
+from tidegate.services.codes import Purpose, hash_code
 from tidegate.services.errors import Conflict, Forbidden, InvalidCode, InvalidField, NotFound
 from tidegate.store.people import AccessTokenRecord
 
@@ -69,6 +70,8 @@ def test_removing_ends_all_access_and_keeps_the_name(world: World) -> None:
     assert [world.enrolment.authenticate(e.key) for e in enrolled] == [None, None]
     with world.store.directory.reading() as reads:
         assert reads.access_token_by_hash("e" * 64) is None
+        link_hash = hash_code(world.subkeys.login, Purpose.SIGN_IN, link)
+        assert reads.code(link_hash, Purpose.SIGN_IN, 0) is None
     snapshot = world.store.directory.snapshot()
     assert snapshot.version > before  # so that every gateway refuses the keys
     assert (snapshot.keys, snapshot.secrets) == ((), ())
