@@ -1,5 +1,7 @@
 """The exchange's invariants under every order of events."""
 
+import gzip
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -16,6 +18,7 @@ from tidegate.core.exchange import (
     Command,
     Event,
     Exchange,
+    Read,
     Record,
     Relay,
     RelayEnd,
@@ -48,7 +51,10 @@ class ExchangeMachine(RuleBasedStateMachine):
 
     def send(self, event: Event) -> None:
         self.clock += 7
-        self.commands += list(self.exchange.handle(event, self.clock))
+        for command in self.exchange.handle(event, self.clock):
+            self.commands.append(command)
+            if isinstance(command, Read):
+                command.read()
 
     def running(self) -> bool:
         return not (self.upstream_over or self.client_gone or self.refused)
@@ -70,13 +76,19 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.send(BeginRefused(errors.usage_not_recordable()))
 
     @precondition(lambda self: self.running() and self.sent and not self.headed)
-    @rule(status=st.sampled_from([200, 200, 200, 400, 529]), sized=st.booleans())
-    def head(self, status: int, sized: bool) -> None:
+    @rule(
+        status=st.sampled_from([200, 200, 200, 400, 529]),
+        sized=st.booleans(),
+        packed=st.booleans(),
+    )
+    def head(self, status: int, sized: bool, packed: bool) -> None:
         self.headed = True
         if status >= 400:
             self.left = b'{"type":"error","error":{"type":"overloaded_error","message":"m"}}'
+        if packed:
+            self.left = gzip.compress(self.left)
         length = len(self.left) if sized else -1
-        self.send(UpstreamHead(status, status == 200, length))
+        self.send(UpstreamHead(status, status == 200, length, "gzip" if packed else ""))
 
     @precondition(lambda self: self.running() and self.headed and self.left)
     @rule(size=st.integers(1, 400))

@@ -83,12 +83,25 @@ ANSWERS = {
     ),
     "a whole of 2 MB": lambda: messages_document(LONG * 28, BILL, 5),
     "a whole of 2 MB in gzip": lambda: packed(messages_document(LONG * 28, BILL, 5)),
-    "an event of 2 MB": lambda: Answer(
-        [Piece(b'event: x\ndata: {"type":"x","image":"' + b"x" * 2 * MB + b'"}\n\n')],
-        headers=(("content-type", "text/event-stream"),),
+    "a whole of 8 MB": lambda: messages_document(LONG * 112, BILL, 5),
+    "a whole of 8 MB in chunks": lambda: Answer(
+        [Piece(messages_document(LONG * 112, BILL, 5).body)],
+        headers=(("content-type", "application/json"),),
         framing="chunked",
     ),
+    "a whole of 8 MB in gzip": lambda: packed(messages_document(LONG * 112, BILL, 5)),
+    "a small gzip that becomes 40 MB": lambda: packed(Answer([Piece(b" " * 40 * MB)])),
+    "an event of 2 MB": lambda: event(b'{"type":"x","image":"' + b"x" * 2 * MB + b'"}'),
+    "an event of 7 MB that is no JSON": lambda: event(b'{"type":"x","image":' + b'"\\z' * MB * 2),
 }
+
+
+def event(payload: bytes) -> Answer:
+    return Answer(
+        [Piece(b"event: x\ndata: " + payload + b"\n\n")],
+        headers=(("content-type", "text/event-stream"),),
+        framing="chunked",
+    )
 
 
 def packed(answer: Answer) -> Answer:

@@ -14,6 +14,7 @@ one `Respond`, none after a `RelayHead`; nothing after `Abort`; relayed bytes eq
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +35,8 @@ from tidegate.core.pricing import PriceBook, Priced, price
 from tidegate.core.routing import Route
 from tidegate.core.ticket import Ticket, known_event, start_of
 
+_HEAVY_BYTES: Final = 1 << 20  # reading more than this at once takes milliseconds
+_DECODED_LIMIT_BYTES: Final = 64 << 20
 _NO_USAGE: Final = Usage()
 _UNPRICED: Final = Priced(Cost(), "", False)
 
@@ -147,8 +150,24 @@ class Record(msgspec.Struct, frozen=True):
     event: UsageEvent
 
 
+class Read(msgspec.Struct, frozen=True):
+    """Call `read`, in a thread: it goes through so many bytes that a loop would stand still."""
+
+    read: Callable[[], None]
+
+
 Command = (
-    Forward | Begin | Send | Respond | RelayHead | Relay | RelayEnd | Abort | CloseUpstream | Record
+    Forward
+    | Begin
+    | Send
+    | Respond
+    | RelayHead
+    | Relay
+    | RelayEnd
+    | Abort
+    | CloseUpstream
+    | Record
+    | Read
 )
 
 FORWARD: Final = Forward()
@@ -239,7 +258,7 @@ class Exchange:
         self._reader = usage_reader(self._ticket.dialect, event_stream=head.event_stream)
         if head.encoding not in {"", "identity"}:
             try:
-                self._decoder = StreamDecoder(head.encoding, 64 << 20)
+                self._decoder = StreamDecoder(head.encoding, _DECODED_LIMIT_BYTES)
             except EncodingFault:
                 self._reader = None
         elif head.length < 0:
@@ -254,17 +273,26 @@ class Exchange:
         if self.recorded:
             yield Relay(chunk)
         elif self._decoder is not None or self._received == self._head.length:
-            self._observe(chunk)
+            if self._is_heavy(chunk):
+                yield Read(partial(self._observe, chunk))
+            else:
+                self._observe(chunk)
             yield from self._settle_if_done(at_us)
             yield Relay(chunk)
         elif self._reader is not None and self._reader.may_end(chunk):
-            self._reader.feed(chunk)
+            if self._reader.feed_bytes + len(chunk) > _HEAVY_BYTES:
+                yield Read(partial(self._reader.feed, chunk))
+            else:
+                self._reader.feed(chunk)
             yield from self._settle_if_done(at_us)
             yield Relay(chunk)
         else:
             yield Relay(chunk)
             if self._reader is not None:
-                self._reader.feed(chunk)
+                if self._reader.feed_bytes + len(chunk) > _HEAVY_BYTES:
+                    yield Read(partial(self._reader.feed, chunk))
+                else:
+                    self._reader.feed(chunk)
 
     def passes(self, chunk: bytes) -> bool:
         """Whether bytes of the answer need only be relayed; what `handle` says of them is `Relay`.
@@ -276,6 +304,13 @@ class Exchange:
             self._received += len(chunk)
             return True
         return False
+
+    def _is_heavy(self, chunk: bytes) -> bool:
+        """Whether `_observe` may take long: a few bytes can decode to a thousand times as many."""
+        reader = self._reader
+        if reader is None or self._decoder is not None:
+            return reader is not None
+        return max(reader.feed_bytes, reader.finish_bytes) + len(chunk) > _HEAVY_BYTES
 
     def _observe(self, chunk: bytes) -> None:
         """Read a copy of the answer that came encoded, or its last piece."""
@@ -301,7 +336,10 @@ class Exchange:
         self._over = True
         if not self.recorded:
             if self._reader is not None:
-                self._reader.finish()
+                if self._reader.finish_bytes > _HEAVY_BYTES:
+                    yield Read(self._reader.finish)
+                else:
+                    self._reader.finish()
             yield self._record(self._outcome_at_end(), at_us)
         yield RELAY_END
 

@@ -15,16 +15,17 @@ class EventRuns:
     """Cut a stream into runs of whole events.
 
     `tail` is how the event begins whose end has not come yet, empty between events; `clean` tells
-    that the next read begins a new line and a new event, so that it may be looked at as it is.
+    that the next read begins a new line and a new event, so that it may be looked at as it is;
+    `held` is how many bytes of the unfinished event have come.
     """
 
     __slots__ = (
         "_after_cr",
-        "_held",
         "_limit",
         "_parts",
         "_skipping",
         "clean",
+        "held",
         "oversized",
         "tail",
     )
@@ -32,7 +33,7 @@ class EventRuns:
     def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
         self._limit = limit_bytes
         self._parts: list[bytes] = []
-        self._held = 0
+        self.held = 0
         self._after_cr = False
         self._skipping = False
         self.clean = True
@@ -83,8 +84,8 @@ class EventRuns:
             self.tail = (self.tail + part)[:_HEAD_BYTES]
         if not part:
             return
-        self._held += len(part)
-        if self._held <= self._limit:
+        self.held += len(part)
+        if self.held <= self._limit:
             self._parts.append(part)
             return
         if not self._skipping:
@@ -94,7 +95,7 @@ class EventRuns:
 
     def _clear(self) -> None:
         self._parts = []
-        self._held = 0
+        self.held = 0
         self._skipping = False
         self.tail = b""
 

@@ -18,6 +18,7 @@ from tidegate.core.exchange import (
     Event,
     Exchange,
     Forward,
+    Read,
     Record,
     Relay,
     RelayEnd,
@@ -58,6 +59,7 @@ class Crew(Protocol):
     def begin(self, start: RequestStart) -> Failure | None: ...
     def record(self, event: UsageEvent) -> None: ...
     def when_durable(self, then: Callable[[], None]) -> bool: ...
+    def read_apart(self, read: Callable[[], None], then: Callable[[], None]) -> None: ...
     def connect_failed(self, reason: str) -> None: ...
     def driver_done(self, driver: Any) -> None: ...
 
@@ -160,6 +162,10 @@ class ExchangeDriver:
     def _carry_out(self, commands: Iterator[Command]) -> None:
         for command in commands:
             kind = type(command)
+            if kind is Read:  # though the client may be gone: the usage event needs it
+                self._hold(commands)
+                self._crew.read_apart(command.read, self._go_on)  # type: ignore[union-attr]
+                return
             if kind is Begin:
                 refusal = self._begin(command.start)  # type: ignore[union-attr]
                 if refusal is not None:
@@ -169,20 +175,22 @@ class ExchangeDriver:
                 return  # the client left while the start was made durable
             elif not self._gone or kind in _FOR_NOBODY:
                 self._execute(command)
-            if (kind is Record or kind is Begin) and self._hold(commands):
+            if (kind is Record or kind is Begin) and self._waits_for_disk():
+                self._hold(commands)
                 return
 
     def _begin(self, start: RequestStart) -> Failure | None:
         return self._crew.begin(start) if self._metered else None
 
-    def _hold(self, commands: Iterator[Command]) -> bool:
+    def _waits_for_disk(self) -> bool:
         """Whether to go on later, when what was handed over can outlive a loss of power."""
-        if not self._metered or self._gone or not self._crew.when_durable(self._go_on):
-            return False
+        return self._metered and not self._gone and self._crew.when_durable(self._go_on)
+
+    def _hold(self, commands: Iterator[Command]) -> None:
+        """Leave these commands, and all that happens meanwhile, for `_go_on`."""
         self._held = commands
         if self._upstream is not None:
             self._upstream.pause()
-        return True
 
     def _go_on(self) -> None:
         """Carry out what was held, then what happened meanwhile, in its order."""

@@ -71,6 +71,7 @@ class Gateway:
         self._emptied: asyncio.Event = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="body")
+        self._reads: set[asyncio.Future[None]] = set()  # of answers, which usage events wait for
 
     # -- life ----------------------------------------------------------------
 
@@ -120,6 +121,8 @@ class Gateway:
             except TimeoutError:
                 self._log.warning("gateway.drain_timeout", connections=len(self._connections))
         self.abort()
+        if self._reads:
+            await asyncio.wait(self._reads)
         await self._recorder.settled()
 
     def abort(self) -> None:
@@ -130,7 +133,7 @@ class Gateway:
         for driver in list(self._drivers):
             driver.client_gone()
         self.pool.close()
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._readers.shutdown(wait=False)
         if self._sweeper is not None:
             self._sweeper.cancel()
 
@@ -356,6 +359,19 @@ class Gateway:
     def when_durable(self, then: Callable[[], None]) -> bool:
         """See `Recorder.when_durable`."""
         return self._recorder.when_durable(then)
+
+    def read_apart(self, read: Callable[[], None], then: Callable[[], None]) -> None:
+        """Call `read` in a thread, `then` in the loop when it is done."""
+        assert self._loop is not None
+        try:
+            future = self._loop.run_in_executor(self._readers, read)
+        except RuntimeError:  # shut down: nothing else is left for this loop to do
+            read()
+            self._loop.call_soon(then)
+            return
+        self._reads.add(future)
+        future.add_done_callback(self._reads.discard)
+        future.add_done_callback(lambda _: then())
 
     def record(self, event: UsageEvent) -> None:
         """Hand a usage event over."""

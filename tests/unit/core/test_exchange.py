@@ -16,6 +16,7 @@ from tidegate.core.exchange import (
     Event,
     Exchange,
     Forward,
+    Read,
     Record,
     Relay,
     RelayEnd,
@@ -42,7 +43,10 @@ def play(*events: Event, about: Ticket | None = None) -> list[Command]:
     exchange = Exchange(about or ticket(), BOOK)
     commands: list[Command] = []
     for number, event in enumerate(events):
-        commands += exchange.handle(event, 1_000 + 10 * (number + 1))
+        for command in exchange.handle(event, 1_000 + 10 * (number + 1)):
+            commands.append(command)
+            if isinstance(command, Read):
+                command.read()
     return commands
 
 
@@ -232,6 +236,35 @@ def test_an_answer_encoded_all_the_same_is_relayed_as_it_came_and_read() -> None
     )
     assert b"".join(c.chunk for c in commands if isinstance(c, Relay)) == packed
     assert recorded(commands).tokens == TokenCounts(12, 100, 200, 900, 57)
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_a_large_body_is_read_apart_before_its_end(sized: bool) -> None:
+    body = BODY[:-1] + b', "padding": "' + b"x" * (2 << 20) + b'"}'
+    pieces = [UpstreamBytes(body[at : at + 99_999]) for at in range(0, len(body), 99_999)]
+    head = UpstreamHead(200, length=len(body) if sized else -1)
+    commands = play(*GO, head, *pieces, UpstreamEnded())
+    assert [k for k in kinds(commands) if k is not Relay][-3:] == [Read, Record, RelayEnd]
+    if sized:
+        assert kinds(commands)[-4:] == [Read, Record, Relay, RelayEnd]
+    assert recorded(commands).tokens.output > 0
+    assert not recorded(commands).estimated
+
+
+def test_a_large_event_is_read_apart_but_relayed_first() -> None:
+    large = b'event: ping\ndata: {"type":"ping","padding":"' + b"x" * (2 << 20) + b'"}\n\n'
+    pieces = [UpstreamBytes(large[at : at + 99_999]) for at in range(0, len(large), 99_999)]
+    commands = play(*GO, STREAM, *pieces, UpstreamBytes(MESSAGES_STREAM), UpstreamEnded())
+    order = kinds(commands)
+    assert order[order.index(Read) - 1] is Relay
+    assert recorded(commands).tokens == TokenCounts(12, 100, 200, 900, 57)
+
+
+def test_what_is_encoded_is_read_apart() -> None:
+    packed = gzip.compress(MESSAGES_STREAM)
+    head = UpstreamHead(200, event_stream=True, encoding="gzip")
+    commands = play(*GO, head, UpstreamBytes(packed), UpstreamEnded())
+    assert kinds(commands)[-4:] == [Read, Record, Relay, RelayEnd]
 
 
 def test_an_answer_that_nobody_can_read_is_relayed_and_estimated() -> None:

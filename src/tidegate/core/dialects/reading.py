@@ -44,6 +44,16 @@ class UsageReader(Protocol):
         """Why something could not be read; the counts are those seen all the same."""
         ...
 
+    @property
+    def feed_bytes(self) -> int:
+        """How many bytes kept so far the next `feed` may go through again."""
+        ...
+
+    @property
+    def finish_bytes(self) -> int:
+        """How many bytes `finish` may go through."""
+        ...
+
     def may_end(self, chunk: bytes) -> bool:
         """Whether this read could complete the terminal event. Cheap, changes nothing."""
         ...

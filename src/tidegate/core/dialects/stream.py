@@ -61,6 +61,14 @@ class EventStreamReader:
         self._armed = False  # the event that has begun could be the terminal one
         self._content = _Content(payload_bytes)
 
+    @property
+    def feed_bytes(self) -> int:
+        return self._runs.held
+
+    @property
+    def finish_bytes(self) -> int:
+        return self._runs.held
+
     def may_end(self, chunk: bytes) -> bool:
         if self._armed or self._terminal in chunk[-_END_BYTES:]:
             return True  # it is nearly always at the very end

@@ -23,6 +23,14 @@ class BodyReader:
         self._parts: list[bytes] = []
         self._size = 0
 
+    @property
+    def feed_bytes(self) -> int:
+        return 0  # it only keeps what it is fed
+
+    @property
+    def finish_bytes(self) -> int:
+        return self._size if self._parts else 0
+
     def may_end(self, chunk: bytes) -> bool:
         """A JSON object's end; that it is the body's end only `finish` tells."""
         return chunk[-16:].rstrip().endswith(b"}")
