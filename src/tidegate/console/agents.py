@@ -14,7 +14,7 @@ from tidegate.console.agent_marks import agent_mark
 from tidegate.console.agent_setup import Setup
 from tidegate.console.dialogs import AgentKey, Dialogs, actor_of, home_of, key_id_of
 from tidegate.console.web import Web, is_partial
-from tidegate.services.errors import Conflict, InvalidField, NotFound, Refused
+from tidegate.services.errors import InvalidField, NotFound, Refused
 from tidegate.services.logins import Viewer
 from tidegate.store.ports import AuditEntry
 
@@ -194,10 +194,14 @@ class Agents:
         overlap = form.get("overlap", "")
         if overlap not in {each.value for each in _OVERLAPS}:
             raise InvalidField("Choose one of these.", field="overlap")
-        if form.get("prefix", "") != key.stored.prefix:
-            raise Conflict("The key was rotated a moment ago. Rotate it once more if you want to.")
         actor = actor_of(request, viewer)
-        enrolment.rotate(viewer.organization_id, key.key_id, int(overlap), actor=actor)
+        enrolment.rotate(
+            viewer.organization_id,
+            key.key_id,
+            int(overlap),
+            seen_prefix=form.get("prefix", "") or "none",
+            actor=actor,
+        )
         code = enrolment.login_code(viewer.organization_id, key.key_id, actor=actor)
         until_us = enrolment.old_secret_until(viewer.organization_id, key.key_id)
         note = "The key before is refused from now on."

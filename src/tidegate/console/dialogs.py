@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +14,7 @@ from tidegate.core.calendar import local_time
 from tidegate.core.model import Agent, KeyRecord, Role
 from tidegate.services.audit import Actor
 from tidegate.services.enrolment import may_manage
-from tidegate.services.errors import NotFound
+from tidegate.services.errors import Forbidden, NotFound
 from tidegate.services.logins import Viewer
 from tidegate.store.people import MemberRecord
 from tidegate.store.ports import StoredKey
@@ -26,7 +25,7 @@ _LAUNCH_NAMES: Final = {
     Agent.OPENCODE: "opencode",
 }
 _NO_AGENT: Final = "This agent is not enrolled, or was unenrolled meanwhile."
-_NOT_YOURS: Final = "This belongs to someone else. Ask an admin of the organization."
+NOT_YOURS: Final = "This belongs to someone else. Ask an admin of the organization."
 
 
 @dataclass(frozen=True)
@@ -93,13 +92,13 @@ class Dialogs:
         )
 
     def key(self, viewer: Viewer, key_id: str) -> AgentKey:
-        """A key that the viewer may manage; NotFound if it is of no one here, else 403."""
+        """A key that the viewer may manage; NotFound if it is of no one here, else Forbidden."""
         try:
             stored = self.services.enrolment.key(viewer.organization_id, key_id)
         except NotFound:
             raise NotFound(_NO_AGENT) from None
         if not may_manage(viewer, stored.record):
-            raise HTTPException(403, _NOT_YOURS)
+            raise Forbidden(NOT_YOURS)
         member = self.services.members.get(viewer.organization_id, stored.record.member_id)
         return AgentKey(stored, person(member))
 
@@ -118,12 +117,6 @@ def home_of(viewer: Viewer) -> str:
 def actor_of(request: Request, viewer: Viewer) -> Actor:
     """Who the audit log names."""
     return Actor(viewer.member_id, peer_of(request))
-
-
-def refuse_others(viewer: Viewer, member_id: str) -> None:
-    """403 for a member who asks for what belongs to someone else."""
-    if viewer.role == Role.MEMBER and viewer.member_id != member_id:
-        raise HTTPException(403, _NOT_YOURS)
 
 
 def person(member: MemberRecord) -> Person:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,11 +10,18 @@ from starlette.routing import Route
 from tidegate.console.access import Need, page
 from tidegate.console.agent_marks import AgentMark, agent_mark
 from tidegate.console.agent_setup import Setup
-from tidegate.console.dialogs import Dialogs, Moment, actor_of, launch_name, person, refuse_others
+from tidegate.console.dialogs import (
+    NOT_YOURS,
+    Dialogs,
+    Moment,
+    actor_of,
+    launch_name,
+    person,
+)
 from tidegate.console.web import Web
 from tidegate.core.model import Agent
 from tidegate.services.enrolment import Enrolled, may_enroll
-from tidegate.services.errors import Conflict, InvalidField, NotFound
+from tidegate.services.errors import Conflict, Forbidden, InvalidField, NotFound
 from tidegate.services.logins import Viewer
 from tidegate.store.people import MemberRecord
 
@@ -102,9 +108,8 @@ class Enrol:
         member = self._services.members.get(viewer.organization_id, member_id)
         if member.removed_us:
             raise NotFound("This member was removed.")
-        refuse_others(viewer, member_id)
         if not may_enroll(viewer, member_id):
-            raise HTTPException(403, _ASK_AN_ADMIN)
+            raise Forbidden(_ASK_AN_ADMIN if member_id == viewer.member_id else NOT_YOURS)
         return member
 
 

@@ -102,14 +102,26 @@ class Enrolment(Service):
         )
 
     def rotate(
-        self, organization_id: str, key_id: str, overlap_s: int = 0, *, actor: Actor = COMMAND_LINE
+        self,
+        organization_id: str,
+        key_id: str,
+        overlap_s: int = 0,
+        *,
+        seen_prefix: str = "",
+        actor: Actor = COMMAND_LINE,
     ) -> str:
-        """Give the key a new secret; the present one stays valid for the overlap."""
+        """Give the key a new secret; the present one stays valid for the overlap.
+
+        Conflict if a prefix is given and the present secret does not begin with it any more.
+        """
         if not 0 <= overlap_s <= _MAX_OVERLAP_S:
             raise InvalidField("The overlap is 0 to 30 days.", field="overlap")
         until_us = self._clock() + overlap_s * 1_000_000 if overlap_s else None
         with self._directory.changing() as change:
-            record = _key(change, organization_id, key_id).record
+            key = _key(change, organization_id, key_id)
+            if seen_prefix and key.prefix != seen_prefix:
+                raise Conflict("The key was rotated a moment ago. Look at it anew first.")
+            record = key.record
             change.retire_secrets(organization_id, key_id, until_us)
             secret = self._add_secret(change, organization_id, key_id)
             self._audit(change, actor, "key.rotate", record, {"overlap_s": str(overlap_s)})
