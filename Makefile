@@ -73,7 +73,7 @@ fuzz: .venv/dev.installed ## Fuzz parsers and readers, ARGS="--seconds 600 TARGE
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: bench
-bench: .venv/dev.installed ## Measure CPU per request beside nginx and LiteLLM; writes docs/benchmarks.md
+bench: .venv/dev.installed ## Measure CPU per request beside nginx and LiteLLM, and the Team page; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench --write $(ARGS)
 
 .PHONY: lock

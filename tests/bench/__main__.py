@@ -1,4 +1,5 @@
-"""`python -m tests.bench`: CPU per request of Tidegate beside nginx and LiteLLM, and its parts."""
+"""`python -m tests.bench`: CPU per request of Tidegate beside nginx and LiteLLM, its parts, and the
+Team page with millions of events stored."""
 
 import argparse
 import asyncio
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvloop
-from tests.bench import micro, report, targets
+from tests.bench import micro, report, targets, team
 from tests.bench.litellm import NoLiteLLM
 from tests.bench.nginx import NoNginx
 from tests.bench.processes import host_time
@@ -32,13 +33,16 @@ def main() -> int:
     notes: list[str] = []
     summaries: list[dict[str, Any]] = []
     before = host_time()
-    if options.only != "parts":
+    if options.only in {None, "load"}:
         summaries = _measure_targets(plan, notes)
-    parts = micro.measure() if options.only != "load" else []
+    parts = micro.measure() if options.only in {None, "parts"} else []
+    pages = team.measure(options.events) if options.only in {None, "team"} else []
     after = host_time()
     notes.append(report.disturbance(after.foreign_since(before), after.stolen_since(before)))
     command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
     text = report.document(plan.workloads, summaries, parts, notes=notes, command=command)
+    if pages:
+        text += f"\n{team.table(pages, options.events)}\n"
     sys.stdout.write(text)
     if options.write:
         _DOCUMENT.write_text(text)
@@ -54,7 +58,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="default 5")
     parser.add_argument("--paced-rounds", type=int, help="of BP and D; default as many")
     parser.add_argument("--workloads", default=",".join(_NAMES), help="default %(default)s")
-    parser.add_argument("--only", choices=("load", "parts"), help="measure only one half")
+    parser.add_argument("--only", choices=("load", "parts", "team"), help="measure only that")
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=team.EVENTS,
+        help="stored for the Team page, default %(default)s",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     return parser.parse_args()

@@ -1,8 +1,7 @@
 """What the Team page costs with millions of events stored: each report, and the page itself.
 
-    python -m tests.bench.team --events 10000000 --keep DIRECTORY
+python -m tests.bench.team --events 10000000 --keep DIRECTORY
 
-CPU time is what counts: the machine may be busy with other things.
 """
 
 import argparse
@@ -16,11 +15,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from starlette.testclient import TestClient
 from tests.bench.team_store import NOW_US, ORGANIZATION, fill_sums, make_store
+from tests.browser.world import PUBLIC_URL, World
 
+from tidegate.console.options import ConsoleOptions
 from tidegate.core.periods import PRESETS, Period
 from tidegate.services.team import Metric, TeamReports
+from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.database import SqlStore, open_store
+from tidegate.store.sql.upserts import add_up
 
 EVENTS: Final = 10_000_000
 MOST_MS: Final = 100
@@ -28,6 +32,11 @@ _TODAY: Final = date(2026, 11, 22)
 _CUSTOM: Final = (11, 60)  # days
 _ROUNDS: Final = 9
 _MARK: Final = "made"
+_OK: Final = 200
+_LEGEND: Final = """\
+Medians of requests to the console's application in this process, each after an event was drained,
+so that nothing of the last is remembered; *reports* is what its figures take of that, in CPU ms,
+then each of them. CPU time is compared, since the machine does other things meanwhile."""
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -37,7 +46,9 @@ class Timing(msgspec.Struct, frozen=True):
     metric: str
     parts: dict[str, float]  # ms of processor time, by report
     cpu_ms: float  # of all reports together
-    wall_ms: float
+    page_cpu_ms: float  # of a request for the page, its reports among it
+    page_ms: float
+    page_bytes: int
 
 
 def measure(
@@ -55,16 +66,27 @@ def measure(
 def table(timings: list[Timing], events: int) -> str:
     """The times as Markdown."""
     names = list(timings[0].parts)
-    head = f"| range | sort | all, CPU ms | all, ms | {' | '.join(names)} |"
+    head = f"| range | sort | page, CPU ms | page, ms | KB | reports | {' | '.join(names)} |"
     rows = [
-        f"| {t.range_name} | {t.metric} | {t.cpu_ms:.1f} | {t.wall_ms:.1f} |"
-        f" {' | '.join(f'{t.parts[name]:.1f}' for name in names)} |"
-        for t in timings
+        f"| {timing.range_name} | {timing.metric} | {timing.page_cpu_ms:.0f} |"
+        f" {timing.page_ms:.0f} | {timing.page_bytes / 1024:.0f} | {timing.cpu_ms:.1f} |"
+        f" {' | '.join(f'{timing.parts[name]:.1f}' for name in names)} |"
+        for timing in timings
     ]
-    worst = max(timing.cpu_ms for timing in timings)
-    verdict = f"At most {worst:.1f} ms of processor time for a page's reports (allowed: {MOST_MS})."
-    title = f"## Team page with {events:,} events stored"
-    return "\n".join([title, "", head, "|---" * (len(names) + 4) + "|", *rows, "", verdict])
+    lines = [
+        f"## The Team page with {events:,} events stored",
+        "",
+        head,
+        "|---" * (len(names) + 6) + "|",
+    ]
+    return "\n".join([*lines, *rows, "", verdict(timings), "", _LEGEND])
+
+
+def verdict(timings: list[Timing]) -> str:
+    """Whether the slowest is within what we allow ourselves."""
+    worst = max(timing.page_cpu_ms for timing in timings)
+    met = "met" if worst <= MOST_MS else "**missed**"
+    return f"The slowest sort and range takes {worst:.0f} ms; at most {MOST_MS}: {met}."
 
 
 def _store(place: Path, events: int) -> SqlStore:
@@ -77,16 +99,54 @@ def _store(place: Path, events: int) -> SqlStore:
 
 
 def _timings(store: SqlStore, rounds: int) -> Iterator[Timing]:
+    client = _client(store)
     for period in _periods(TeamReports(store)):
         for metric in Metric:
             looks = [_look(store, period, metric) for _ in range(rounds + 1)][1:]
-            parts = {name: statistics.median(look[name][0] for look in looks) for name in looks[0]}
-            cpu_ms = statistics.median(sum(cpu for cpu, _ in look.values()) for look in looks)
-            wall_ms = statistics.median(sum(wall for _, wall in look.values()) for look in looks)
-            name = (
-                period.name if period.first is None else f"{len(period.starts)} x {period.bucket}"
+            pages = [_page(store, client, period, metric) for _ in range(rounds + 1)][1:]
+            yield Timing(
+                range_name=_name(period),
+                metric=metric.value,
+                parts={name: statistics.median(look[name] for look in looks) for name in looks[0]},
+                cpu_ms=statistics.median(sum(look.values()) for look in looks),
+                page_cpu_ms=statistics.median(page[0] for page in pages),
+                page_ms=statistics.median(page[1] for page in pages),
+                page_bytes=pages[0][2],
             )
-            yield Timing(name, metric.value, parts, cpu_ms, wall_ms)
+
+
+def _name(period: Period) -> str:
+    return period.name if period.first is None else f"{len(period.starts)} x {period.bucket}"
+
+
+def _client(store: SqlStore) -> TestClient:
+    """The console's application, and an owner who is signed in to it."""
+    world = World(store, ConsoleOptions(public_url=PUBLIC_URL, version="bench"))
+    world.organization_id, world.now_us = ORGANIZATION, NOW_US
+    with store.directory.reading() as reads:
+        [owner] = [each for each in reads.members(ORGANIZATION) if each.role == "owner"]
+    peer = {"x-tidegate-peer": "203.0.113.7", "x-tidegate-proto": "http"}
+    client = TestClient(world.app, base_url=PUBLIC_URL, headers=peer)
+    client.cookies.set("tidegate_login", world.login(owner.member_id))
+    return client
+
+
+def _page(
+    store: SqlStore, client: TestClient, period: Period, metric: Metric
+) -> tuple[float, float, int]:
+    """CPU and wall ms of one request, and the bytes of its answer. Nothing is remembered of the
+    last one, as after an event was drained."""
+    with store.engines["usage"].begin() as connection:
+        add_up(connection, t.versions, [{"organization_id": ORGANIZATION, "version": 1}])
+    query = {"sort": metric.value, "range": period.name}
+    if period.first and period.last:
+        query |= {"first": period.first.isoformat(), "last": period.last.isoformat()}
+    cpu, wall = time.process_time(), time.perf_counter()
+    response = client.get("/", params=query)
+    spent = 1e3 * (time.process_time() - cpu), 1e3 * (time.perf_counter() - wall)
+    if response.status_code != _OK or "Person 1" not in response.text:
+        raise RuntimeError(f"the page says {response.status_code}")
+    return *spent, len(response.content)
 
 
 def _periods(reports: TeamReports) -> Iterator[Period]:
@@ -97,8 +157,8 @@ def _periods(reports: TeamReports) -> Iterator[Period]:
         yield reports.period(ORGANIZATION, "custom", NOW_US, first, _TODAY)
 
 
-def _look(store: SqlStore, period: Period, metric: Metric) -> dict[str, tuple[float, float]]:
-    """CPU and wall ms of each report of one page, by one who remembers nothing of the last."""
+def _look(store: SqlStore, period: Period, metric: Metric) -> dict[str, float]:
+    """CPU ms of each report of one page, by one who remembers nothing of the last."""
     reports = TeamReports(store)
     asked: dict[str, Callable[[], Any]] = {
         "version": lambda: reports.version(ORGANIZATION),
@@ -111,10 +171,10 @@ def _look(store: SqlStore, period: Period, metric: Metric) -> dict[str, tuple[fl
     return {name: _timed(ask) for name, ask in asked.items()}
 
 
-def _timed(ask: Callable[[], Any]) -> tuple[float, float]:
-    cpu, wall = time.process_time(), time.perf_counter()
+def _timed(ask: Callable[[], Any]) -> float:
+    began = time.process_time()
     ask()
-    return 1e3 * (time.process_time() - cpu), 1e3 * (time.perf_counter() - wall)
+    return 1e3 * (time.process_time() - began)
 
 
 def main() -> int:
@@ -125,7 +185,7 @@ def main() -> int:
     options = parser.parse_args()
     timings = measure(options.events, rounds=options.rounds, keep=options.keep)
     sys.stdout.write(table(timings, options.events) + "\n")
-    return int(max(timing.cpu_ms for timing in timings) > MOST_MS)
+    return int(max(timing.page_cpu_ms for timing in timings) > MOST_MS)
 
 
 if __name__ == "__main__":
