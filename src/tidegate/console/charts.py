@@ -17,6 +17,7 @@ _PLOT: Final = _BASE - _TOP
 _BAR_SHARE: Final = 0.68
 _LEAST: Final = 2  # of something that is above zero
 _NICE: Final = (10, 15, 20, 25, 30, 40, 50, 60, 80)  # tenths of a power of ten
+LEAST_MONEY_STEP: Final = NANO_PER_USD // 10_000
 SPARK_HEIGHT: Final = 30
 _SLOT: Final = 3  # in a sparkline: two wide, one between
 
@@ -75,10 +76,18 @@ class Sparkline:
 
 
 def chart(
-    values: Sequence[int], names: Sequence[tuple[int, str]] = (), *, running: bool = False
+    values: Sequence[int],
+    names: Sequence[tuple[int, str]] = (),
+    *,
+    running: bool = False,
+    least_step: int = 1,
 ) -> Chart:
-    """The overview of these buckets; with `running` the last one goes on still."""
-    step = nice_step(max(values, default=0))
+    """The overview of these buckets; with `running` the last one goes on still.
+
+    Grid lines are `least_step` apart or more; without any value there are none.
+    """
+    most = max(values, default=0)
+    step = max(least_step, nice_step(most))
     slot = 100 / max(1, len(values))
     bars = []
     for i, value in enumerate(values):
@@ -96,7 +105,7 @@ def chart(
         slot_width=_percent(slot),
         bar_width=_percent(slot * _BAR_SHARE),
         bars=bars,
-        lines=[Line(_TOP, 2 * step), Line(_TOP + _PLOT // 2, step)],
+        lines=[Line(_TOP, 2 * step), Line(_TOP + _PLOT // 2, step)] if most > 0 else [],
         names=[_name((i + 0.5) * slot, text) for i, text in names],
     )
 

@@ -76,6 +76,7 @@ def overview_view(
         [figures.of(metric) for figures in overview.series],
         period_text.axis_labels(period, week_start),
         running=running,
+        least_step=charts.LEAST_MONEY_STEP if metric is Metric.COST else 1,
     )
     axis = charts.axis_money if metric is Metric.COST else charts.axis_count
     return OverviewView(

@@ -64,8 +64,9 @@ class TeamView:
 
     @property
     def is_alone(self) -> bool:
-        """Nobody to show beside the one who looks."""
-        return self.present <= 1 and not self.pending
+        """Nobody to show beside the one who looks, who has no agent yet."""
+        enrolled = self.members is not None and any(card.badges for card in self.members.cards)
+        return self.present <= 1 and not self.pending and not enrolled
 
 
 class TeamLook:

@@ -51,12 +51,7 @@ class TeamQuery:
 
     def text(self) -> str:
         """The query string of this state; the same state has the same."""
-        pairs = {
-            each.name: getattr(self, each.name)
-            for each in fields(self)
-            if not each.metadata and getattr(self, each.name) != each.default
-        }
-        return urlencode(pairs)
+        return urlencode(self._given())
 
     def url(self, **changes: Any) -> str:
         """The address of this page with some of its state changed."""
@@ -74,13 +69,15 @@ class TeamQuery:
 
     def kept(self, *changed: str) -> list[tuple[str, str]]:
         """What a form that changes some of the state sends along unseen."""
-        return [
-            (each.name, str(getattr(self, each.name)))
-            for each in fields(self)
-            if not each.metadata
-            and each.name not in {*changed, "page", "repositories", "pulls"}
-            and getattr(self, each.name) != each.default
-        ]
+        left_out = {*changed, "page", "repositories", "pulls"}
+        return [(name, str(value)) for name, value in self._given() if name not in left_out]
+
+    def _given(self) -> list[tuple[str, Any]]:
+        """What differs from the default."""
+        return [(n, value) for n, default in _STATE if (value := getattr(self, n)) != default]
+
+
+_STATE: Final = [(each.name, each.default) for each in fields(TeamQuery) if not each.metadata]
 
 
 def read_query(params: QueryParams, path: str = "/") -> TeamQuery:

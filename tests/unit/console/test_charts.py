@@ -47,7 +47,14 @@ def test_only_the_last_bucket_can_be_running() -> None:
     assert not any(bar.running for bar in chart([1, 1, 1]).bars)
 
 
+def test_grid_lines_are_no_closer_than_asked() -> None:
+    drawn = chart([0, 7], least_step=100_000)
+    assert [line.value for line in drawn.lines] == [200_000, 100_000]
+    assert drawn.bars[1].height == charts._LEAST
+
+
 def test_nothing_at_all_is_drawn_without_bars() -> None:
+    assert chart([0] * 30).lines == []
     assert [bar.height for bar in chart([0] * 30).bars] == [0] * 30
     assert chart([]).bars == []
     assert sparkline([]).bars == sparkline([]).last == ""
