@@ -151,7 +151,7 @@ class TeamReports:
         A rank is among all, whatever is looked for.
         """
         sums = self._team.member_sums(organization_id, slices_of(period))
-        last_uses = self._last_uses(organization_id)
+        last_uses = self._team.member_uses(organization_id)
         people = self._people(organization_id, sums)
         ranks = _ranks(figures.of(metric) for figures in sums.values())
         wanted = find.strip().casefold()
@@ -251,12 +251,11 @@ class TeamReports:
         """When each key of these members was last used; one that never was is absent."""
         if not member_ids:
             return {}
-        uses = self._team.last_uses(organization_id, member_ids)
-        return {use.key_id: use.last_us for use in uses}
+        return self._team.key_uses(organization_id, member_ids)
 
     def active_since(self, organization_id: str, since_us: int) -> int:
         """How many people used something since then: it goes down with nothing else changing."""
-        last_uses = self._last_uses(organization_id).values()
+        last_uses = self._team.member_uses(organization_id).values()
         return sum(last_us >= since_us for last_us in last_uses)
 
     def version(self, organization_id: str) -> str:
@@ -271,12 +270,6 @@ class TeamReports:
                 for member in reads.members(organization_id)
                 if not member.removed_us or member.member_id in used
             ]
-
-    def _last_uses(self, organization_id: str) -> dict[str, int]:
-        last_uses: dict[str, int] = {}
-        for use in self._team.last_uses(organization_id):
-            last_uses[use.member_id] = max(use.last_us, last_uses.get(use.member_id, 0))
-        return last_uses
 
     def _series(
         self, organization_id: str, period: Period, metric: Metric, member_ids: list[str]

@@ -112,8 +112,7 @@ class UsageReports:
 
     def last_used(self, organization_id: str) -> dict[str, int]:
         """When each key was last used, in UTC microseconds; a key never used is absent."""
-        uses = self._usage.team.last_uses(organization_id)
-        return {use.key_id: use.last_us for use in uses}
+        return self._usage.team.key_uses(organization_id)
 
     def _outcomes(self, organization_id: str, **chosen: str) -> dict[str, int]:
         groups = self._usage.ledger_sums(organization_id, ("outcome",), **chosen)

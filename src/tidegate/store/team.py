@@ -29,14 +29,6 @@ class ModelSums(msgspec.Struct, frozen=True):
     last_us: int
 
 
-class LastUse(msgspec.Struct, frozen=True):
-    """When a member last used a key."""
-
-    member_id: str
-    key_id: str
-    last_us: int
-
-
 class TeamReads(Protocol):
     """Time ranges are slices of buckets that exclude each other, see `core/spans.py`."""
 
@@ -65,6 +57,10 @@ class TeamReads(Protocol):
         ...
 
     def model_sums(self, organization_id: str, part: Slice, member_id: str) -> list[ModelSums]: ...
-    def last_uses(self, organization_id: str, member_ids: Sequence[str] = ()) -> list[LastUse]:
-        """Of these members, or of all."""
+    def member_uses(self, organization_id: str) -> dict[str, int]:
+        """When each member last used anything; one who never did is absent."""
+        ...
+
+    def key_uses(self, organization_id: str, member_ids: Sequence[str] = ()) -> dict[str, int]:
+        """When each key was last used: of these members, or of all."""
         ...

@@ -9,7 +9,7 @@ from tidegate.core.figures import Figures
 from tidegate.core.spans import Slice, Span
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.engines import transaction
-from tidegate.store.team import LastUse, ModelSums, PlaceSums
+from tidegate.store.team import ModelSums, PlaceSums
 
 _DEFAULT_ZONE: Final = "UTC"
 _WIDE: Final = {Span.HOUR: t.hours, Span.DAY: t.days}
@@ -113,14 +113,20 @@ class SqlTeamReads:
             for agent, model, *numbers, last_us in self._rows(query.group_by(*by))
         ]
 
-    def last_uses(self, organization_id: str, member_ids: Sequence[str] = ()) -> list[LastUse]:
+    def member_uses(self, organization_id: str) -> dict[str, int]:
         columns = t.last_uses.c
-        query = sa.select(columns.member_id, columns.key_id, columns.last_us).where(
+        query = sa.select(columns.member_id, sa.func.max(columns.last_us))
+        mine = columns.organization_id == organization_id
+        return dict(self._rows(query.where(mine).group_by(columns.member_id)))
+
+    def key_uses(self, organization_id: str, member_ids: Sequence[str] = ()) -> dict[str, int]:
+        columns = t.last_uses.c
+        query = sa.select(columns.key_id, sa.func.max(columns.last_us)).where(
             columns.organization_id == organization_id
         )
         if member_ids:
             query = query.where(columns.member_id.in_(member_ids))
-        return [LastUse(*row) for row in self._rows(query)]
+        return dict(self._rows(query.group_by(columns.key_id)))
 
     def _places(
         self, organization_id: str, slices: Sequence[Slice], names: Sequence[str]
