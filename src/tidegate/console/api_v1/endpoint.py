@@ -75,16 +75,13 @@ class _Endpoint:
 
     async def answer(self, request: Request) -> Response:
         try:
-            response = await self._answer(request)
+            return await self._answer(request)
         except ProblemRaised as raised:
-            response = respond(raised)
+            return respond(raised)
         except Refused as refused:
-            response = respond(of_refusal(refused, self._operation.field_names))
+            return respond(of_refusal(refused, self._operation.field_names))
         except StoreUnavailable:
-            response = respond(unavailable())
-        if request.method == "HEAD":
-            response.body = b""  # the length stays that of the answer to GET
-        return response
+            return respond(unavailable())
 
     async def _answer(self, request: Request) -> Response:
         reading.refuse_unacceptable(request)

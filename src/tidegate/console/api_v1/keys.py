@@ -101,7 +101,7 @@ def list_keys(call: Call[KeysQuery, NoBody]) -> Page[Key]:
     name = f"keys {wanted or ''}"
     page, after = page_of(name, call.query, found, lambda k: k.record.key_id)
     uses = _uses(call, page)
-    return Page([_key(k, uses) for k in page], after)
+    return Page([_key(call, k, uses) for k in page], after)
 
 
 def get_key(call: Call[NoQuery, NoBody]) -> Key:
@@ -123,7 +123,7 @@ def enrol_agent(call: Call[NoQuery, KeyCreate]) -> EnrolledKey:
         )
     except NotFound as refused:
         raise NotFound(refused.message, field="member_id") from None
-    key = _key(call.services.enrolment.key(call.organization_id, enrolled.key_id), {})
+    key = _key(call, call.services.enrolment.key(call.organization_id, enrolled.key_id), {})
     return EnrolledKey(
         **msgspec.structs.asdict(key), secret=enrolled.key, login_code=enrolled.login_code
     )
@@ -188,10 +188,12 @@ def _uses(call: Call[msgspec.Struct, msgspec.Struct], keys: list[StoredKey]) -> 
 
 
 def _shown(call: Call[msgspec.Struct, msgspec.Struct], key: StoredKey) -> Key:
-    return _key(key, _uses(call, [key]))
+    return _key(call, key, _uses(call, [key]))
 
 
-def _key(stored: StoredKey, uses: dict[str, int]) -> Key:
+def _key(
+    call: Call[msgspec.Struct, msgspec.Struct], stored: StoredKey, uses: dict[str, int]
+) -> Key:
     record = stored.record
     return Key(
         id=record.key_id,
@@ -199,7 +201,7 @@ def _key(stored: StoredKey, uses: dict[str, int]) -> Key:
         agent=Agent(record.agent),
         prefix=stored.prefix,
         compression=record.compression,
-        debug=record.debug,
+        debug=record.captures(call.now_us),
         disabled=record.disabled,
         credential_mode=CredentialMode(record.credential_mode),
         credential_ids={p.value: c for p in Provider if (c := record.credential_ids.get(p))},

@@ -89,3 +89,11 @@ def test_a_rotation_that_is_sent_twice_happens_once(programs: Programs) -> None:
     again = owner.post(f"/keys/{key_id}/rotate", json={}, headers=KEY).json()
     assert first == again
     assert owner.post(f"/keys/{key_id}/reveal").json() == first
+
+
+def test_the_same_body_about_another_thing_is_another_request(programs: Programs) -> None:
+    owner = programs.of("owner")
+    mine, other = (programs.world.enroll(f"{name}@b.dev").key_id for name in ("a", "b"))
+    owner.post(f"/keys/{mine}/rotate", json={}, headers=KEY)
+    assert owner.post(f"/keys/{other}/rotate", json={}, headers=KEY).status_code == 409
+    assert owner.post(f"/keys/{mine}/reveal", json={}, headers=KEY).status_code == 409

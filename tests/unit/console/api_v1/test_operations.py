@@ -263,13 +263,24 @@ def test_a_report_is_sent_again_when_something_changed(used: Programs) -> None:
     known = {"if-none-match": etag}
     assert api.get("/reports/overview?range=7d", headers=known).status_code == 304
     assert api.get("/reports/overview?range=30d", headers=known).status_code == 200
-    assert used.of("admin").get("/reports/overview?range=7d", headers=known).status_code == 200
     world.use(world.enroll("new@brightwater.dev"), TokenCounts(input=1), Cost(input=1))
     again = api.get("/reports/overview?range=7d", headers=known)
     assert again.json()["totals"]["requests"] == 4
     world.now_us += DAY_US
     known = {"if-none-match": again.headers["etag"]}
     assert api.get("/reports/overview?range=7d", headers=known).status_code == 200
+
+
+def test_a_report_knows_whose_it_is_and_that_time_goes_by(used: Programs) -> None:
+    elena, otto = (used.client(used.token(used.ids[name])) for name in ("elena", "otto"))
+    known = {"if-none-match": elena.get("/me/usage").headers["etag"]}
+    assert elena.get("/me/usage", headers=known).status_code == 304
+    assert otto.get("/me/usage", headers=known).json()["totals"]["requests"] == 2
+    owner = used.of("owner")
+    report = owner.get("/reports/members")
+    used.world.now_us += 3_700_000_000
+    later = owner.get("/reports/members", headers={"if-none-match": report.headers["etag"]})
+    assert (report.json()["active_now"], later.json()["active_now"]) == (2, 0)
 
 
 def test_when_a_key_was_last_used(used: Programs) -> None:
