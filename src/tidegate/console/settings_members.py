@@ -1,5 +1,6 @@
 """Settings: who belongs to the organization, in which role, and since when."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -199,8 +200,8 @@ class MemberSettings:
         organization_id = viewer.organization_id
         members = self._members.list(organization_id)
         keys = self._web.services.enrolment.list_keys(organization_id)
-        agents = [key.record.member_id for key in keys]
-        rows = [self._member_row(viewer, each, agents.count(each.member_id)) for each in members]
+        agents = Counter(key.record.member_id for key in keys)
+        rows = [self._member_row(viewer, each, agents[each.member_id]) for each in members]
         rows.sort(key=lambda row: (_ORDER[Role(row.role)], row.name.casefold()))
         names = {row.member_id: row.name for row in rows}
         pending = self._web.services.invitations.pending(organization_id)
