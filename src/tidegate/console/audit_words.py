@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from tidegate.core.model import Agent
+from tidegate.core.routing import PROVIDER_TITLE
 from tidegate.store.ports import AuditEntry
 
 _AGENTS: Final[Mapping[str, str]] = {agent.value: agent.title for agent in Agent}
+_PROVIDERS: Final[Mapping[str, str]] = {p.value: title for p, title in PROVIDER_TITLE.items()}
 _FIELDS: Final = {
     "name": "name",
     "time_zone": "time zone",
@@ -17,7 +19,7 @@ _FIELDS: Final = {
     "self_enrolment": "self-enrolment",
 }
 _NO_MEMBERS: Final = {
-    "cli": "Command line of the server",
+    "cli": "Command line",
     "setup": "Set-up link",
     "mail": "Someone with the address",
 }
@@ -107,7 +109,9 @@ def in_words(entry: AuditEntry, names: Names) -> str:
     if sentence is None:
         noun, _, verb = entry.action.partition(".")
         return f"{noun} {verb}: {names.target(entry)}".replace("_", " ").capitalize()
-    told = _filled(sentence, entry.detail | {"target": names.target(entry)})
+    values = entry.detail | {"target": names.target(entry)}
+    values["provider"] = _PROVIDERS.get(values.get("provider", ""), "a provider's")
+    told = _filled(sentence, values)
     details = details_in_words(entry.detail) if entry.action in _WITH_DETAILS else ""
     return f"{told}: {details}" if details else told
 

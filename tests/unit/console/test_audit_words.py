@@ -52,6 +52,11 @@ def entry(action: str, target: str = "", **detail: str) -> AuditEntry:
             entry("organization.update", "org_1", time_zone="Europe/Berlin", name="B {x}"),
             "Changed the organization: time zone Europe/Berlin, name B {x}",
         ),
+        (
+            entry("credential.default", "crd_1", provider="openai", name="House"),
+            "Made OpenAI credential “House” the default",
+        ),
+        (entry("credential.remove", "crd_1"), "Removed a provider's credential “?”"),
         (entry("invitation.create", "inv_1", email="a@b.c"), "Invited a@b.c as ?"),
         (entry("squad.make_bigger", "mem_2"), "Squad make bigger: <script>alert(1)</script>"),
     ],
@@ -64,7 +69,7 @@ def test_in_words(told: AuditEntry, words: str) -> None:
     ("who", "name"),
     [
         ("mem_1", "Aiko Tanaka"),
-        ("cli", "Command line of the server"),
+        ("cli", "Command line"),
         ("setup", "Set-up link"),
         ("mail", "Someone with the address"),
         ("mem_9", "mem_9"),
