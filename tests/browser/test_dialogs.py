@@ -5,7 +5,7 @@ import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from tests.browser.conftest import OpenPage
 from tests.browser.walking import dialog_of, focused
 from tests.browser.world import World
@@ -155,6 +155,24 @@ def test_what_is_no_dialog_is_not_put_into_one(used_world: World, open_page: Ope
     expect(page.get_by_role("dialog")).not_to_be_visible()
     page.unroute("**/invite")
     opened(page, "Invite a member")
+
+
+def test_an_answer_that_comes_after_escape_is_not_shown(
+    used_world: World, open_page: OpenPage
+) -> None:
+    page = open_page(used_world)
+    dialog = opened(page, "New coding agent for aiko.tanaka@brightwater.dev")
+    answers: list[Route] = []
+    page.route("**/agents/new", lambda route: answers.append(route))  # noqa: PLW0108
+    dialog.get_by_role("button", name="Enrol").click()
+    page.wait_for_timeout(100)
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+    with page.expect_response("**/agents/new"):
+        answers[0].continue_()
+    expect(page.get_by_role("link", name=re.compile("Manage Codex of aiko"))).to_be_visible()
+    expect(dialog).not_to_be_visible()
+    assert page.locator("#tg-dialog-body").inner_html() == ""
 
 
 def test_a_login_that_ended_leads_to_the_sign_in_page(

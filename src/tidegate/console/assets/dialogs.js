@@ -10,6 +10,7 @@ const LOOK_SELDOM_MS = 5000;
 const LOOKS_OFTEN = 600;
 
 let opener = null; // where the focus goes back to: an element, and how to find its successor
+let closings = 0; // an answer to what was asked before the last one comes too late to be shown
 let changed = false; // whether the page behind shows something that is not so any more
 
 const tell = (text) =>
@@ -17,12 +18,15 @@ const tell = (text) =>
     new CustomEvent("tg:toast", { bubbles: true, detail: { text, failed: true } }),
   );
 
+const renew = () =>
+  document.body.dispatchEvent(new CustomEvent("tg:changed", { bubbles: true, cancelable: true }));
+
 const load = (verb, url, { source, event, target = dialogBody, swap = "innerHTML" }) => {
   if (!dialog.open && target === dialogBody) {
     const element = event.submitter ?? source;
     opener = { element, id: element.id, url: element.getAttribute("href") };
   }
-  return htmx.ajax(verb, url, { source, event, target, swap });
+  return htmx.ajax(verb, url, { source, event, target, swap, asked: closings });
 };
 
 // What stands in a dialog that has just come into view.
@@ -53,13 +57,13 @@ const successor = () => {
 };
 
 dialog.addEventListener("close", () => {
+  closings++;
   dialogBody.replaceChildren(); // no secret stays behind, and what waits stops waiting
   document.body.append(toasts);
   (successor() || document.getElementById("main"))?.focus();
   opener = null;
-  if (!changed) return;
+  if (changed) renew();
   changed = false;
-  document.body.dispatchEvent(new CustomEvent("tg:changed", { bubbles: true, cancelable: true }));
 });
 
 // The browser lets Tab leave a dialog for its own controls; here it goes round.
@@ -130,9 +134,11 @@ document.addEventListener("htmx:before:swap", (event) => {
   const { raw } = ctx.response;
   const isPart =
     raw.headers.get("content-type")?.startsWith("text/html") && !/^\s*<!doctype/i.test(ctx.text);
-  if (isPart && !raw.redirected) return;
+  const isLate = ctx.asked !== closings;
+  if (isPart && !raw.redirected && !isLate) return;
   event.preventDefault();
-  if (raw.redirected) location.assign(raw.url);
+  if (isLate) renew();
+  else if (raw.redirected) location.assign(raw.url);
   else tell(raw.ok ? UNREACHABLE : ctx.text.length < 200 ? ctx.text : UNREACHABLE);
 });
 
