@@ -69,13 +69,23 @@ class OpenPage:
         width: int = 1440,
         **more: Any,
     ) -> Page:
-        size = {"width": width, "height": HEIGHT_PX}
-        url = world.options.public_url
-        context = self._browser.new_context(viewport=size, base_url=url, **more)  # type: ignore[arg-type]
+        context = self._context(world.options.public_url, width, **more)
         context.clock.set_fixed_time(world.now_us / 1e6)
-        self._contexts.append(context)
         if signed_in:
             sign_in(context, world, member_id)
+        return self._page(context, path)
+
+    def at(self, url: str, *, base_url: str, width: int = 1440, **more: Any) -> Page:
+        """A page of a server that runs by itself, at the time it really is."""
+        return self._page(self._context(base_url, width, **more), url)
+
+    def _context(self, base_url: str, width: int, **more: Any) -> BrowserContext:
+        size = {"width": width, "height": HEIGHT_PX}
+        context = self._browser.new_context(viewport=size, base_url=base_url, **more)  # type: ignore[arg-type]
+        self._contexts.append(context)
+        return context
+
+    def _page(self, context: BrowserContext, path: str) -> Page:
         page = context.new_page()
         page.on("console", lambda message: self._note(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self._note(str(error)))

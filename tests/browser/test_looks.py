@@ -1,5 +1,7 @@
 """Every page at every width, in light and dark: accessible, inside its window, no complaint."""
 
+from typing import Any
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -80,7 +82,7 @@ def test_axe_finds_nothing_in_the_dialogs(
 def test_axe_finds_nothing_on_first_pages(
     empty_world: World, open_page: OpenPage, width: int, scheme: str
 ) -> None:
-    look = {"width": width, "color_scheme": scheme}
+    look: dict[str, Any] = {"width": width, "color_scheme": scheme}
     token = empty_world.services.logins.make_setup_token()
     open_page.expect("status of 404")
     found = violations(open_page(empty_world, f"/setup/{token}", signed_in=False, **look))

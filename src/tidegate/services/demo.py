@@ -1,7 +1,8 @@
 """Fills an empty store with a made-up organization, through the services that a real one uses."""
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -12,7 +13,7 @@ from tidegate.core.price_book import PriceBook
 from tidegate.services import demo_cast as cast
 from tidegate.services.audit import Actor
 from tidegate.services.credentials import Credentials
-from tidegate.services.demo_cast import Guest, Person
+from tidegate.services.demo_cast import Person
 from tidegate.services.demo_use import Enlisted, use_of
 from tidegate.services.enrolment import Enrolment
 from tidegate.services.invitations import Invitations
@@ -24,6 +25,9 @@ from tidegate.store.ports import SpoolBatch, Store
 
 SEED: Final = 1
 _FOUNDED: Final = 121.0  # days ago
+_DECIDED_AFTER: Final = 0.6  # days from an invitation to its acceptance
+_APART: Final = 0.002
+_SWITCHED: Final = 0.02
 _DAY_US: Final = 86_400_000_000
 _BATCH_EVENTS: Final = 10_000
 _FILE: Final = "demo"
@@ -88,6 +92,7 @@ class Demo:
         self._passwords = Passwords(*made)
         self._credentials = Credentials(*made)
         self._password = secrets.token_urlsafe(12)
+        self._tokens: dict[str, str] = {}  # of invitations, by address
         self._organization_id = ""
         self._owner = Actor("")
 
@@ -95,21 +100,31 @@ class Demo:
         """Make the organization, its people and what they used."""
         owner, *others = cast.PEOPLE
         team = [self._found(owner)]
-        team += [self._welcome(person) for person in sorted(others, key=lambda p: -p.joined)]
-        for guest in sorted(cast.GUESTS, key=lambda g: -g.days_ago):
-            self._invite(guest)
-        self._set_switches(team)
-        events = self._record(team)
-        for who in team:
-            self._dismiss(who)
+        for days_ago, happens in sorted(self._story(others, team), key=lambda each: -each[0]):
+            self._clock.go(days_ago)
+            happens()
         return Opened(
             organization_id=self._organization_id,
             owner_id=team[0].member_id,
             owner_email=owner.email,
             member_email=next(p.email for p in others if p.name == _MEMBER),
             password=self._password,
-            events=events,
+            events=self._record(team),
         )
+
+    def _story(
+        self, people: list[Person], team: list[Enlisted]
+    ) -> Iterator[tuple[float, Callable[[], object]]]:
+        """What happens after the founding, and how many days ago: the audit log is in order."""
+        for number, person in enumerate(people):
+            joined = person.joined - number * _APART
+            yield joined + _DECIDED_AFTER, partial(self._invite_colleague, person)
+            yield joined, partial(self._welcome, person, team)
+            if person.removed:
+                yield person.removed, partial(self._dismiss, person, team)
+        for guest in cast.GUESTS:
+            yield guest.days_ago, partial(self._invite, guest.email, guest.role)
+        yield _SWITCHED, partial(self._set_switches, team)
 
     def _found(self, owner: Person) -> Enlisted:
         self._clock.go(_FOUNDED)
@@ -134,26 +149,26 @@ class Demo:
             )
         return self._enroll(owner, founded.member_id)
 
-    def _welcome(self, person: Person) -> Enlisted:
-        """Invite someone, who accepts the next morning and gets the agents."""
-        self._clock.go(person.joined + 0.6)
+    def _invite(self, email: str, role: Role) -> str:
         invited = self._invitations.invite(
-            self._organization_id,
-            person.email,
-            person.role,
-            by_role=Role.OWNER,
-            actor=self._owner,
+            self._organization_id, email, role, by_role=Role.OWNER, actor=self._owner
         )
-        self._clock.go(person.joined)
+        return invited.token
+
+    def _invite_colleague(self, person: Person) -> None:
+        self._tokens[person.email] = self._invite(person.email, person.role)
+
+    def _welcome(self, person: Person, team: list[Enlisted]) -> None:
+        """The invitation is accepted, and there are the agents."""
         self._invitations.accept(
-            invited.token,
+            self._tokens.pop(person.email),
             name=person.name,
             password=self._password if person.name == _MEMBER else "",
             address=_ADDRESS,
             user_agent="",
         )
         member = self._members.by_email(self._organization_id, person.email)
-        return self._enroll(person, member.member_id)
+        team.append(self._enroll(person, member.member_id))
 
     def _enroll(self, person: Person, member_id: str) -> Enlisted:
         keys = {
@@ -164,18 +179,7 @@ class Demo:
         }
         return Enlisted(person, self._organization_id, member_id, keys)
 
-    def _invite(self, guest: Guest) -> None:
-        self._clock.go(guest.days_ago)
-        self._invitations.invite(
-            self._organization_id,
-            guest.email,
-            guest.role,
-            by_role=Role.OWNER,
-            actor=self._owner,
-        )
-
     def _set_switches(self, team: list[Enlisted]) -> None:
-        self._clock.go(0.1)
         keys = {(who.person.name, agent): key for who in team for agent, key in who.keys.items()}
         self._enrolment.switch(
             self._organization_id, keys[_DEBUGGED], debug=True, actor=self._owner
@@ -184,12 +188,10 @@ class Demo:
             self._organization_id, keys[_UNCOMPRESSED], compression=False, actor=self._owner
         )
 
-    def _dismiss(self, who: Enlisted) -> None:
-        if not who.person.removed:
-            return
-        self._clock.go(who.person.removed)
+    def _dismiss(self, person: Person, team: list[Enlisted]) -> None:
+        [member_id] = [who.member_id for who in team if who.person is person]
         self._members.remove(
-            self._organization_id, who.member_id, by_role=Role.OWNER, actor=self._owner
+            self._organization_id, member_id, by_role=Role.OWNER, actor=self._owner
         )
 
     def _record(self, team: list[Enlisted]) -> int:

@@ -57,6 +57,7 @@ def test_nothing_happened_before_it_was_founded_or_after_now(demo: tuple[SqlStor
     times = [entry.at_us for entry in reversed(entries)]
     assert entries[-1].action in {"organization.create", "member.add"}
     assert NOW_US - 125 * DAY_US < times[0] < times[-1] <= NOW_US
+    assert times == sorted(times)
 
 
 def test_ledger_and_rollups_agree(demo: tuple[SqlStore, Opened]) -> None:
