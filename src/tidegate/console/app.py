@@ -5,7 +5,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from tidegate.console import api_v1
 from tidegate.console.account import Account
@@ -32,7 +32,7 @@ from tidegate.console.settings_organization import OrganizationSettings
 from tidegate.console.settings_providers import ProviderSettings
 from tidegate.console.sign_in import SignIn
 from tidegate.console.team import TeamPage
-from tidegate.console.web import make_web
+from tidegate.console.web import Web, make_web
 from tidegate.services.context import Clock, now_us
 from tidegate.services.errors import Refused
 from tidegate.services.log import Log, NoLog
@@ -52,30 +52,7 @@ def create_app(
     web = make_web(services, options, clock)
     refusals = Refusals(web)
     app = Starlette(
-        routes=[
-            *TeamPage(web).routes(),
-            *MyUsagePage(web).routes(),
-            *Reset(web).routes(),
-            *SignIn(web).routes(),
-            *Join(web).routes(),
-            *SetUp(web).routes(),
-            *Account(web).routes(),
-            *Settings().routes(),
-            *OrganizationSettings(web).routes(),
-            *ProviderSettings(web).routes(),
-            *MemberSettings(web).routes(),
-            *AccessSettings(web).routes(),
-            *EmailSettings(web).routes(),
-            *AuditSettings(web).routes(),
-            *Invites(web).routes(),
-            *Enrol(web).routes(),
-            *Setup(web).routes(),
-            *Agents(web).routes(),
-            *Api(web).routes(),
-            *api_v1.routes(web),
-            *Install(web).routes(),
-            Route("/assets/{version}/{name:path}", web.assets.serve),
-        ],
+        routes=_routes(web),
         middleware=[
             Middleware(SecurityHeaders, options=options),
             Middleware(Border, log=log or NoLog()),
@@ -93,3 +70,31 @@ def create_app(
     app.state.web = web
     app.router.redirect_slashes = False  # its redirects would be built from the Host header
     return app
+
+
+def _routes(web: Web) -> list[BaseRoute]:
+    """All of them; where two fit, the one that stands first."""
+    return [
+        *TeamPage(web).routes(),
+        *MyUsagePage(web).routes(),
+        *Reset(web).routes(),
+        *SignIn(web).routes(),
+        *Join(web).routes(),
+        *SetUp(web).routes(),
+        *Account(web).routes(),
+        *Settings().routes(),
+        *OrganizationSettings(web).routes(),
+        *ProviderSettings(web).routes(),
+        *MemberSettings(web).routes(),
+        *AccessSettings(web).routes(),
+        *EmailSettings(web).routes(),
+        *AuditSettings(web).routes(),
+        *Invites(web).routes(),
+        *Enrol(web).routes(),
+        *Setup(web).routes(),
+        *Agents(web).routes(),
+        *Api(web).routes(),
+        *api_v1.routes(web),
+        *Install(web).routes(),
+        Route("/assets/{version}/{name:path}", web.assets.serve),
+    ]
