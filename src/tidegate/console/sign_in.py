@@ -68,7 +68,10 @@ class SignIn:
         offer = await run_in_threadpool(self._logins.peek_sign_in, token_of(request))
         if offer is None:
             return invalid_link(self._web, request, "sign_in")
-        return self._web.page(request, "sign_in_confirm.html", with_form=True, offer=offer)
+        signed_in = request.state.viewer
+        return self._web.page(
+            request, "sign_in_confirm.html", with_form=True, offer=offer, signed_in=signed_in
+        )
 
     async def redeem(self, request: Request) -> Response:
         self._web.refuse_hurried(request)

@@ -329,5 +329,16 @@ def test_a_login_holds_several_organizations_and_switches(world: World, owner: T
     assert "yours in Brightwater" in owner.get("/account").text
 
 
+def test_a_link_says_who_is_signed_in_already(world: World, owner: TestClient) -> None:
+    assert "This browser is signed in as" not in owner.get(link_of(world)).text
+    other = world.services.organizations.bootstrap("Otherwater", "maya@brightwater.dev")
+    page = owner.get(f"/sign-in/{other.sign_in_token}").text
+    assert "Signing in adds Otherwater to it" in page
+    member = world.services.members.add(world.organization_id, "aiko@brightwater.dev")
+    token = world.services.logins.make_sign_in_token(world.organization_id, member.member_id)
+    page = owner.get(f"/sign-in/{token}").text
+    assert "takes the place of whoever is signed in to Brightwater here" in page
+
+
 def test_one_organization_needs_no_switch(owner: TestClient) -> None:
     assert "/switch" not in owner.get("/account").text
