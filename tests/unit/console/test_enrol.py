@@ -200,7 +200,7 @@ def test_waiting_costs_nothing_until_the_first_request_is_in(
     assert "<!doctype" not in response.text
     steps = owner.get(f"/agents/{enrolled.key_id}/setup").text
     assert "data-waiting" not in steps
-    assert "Requests are coming in" in steps
+    assert "This agent is set up" in steps
 
 
 def test_another_agent_of_the_member_does_not_end_the_wait(world: World, owner: TestClient) -> None:
