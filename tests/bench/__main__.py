@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvloop
-from tests.bench import micro, report, targets, team
+from tests.bench import micro, pages, report, targets, team
 from tests.bench.litellm import NoLiteLLM
 from tests.bench.nginx import NoNginx
 from tests.bench.processes import host_time
@@ -36,13 +36,12 @@ def main() -> int:
     if options.only in {None, "load"}:
         summaries = _measure_targets(plan, notes)
     parts = micro.measure() if options.only in {None, "parts"} else []
-    pages = team.measure(options.events) if options.only in {None, "team"} else []
+    sections = _measure_console(options)
     after = host_time()
     notes.append(report.disturbance(after.foreign_since(before), after.stolen_since(before)))
     command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
     text = report.document(plan.workloads, summaries, parts, notes=notes, command=command)
-    if pages:
-        text += f"\n{team.table(pages, options.events)}\n"
+    text += "".join(f"\n{section}\n" for section in sections)
     sys.stdout.write(text)
     if options.write:
         _DOCUMENT.write_text(text)
@@ -52,18 +51,35 @@ def main() -> int:
     return int(failed or any(note.startswith(_WRONG) for note in notes))
 
 
+def _measure_console(options: argparse.Namespace) -> list[str]:
+    """The Team page's times, and the pages in a browser, both with the same events stored."""
+    wanted = {"team", "pages"} if options.only is None else {options.only}
+    sections = []
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch) / "store"
+        if "team" in wanted:
+            sections.append(team.table(team.measure(options.events, keep=place), options.events))
+        if "pages" in wanted:
+            sections.append(
+                pages.section(pages.measure(options.events, keep=place), options.events)
+            )
+    return sections
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--short", action="store_true", help="two rounds of short phases")
     parser.add_argument("--rounds", type=int, help="default 5")
     parser.add_argument("--paced-rounds", type=int, help="of BP and D; default as many")
     parser.add_argument("--workloads", default=",".join(_NAMES), help="default %(default)s")
-    parser.add_argument("--only", choices=("load", "parts", "team"), help="measure only that")
+    parser.add_argument(
+        "--only", choices=("load", "parts", "team", "pages"), help="measure only that"
+    )
     parser.add_argument(
         "--events",
         type=int,
         default=team.EVENTS,
-        help="stored for the Team page, default %(default)s",
+        help="stored for the console's pages, default %(default)s",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
