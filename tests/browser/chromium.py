@@ -23,14 +23,15 @@ HEIGHT_PX = 900
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_executable(), args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=[*_FLAGS, *flags])
         yield browser
         browser.close()
 
 
-def _executable() -> str:
+def executable() -> str:
+    """The path of the browser's program."""
     chosen = os.environ.get("TIDEGATE_TEST_CHROMIUM", "")
     for name in (chosen, *_NAMES):
         if name and (path := shutil.which(name)):
