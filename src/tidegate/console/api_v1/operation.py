@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -89,15 +90,15 @@ class Operation:
         """Whether an Idempotency-Key is heeded."""
         return self.method == "POST"
 
-    @property
+    @cached_property
     def query(self) -> type[msgspec.Struct]:
         return self._types[0]
 
-    @property
+    @cached_property
     def body(self) -> type[msgspec.Struct]:
         return self._types[1]
 
-    @property
+    @cached_property
     def answer(self) -> Any:
         """The type of the answer's body; None for none."""
         answer = get_type_hints(self.run)["return"]
@@ -114,7 +115,7 @@ class Operation:
         summary, _, more = (inspect.getdoc(self.run) or "").partition("\n\n")
         return summary.rstrip("."), more
 
-    @property
+    @cached_property
     def field_names(self) -> dict[str, str]:
         """A service's name of a field → the name that the caller knows it by."""
         own = {f.encode_name for t in self._types for f in msgspec.structs.fields(t)}
@@ -144,7 +145,7 @@ class Operation:
             kinds.add(Kind.NOT_FOUND)
         return sorted(kinds, key=lambda kind: (kind.status, kind.code))
 
-    @property
+    @cached_property
     def _types(self) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
         call = get_type_hints(self.run)["call"]
         query, body = get_args(call)

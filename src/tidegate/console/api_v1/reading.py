@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -112,17 +113,22 @@ def query(request: Request, wanted: type[Struct]) -> Struct:
     except ValueError:
         raise ProblemRaised(Kind.MALFORMED, "The query is not well-formed.") from None
     values: dict[str, object] = {}
-    types = {f.encode_name: f.type for f in msgspec.structs.fields(wanted)}
+    readers = _readers(wanted)
     for name, text in pairs:
         if name in values:
             raise at_field(_shown(name), "Given more than once.")
         if "\0" in text:
             raise at_field(_shown(name), "Holds a null character.")
-        values[name] = _read_as(types.get(name, str))(text)
+        values[name] = readers[name](text) if name in readers else text
     try:
         return msgspec.convert(values, wanted)
     except msgspec.ValidationError as fault:
         raise _invalid(str(fault), wanted) from None
+
+
+@cache
+def _readers(wanted: type[msgspec.Struct]) -> dict[str, Callable[[str], object]]:
+    return {f.encode_name: _read_as(f.type) for f in msgspec.structs.fields(wanted)}
 
 
 def _read_as(kind: Any) -> Callable[[str], object]:

@@ -1,8 +1,12 @@
 """Programs of people, on a fresh organization."""
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from starlette.testclient import TestClient
-from tests.browser.world import World
+from tests.browser.world import World, made_world
 from tests.unit.console.api_v1.programs import Programs
 
 
@@ -10,6 +14,16 @@ from tests.unit.console.api_v1.programs import Programs
 def programs(world: World) -> Programs:
     """Of every role."""
     return Programs(world, world.app, {"owner": world.owner_id})
+
+
+@pytest.fixture(scope="module")
+def stage(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    """The same for all tests of a module: what is refused changes nothing."""
+    data_dir = tmp_path_factory.mktemp("stage") / "data"
+    shutil.copytree(migrated, data_dir)
+    with made_world(data_dir, migrate=False) as world:
+        world.found()
+        yield Programs(world, world.app, {"owner": world.owner_id})
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ class Programs:
     world: World
     app: Starlette
     ids: dict[str, str] = field(default_factory=dict)  # of members, by role
+    tokens: dict[tuple[str, str], str] = field(default_factory=dict)  # by role and scope
 
     def client(self, token: str = "") -> TestClient:
         headers = {"x-tidegate-peer": "203.0.113.7"}
@@ -23,9 +24,10 @@ class Programs:
             headers["authorization"] = f"Bearer {token}"
         return TestClient(self.app, base_url=f"{PUBLIC_URL}{PREFIX}", headers=headers)
 
-    def token(self, member_id: str, scope: str = "write", organization_id: str = "") -> str:
+    def token(self, member_id: str, scope: str = "write") -> str:
+        """A new access token of a member."""
         made = self.world.services.access_tokens.create(
-            organization_id or self.world.organization_id, member_id, f"test {scope}", scope
+            self.world.organization_id, member_id, f"test {scope}", scope
         )
         return made.secret
 
@@ -35,4 +37,6 @@ class Programs:
             members = self.world.services.members
             added = members.add(self.world.organization_id, f"{role}@brightwater.dev", role)
             self.ids[role] = added.member_id
-        return self.client(self.token(self.ids[role], scope))
+        if (role, scope) not in self.tokens:
+            self.tokens[role, scope] = self.token(self.ids[role], scope)
+        return self.client(self.tokens[role, scope])

@@ -28,58 +28,66 @@ def test_every_route_is_in_the_table(world: World) -> None:
     assert routes == {operation.name for operation in TABLE} | {"get_openapi"}
 
 
+@pytest.fixture(scope="module")
+def stage(stage: Programs) -> Programs:
+    """One world for all cases, each with things of its own."""
+    organizations = stage.world.services.organizations
+    organizations.update(stage.world.organization_id, self_enrolment=True)
+    other = organizations.bootstrap("Otherwater", "eve@otherwater.dev")
+    stage.ids["other organization"] = other.organization_id
+    return stage
+
+
 @every_operation
-def test_without_a_token(programs: Programs, operation: Operation) -> None:
-    things = Things(programs.world, programs.world.organization_id, programs.world.owner_id)
+def test_without_a_token(stage: Programs, operation: Operation) -> None:
+    things = Things(stage.world, stage.world.organization_id)
     expected = (200, "") if operation.need is Need.ANYONE else (401, "unauthenticated")
-    assert send(programs.client(), operation, things) == expected
+    assert send(stage.client(), operation, things) == expected
 
 
 @every_operation
 @pytest.mark.parametrize("role", ["member", "admin", "owner"])
-def test_by_role(programs: Programs, operation: Operation, role: str) -> None:
-    world = programs.world
-    world.services.organizations.update(world.organization_id, self_enrolment=True)
-    program = programs.of(role)
-    things = Things(world, world.organization_id, programs.ids[role])
+def test_by_role(stage: Programs, operation: Operation, role: str) -> None:
+    things = Things(stage.world, stage.world.organization_id, role)
+    program = stage.client(stage.token(things.member_id))
     allowed = operation.need.met_by(role)
     expected = (operation.status, "") if allowed else (403, "forbidden")
     assert send(program, operation, things) == expected
 
 
 @every_operation
-def test_a_reading_token_changes_nothing(programs: Programs, operation: Operation) -> None:
-    things = Things(programs.world, programs.world.organization_id, programs.world.owner_id)
-    reads = operation.method == "GET"
-    expected = (200, "") if reads else (403, "read-only-token")
-    assert send(programs.of("owner", "read"), operation, things) == expected
+def test_a_reading_token_changes_nothing(stage: Programs, operation: Operation) -> None:
+    things = Things(stage.world, stage.world.organization_id, "owner")
+    program = stage.client(stage.token(things.member_id, "read"))
+    expected = (200, "") if operation.method == "GET" else (403, "read-only-token")
+    assert send(program, operation, things) == expected
 
 
 @pytest.mark.parametrize("operation", [o for o in TABLE if o.parameters], ids=lambda o: o.name)
 def test_things_of_another_organization_are_not_there(
-    programs: Programs, operation: Operation
+    stage: Programs, operation: Operation
 ) -> None:
-    world = programs.world
-    other = world.services.organizations.bootstrap("Otherwater", "eve@otherwater.dev")
-    theirs = Things(world, other.organization_id, other.member_id)
-    assert send(programs.of("owner"), operation, theirs) == (404, "not-found")
+    mine = Things(stage.world, stage.world.organization_id, "owner")
+    theirs = Things(stage.world, stage.ids["other organization"], "owner")
+    program = stage.client(stage.token(mine.member_id))
+    assert send(program, operation, theirs) == (404, "not-found")
 
 
 @pytest.mark.parametrize("operation", OWN_KEY, ids=lambda o: o.name)
-def test_a_member_leaves_the_keys_of_others_alone(programs: Programs, operation: Operation) -> None:
-    world = programs.world
-    things = Things(world, world.organization_id, world.owner_id)
-    assert send(programs.of("member"), operation, things) == (403, "forbidden")
+def test_a_member_leaves_the_keys_of_others_alone(stage: Programs, operation: Operation) -> None:
+    mine, theirs = (Things(stage.world, stage.world.organization_id) for _ in range(2))
+    program = stage.client(stage.token(mine.member_id))
+    assert send(program, operation, theirs) == (403, "forbidden")
 
 
 def test_lists_hold_nothing_of_another_organization(programs: Programs) -> None:
     world, program = programs.world, programs.of("owner")
     other = world.services.organizations.bootstrap("Otherwater", "eve@otherwater.dev")
-    theirs = Things(world, other.organization_id, other.member_id)
+    theirs = Things(world, other.organization_id)
     for operation in TABLE:
         if operation.method == "GET" and not operation.parameters:
             answer = program.get(operation.path)
-            for found in (*theirs.ids.values(), other.organization_id, other.member_id):
+            for found in (*theirs.ids.values(), other.organization_id, theirs.member_id):
                 assert found not in answer.text
 
 
@@ -95,8 +103,8 @@ def test_a_member_enrols_only_themselves_and_only_if_allowed(programs: Programs)
 
 @pytest.mark.parametrize("policy", ["disabled", "credential_mode", "allowed_models"])
 def test_a_member_does_not_lift_the_policy_of_the_own_key(programs: Programs, policy: str) -> None:
-    program, world = programs.of("member"), programs.world
-    key = Things(world, world.organization_id, programs.ids["member"]).ids["key_id"]
+    program = programs.of("member")
+    key = programs.world.enroll("member@brightwater.dev").key_id
     value = {"disabled": False, "credential_mode": "own", "allowed_models": []}[policy]
     answer = program.patch(f"/keys/{key}", json={policy: value, "debug": True})
     assert answer.status_code == 403

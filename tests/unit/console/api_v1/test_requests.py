@@ -15,6 +15,12 @@ from tidegate.store.ports import StoreUnavailable
 JSON = {"content-type": "application/json"}
 
 
+@pytest.fixture(scope="module")
+def programs(stage: Programs) -> Programs:
+    """One organization for all of these."""
+    return stage
+
+
 def problem(answer: Any, status: int, kind: str) -> dict[str, Any]:
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
@@ -291,7 +297,7 @@ class _Away:
 def test_faults_tell_nothing(programs: Programs, fault: Exception, status: int, kind: str) -> None:
     away: Any = _Away(fault)
     services = replace(programs.world.services, organizations=away)
-    programs.app = create_app(services, programs.world.options)
+    programs = replace(programs, app=create_app(services, programs.world.options))
     answer = programs.of("owner").get("/organization")
     problem(answer, status, kind)
     assert "secret" not in answer.text

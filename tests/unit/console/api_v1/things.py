@@ -1,13 +1,15 @@
 """One of each thing that the API deals with, and what each operation is sent about it."""
 
+from itertools import count
 from typing import Any, Final
 
 from tests.browser.world import World
 
 from tidegate.console.api_v1.operation import Operation
-from tidegate.services.audit import Actor
+from tidegate.services.audit import COMMAND_LINE, Actor
 from tidegate.services.mail_form import MailForm
 
+_NUMBERS: Final = count(1)
 # Bodies that nothing stands in the way of.
 BODIES: Final[dict[str, Any]] = {
     "update_me": {"name": "Someone"},
@@ -29,14 +31,15 @@ BODIES: Final[dict[str, Any]] = {
 
 
 class Things:
-    """They belong to one member where they belong to someone."""
+    """A new member of the role, and one of each thing; the member's own where it is someone's."""
 
-    def __init__(self, world: World, organization_id: str, member_id: str) -> None:
+    def __init__(self, world: World, organization_id: str, role: str = "member") -> None:
         self._world = world
         self._organization_id = organization_id
-        self._member_id = member_id
+        self._name = f"{role}{next(_NUMBERS)}"
+        self.member_id = self._member(self._name, role)
         self.ids = {
-            "member_id": self._leaving_member(),
+            "member_id": self._member(f"leaving-{self._name}", "member"),
             "invitation_id": self._invitation(),
             "key_id": self._key(),
             "credential_id": self._credential(),
@@ -51,43 +54,49 @@ class Things:
 
     def body(self, operation: Operation) -> Any:
         if operation.name == "enrol_agent":
-            return {"member_id": self._member_id, "agent": "opencode"}
-        return BODIES.get(operation.name)
+            return {"member_id": self.member_id, "agent": "opencode"}
+        body = BODIES.get(operation.name)
+        named = {"create_credential": {"name": self._name}}
+        invited = {"invite_member": {"email": f"new-{self._name}@brightwater.dev"}}
+        return body and body | (named | invited).get(operation.name, {})
 
-    def _leaving_member(self) -> str:
-        added = self._world.services.members.add(self._organization_id, "leaving@b.dev", "member")
-        return added.member_id
+    def _member(self, name: str, role: str) -> str:
+        members = self._world.services.members
+        return members.add(self._organization_id, f"{name}@b.dev", role).member_id
 
     def _invitation(self) -> str:
-        owner = self._world.services.members.owner(self._organization_id)
         invited = self._world.services.invitations.invite(
             self._organization_id,
-            "asked@b.dev",
+            f"asked-{self._name}@b.dev",
             "member",
             by_role="owner",
-            actor=Actor(owner.member_id),
+            actor=COMMAND_LINE,
         )
         return invited.invitation.invitation_id
 
     def _key(self) -> str:
         enrolled = self._world.services.enrolment.enroll_member(
-            self._organization_id, self._member_id, "codex", actor=Actor(self._member_id)
+            self._organization_id, self.member_id, "codex", actor=Actor(self.member_id)
         )
         return enrolled.key_id
 
     def _credential(self) -> str:
         return self._world.services.credentials.add(
-            self._organization_id, "anthropic", "http://127.0.0.1:9", "sk-ant-secret"
+            self._organization_id,
+            "anthropic",
+            "http://127.0.0.1:9",
+            "sk-ant-secret",
+            name=self._name,
         )
 
     def _login(self) -> str:
         logins = self._world.services.logins
-        token = logins.make_sign_in_token(self._organization_id, self._member_id)
+        token = logins.make_sign_in_token(self._organization_id, self.member_id)
         logins.redeem_sign_in(token, address="203.0.113.7")
-        return logins.list(self._organization_id, self._member_id)[0].login_id
+        return logins.list(self._organization_id, self.member_id)[0].login_id
 
     def _access_token(self) -> str:
         made = self._world.services.access_tokens.create(
-            self._organization_id, self._member_id, "to end", "read"
+            self._organization_id, self.member_id, "to end", "read"
         )
         return made.record.token_id
