@@ -140,4 +140,5 @@ def test_the_first_visit_is_small_and_asks_nobody_else(
     page.goto("/", wait_until="networkidle")
     assert len(sizes) >= 8
     assert sum(sizes) < 300_000
-    assert {url for url in asked if not url.startswith(team_world.options.public_url)} == set()
+    own = (team_world.options.public_url, "data:")  # Chromium draws its date fields from data
+    assert [url for url in asked if not url.startswith(own)] == []
