@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from starlette.applications import Starlette
 
 from tidegate.console.app import ConsoleOptions, create_app
 from tidegate.core.model import Billing, Cost, TokenCounts, UsageEvent
+from tidegate.core.price_book import PriceBook
 from tidegate.gateway.options import GatewayOptions
 from tidegate.services.demo import Demo, Opened
 from tidegate.services.enrolment import Enrolled
@@ -51,6 +53,7 @@ class World:
             public_url=options.public_url,
             drain_now=self._drain,
             agent_models=_agent_models,
+            prices=price_book,
             mail_sender=MailSender(outbound.connect, outbound.tls),
             probe=UpstreamProbe(upstreams),
             clock=self.clock,
@@ -77,7 +80,7 @@ class World:
     def demo(self) -> Opened:
         """Make the organization of `tidegate demo`, on a Wednesday afternoon."""
         self.now_us = WEDNESDAY_US
-        demo = Demo(self._store, self._subkeys, compile_price_book(), now_us=self.now_us)
+        demo = Demo(self._store, self._subkeys, price_book(), now_us=self.now_us)
         opened = demo.fill()
         self.organization_id, self.owner_id = opened.organization_id, opened.owner_id
         return opened
@@ -159,6 +162,12 @@ def made_world(
         yield World(store, options, authorities=authorities)
     finally:
         store.close()
+
+
+@cache
+def price_book() -> PriceBook:
+    """List prices, compiled once."""
+    return compile_price_book()
 
 
 def _agent_models(provider: str) -> list[ModelListing]:

@@ -68,7 +68,7 @@ def test_logins_of_0_1_0_go_on(place: Place) -> None:
         [key] = reads.keys("org_1")
         assert reads.password_hash("org_1", "mem_1") == ""
     assert not organization.self_enrolment
-    assert (key.record.compression, key.record.debug) == (True, False)
+    assert (key.record.compression, key.record.debug_until_us) == (True, 0)
     logins.sign_out("secret of lgn_1")
     assert logins.viewer("secret of lgn_1") is None
     store.close()

@@ -315,8 +315,8 @@ def test_the_audit_log_is_filtered(store: SqlStore, only: AuditFilter, found: li
 def test_the_switches_are_stored(store: SqlStore) -> None:
     with store.directory.changing() as change:
         [key] = change.keys("org_1")
-        assert (key.record.compression, key.record.debug) == (True, False)
-        switched = msgspec.structs.replace(key.record, compression=False, debug=True)
+        assert (key.record.compression, key.record.debug_until_us) == (True, 0)
+        switched = msgspec.structs.replace(key.record, compression=False, debug_until_us=7)
         change.update_key(msgspec.structs.replace(key, record=switched))
         change.update_organization(msgspec.structs.replace(ORGANIZATION, self_enrolment=True))
     snapshot = store.directory.snapshot()

@@ -221,7 +221,7 @@ class Agents:
             what = "Trims tool results before they reach the model."
             return Switch(name, _TITLES[name], what, key.record.compression)
         what = "Stores full requests and answers of this key until switched off."
-        if not key.record.debug:
+        if not key.record.captures(self._web.clock()):
             return Switch(name, _TITLES[name], f"{what} They may hold sensitive prompts.", False)
         entry = self._last(viewer, key.key_id, "key.switch", debug="on")
         told = ""

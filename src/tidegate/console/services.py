@@ -17,6 +17,7 @@ from tidegate.services.notices import Notices
 from tidegate.services.organizations import Organizations
 from tidegate.services.passwords import Passwords
 from tidegate.services.price_book import ModelListing
+from tidegate.services.request_log import RequestLog
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
 
@@ -38,5 +39,6 @@ class ConsoleServices:
     audit_log: AuditLog
     usage: UsageReports
     team: TeamReports
+    request_log: RequestLog
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

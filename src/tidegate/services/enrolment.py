@@ -20,6 +20,7 @@ from tidegate.store.ports import DirectoryChange, DirectoryReads, StoredKey, Sto
 
 _PREFIX_CHARS: Final = 7  # tg_ and four more, for lists
 _MAX_OVERLAP_S: Final = 30 * 86_400
+_HOUR_US: Final = 3_600_000_000
 _INVALID: Final = "This code is wrong, was used already, or has expired. Ask for a new one."
 
 
@@ -175,18 +176,26 @@ class Enrolment(Service):
         debug: bool | None = None,
         actor: Actor,
     ) -> KeyRecord:
-        """Turn on or off what is given; a switch that stands so already is left alone."""
+        """Turn on or off what is given; a switch that stands so already is left alone.
+
+        Debug mode is on for an hour.
+        """
         wanted = {"compression": compression, "debug": debug}
+        now_us = self._clock()
         with self._directory.changing() as change:
             key = _key(change, organization_id, key_id)
+            stands = {"compression": key.record.compression, "debug": key.record.captures(now_us)}
             turned = {
                 name: value
                 for name, value in wanted.items()
-                if value is not None and value != getattr(key.record, name)
+                if value is not None and value != stands[name]
             }
             if not turned:
                 return key.record
-            record = msgspec.structs.replace(key.record, **turned)
+            values: dict[str, object] = {**turned}
+            if "debug" in values:
+                values["debug_until_us"] = now_us + _HOUR_US if values.pop("debug") else 0
+            record = msgspec.structs.replace(key.record, **values)
             change.update_key(msgspec.structs.replace(key, record=record))
             detail = {name: "on" if value else "off" for name, value in turned.items()}
             self._audit(change, actor, "key.switch", record, detail)

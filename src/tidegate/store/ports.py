@@ -17,6 +17,8 @@ from tidegate.core.model import (
     OrganizationRecord,
     UsageEvent,
 )
+from tidegate.store.captures import CaptureStore
+from tidegate.store.log import LogReads
 from tidegate.store.people import PeopleChange, PeopleReads
 from tidegate.store.team import TeamReads
 
@@ -220,6 +222,18 @@ class UsageStore(Protocol):
     def events(self, organization_id: str, limit: int = 100) -> list[UsageEvent]: ...
     @property
     def team(self) -> TeamReads: ...
+    @property
+    def log(self) -> LogReads: ...
+    @property
+    def captures(self) -> CaptureStore: ...
+    # retention
+    def drop_ledger_before(self, organization_id: str, at_us: int) -> None:
+        """Say that the ledger of before a day's start goes; sums of it are never made anew."""
+        ...
+
+    def delete_dropped(self, organization_id: str, most: int) -> int:
+        """Delete some of the rows that are to go: how many. 0: none is left."""
+        ...
 
 
 class Store(Protocol):

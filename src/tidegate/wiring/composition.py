@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from tidegate.console.services import ConsoleServices
+from tidegate.core.price_book import PriceBook
 from tidegate.services.access_tokens import AccessTokens
 from tidegate.services.audit_log import AuditLog
 from tidegate.services.context import Clock, now_us
@@ -22,6 +23,7 @@ from tidegate.services.organizations import Organizations
 from tidegate.services.password_hashing import STANDARD, PasswordHashing
 from tidegate.services.passwords import Passwords
 from tidegate.services.price_book import ModelListing
+from tidegate.services.request_log import RequestLog
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import Subkeys
@@ -34,6 +36,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str
     drain_now: Callable[[], int]
     agent_models: Callable[[str], Sequence[ModelListing]]
+    prices: Callable[[], PriceBook]
     mail_sender: MailSender
     probe: Probe  # tries provider credentials
     clock: Clock = now_us
@@ -63,4 +66,5 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         team=TeamReports(store),
         drain_now=around.drain_now,
         agent_models=around.agent_models,
+        request_log=RequestLog(store, around.prices),
     )

@@ -68,6 +68,7 @@ def services_of(
         public_url=orders.public_url,
         drain_now=drain.run_once,
         agent_models=lambda provider: agent_models(prices(), provider),
+        prices=prices,
         mail_sender=MailSender(outbound.connect, outbound.tls),
         probe=UpstreamProbe(orders.upstreams),
     )

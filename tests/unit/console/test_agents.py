@@ -70,7 +70,9 @@ def test_a_switch_acts_at_once_and_is_written_down(
     path = f"/agents/{key.key_id}/{name}"
     response = send(owner, path, {"on": value}, htmx=htmx)
     wanted = value == "yes"
-    assert getattr(stored(world, key).record, name) is wanted
+    record = stored(world, key).record
+    stands = {"compression": record.compression, "debug": record.captures(world.now_us)}
+    assert stands[name] is wanted
     [entry] = audited(world, "key.switch")
     assert entry.detail == {name: "on" if wanted else "off"}
     assert (entry.actor, entry.address) == (world.owner_id, "203.0.113.7")
@@ -89,7 +91,7 @@ def test_a_double_click_on_a_switch_turns_it_once(
 ) -> None:
     for _ in range(2):
         send(owner, f"/agents/{key.key_id}/debug", {"on": "yes"}, htmx=True)
-    assert stored(world, key).record.debug
+    assert stored(world, key).record.captures(world.now_us)
     assert len(audited(world, "key.switch")) == 1
 
 
@@ -101,8 +103,10 @@ def test_debug_mode_warns_and_says_since_when(
     assert "Captures may hold sensitive prompts and code." in response.text
     assert "On since 22 Nov 2026, 12:00 by maya@brightwater.dev." in response.text
     send(owner, f"/agents/{key.key_id}/compression", {"on": "no"}, htmx=True)
-    world.now_us += HOUR_US
+    world.now_us += HOUR_US - 1
     assert "On since 22 Nov 2026, 12:00" in owner.get(f"/agents/{key.key_id}").text
+    world.now_us += 1
+    assert "Captures may hold" not in owner.get(f"/agents/{key.key_id}").text
 
 
 @pytest.mark.parametrize("value", ["", "maybe", "1", "yes\x00"])
@@ -112,7 +116,7 @@ def test_a_switch_takes_yes_and_no(
     response = send(owner, f"/agents/{key.key_id}/debug", {"on": value}, htmx=True)
     assert response.status_code == 422
     assert json.loads(response.headers["hx-trigger"])["tg:toast"]["failed"]
-    assert not stored(world, key).record.debug
+    assert not stored(world, key).record.captures(world.now_us)
 
 
 @pytest.mark.parametrize("htmx", [True, False])
@@ -239,7 +243,7 @@ def test_a_member_manages_the_own_agent(world: World, client: TestClient, key: E
     as_member(world, client, key.member_id)
     page = f"/agents/{key.key_id}"
     assert send(client, f"{page}/debug", {"on": "yes"}).status_code == 303
-    assert stored(world, key).record.debug
+    assert stored(world, key).record.captures(world.now_us)
     assert key.key in send(client, f"{page}/reveal").text
     assert audited(world, "key.reveal")[0].actor == key.member_id
     response = send(client, f"{page}/unenrol")

@@ -46,7 +46,7 @@ def test_its_people(demo: tuple[SqlStore, Opened]) -> None:
     assert all(invitation.expires_us > NOW_US for invitation in pending)
     keys = Enrolment(*made).list_keys(opened.organization_id)
     assert {key.record.member_id for key in keys} == {member.member_id for member in present}
-    assert [key.record.debug for key in keys].count(True) == 1
+    assert [key.record.captures(NOW_US) for key in keys].count(True) == 1
     assert [key.record.compression for key in keys].count(False) == 1
 
 

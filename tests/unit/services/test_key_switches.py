@@ -27,7 +27,7 @@ def viewer(role: str = "member", **given: object) -> Viewer:
 
 def test_a_new_key_compresses_and_keeps_no_bodies(world: World) -> None:
     record = world.enrolment.key(world.organization_id, world.enrolled().key_id).record
-    assert (record.compression, record.debug) == (True, False)
+    assert (record.compression, record.debug_until_us) == (True, 0)
 
 
 def test_a_switch_is_stored_seen_by_gateways_and_written_down(world: World) -> None:
@@ -36,7 +36,7 @@ def test_a_switch_is_stored_seen_by_gateways_and_written_down(world: World) -> N
     switched = world.enrolment.switch(
         world.organization_id, key_id, compression=False, debug=True, actor=ADA
     )
-    assert (switched.compression, switched.debug) == (False, True)
+    assert (switched.compression, switched.debug_until_us) == (False, world.clock.now_us + 3_600_000_000)
     assert world.enrolment.key(world.organization_id, key_id).record == switched
     assert world.store.directory.version() > before
     assert world.store.directory.snapshot().keys == (switched,)
@@ -49,7 +49,7 @@ def test_one_switch_leaves_the_other(world: World) -> None:
     key_id = world.enrolled().key_id
     world.enrolment.switch(world.organization_id, key_id, debug=True, actor=ADA)
     record = world.enrolment.switch(world.organization_id, key_id, compression=False, actor=ADA)
-    assert (record.compression, record.debug) == (False, True)
+    assert (record.compression, record.captures(world.clock.now_us)) == (False, True)
 
 
 def test_a_switch_that_stands_so_already_is_no_change(world: World) -> None:
@@ -64,7 +64,7 @@ def test_a_switch_survives_a_rotation(world: World) -> None:
     key_id = world.enrolled().key_id
     world.enrolment.switch(world.organization_id, key_id, debug=True, actor=ADA)
     world.enrolment.rotate(world.organization_id, key_id)
-    assert world.enrolment.key(world.organization_id, key_id).record.debug
+    assert world.enrolment.key(world.organization_id, key_id).record.captures(world.clock.now_us)
 
 
 def test_there_must_be_such_a_key(world: World) -> None:

@@ -129,6 +129,8 @@ def _organization(row: Row) -> OrganizationRecord:
         allow_own_credential=row["allow_own_credential"],
         allowed_models=tuple(row["allowed_models"]),
         self_enrolment=row["self_enrolment"],
+        ledger_days=row["ledger_days"],
+        capture_days=row["capture_days"],
     )
 
 
@@ -157,7 +159,7 @@ def _stored_key(row: Row) -> StoredKey:
         allowed_models=tuple(row["allowed_models"]),
         disabled=row["disabled"],
         compression=row["compression"],
-        debug=row["debug"],
+        debug_until_us=row["debug_until_us"],
     )
     return StoredKey(record=record, prefix=row["prefix"], created_us=row["created_us"])
 

@@ -48,6 +48,8 @@ organizations = sa.Table(
     sa.Column("allowed_models", sa.JSON, nullable=False),
     _us("created_us"),
     _switch("self_enrolment", sa.false()),
+    sa.Column("ledger_days", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("capture_days", sa.Integer, nullable=False, server_default="3"),
 )
 
 members = sa.Table(
@@ -88,7 +90,7 @@ keys = sa.Table(
     _text("prefix"),
     _us("created_us"),
     _switch("compression", sa.true()),
-    _switch("debug", sa.false()),
+    _us("debug_until_us", "0"),
     _references("organizations.organization_id"),
     _references("members.member_id"),
 )

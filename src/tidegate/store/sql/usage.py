@@ -12,6 +12,7 @@ from tidegate.store.ports import EventRefused, Group, OffsetMoved, SessionSums, 
 from tidegate.store.sql import usage_reads as reads
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.accounts import add_to_accounts, rebuild_sums
+from tidegate.store.sql.captures import SqlCaptures
 from tidegate.store.sql.engines import (
     Lock,
     one_line,
@@ -21,6 +22,7 @@ from tidegate.store.sql.engines import (
     writing,
 )
 from tidegate.store.sql.ledger import Row, insert_new, row_of
+from tidegate.store.sql.log_reads import SqlLogReads
 from tidegate.store.sql.team_reads import SqlTeamReads
 from tidegate.store.sql.upserts import insert_into
 
@@ -36,6 +38,8 @@ class SqlUsageStore:
         self._reading = reading(engine)
         self._writing = writing(engine, Lock.USAGE)
         self.team = SqlTeamReads(self._reading)
+        self.log = SqlLogReads(self._reading)
+        self.captures = SqlCaptures(self._reading, self._writing)
 
     def offset(self, file: str) -> int:
         query = sa.select(t.spool_files.c.offset).where(t.spool_files.c.file == file)
@@ -146,6 +150,32 @@ class SqlUsageStore:
             )
             connection.execute(put, row)
             rebuild_sums(connection, organization_id, zone)
+
+    def drop_ledger_before(self, organization_id: str, at_us: int) -> None:
+        """Say that the ledger of before a day's start goes; sums of it are never made anew."""
+        mine = t.zones.c.organization_id == organization_id
+        earlier = t.zones.c.ledger_from_us < at_us
+        with transaction(self._writing) as connection:
+            self._zones_of(connection, [{"organization_id": organization_id}])
+            connection.execute(sa.update(t.zones).where(mine, earlier), {"ledger_from_us": at_us})
+
+    def delete_dropped(self, organization_id: str, most: int) -> int:
+        """Delete some of the rows that are to go: how many. 0: none is left."""
+        columns = t.events.c
+        from_us = (
+            sa.select(t.zones.c.ledger_from_us)
+            .where(t.zones.c.organization_id == organization_id)
+            .scalar_subquery()
+        )
+        some = (
+            sa.select(columns.event_id)
+            .where(columns.organization_id == organization_id, columns.started_us < from_us)
+            .order_by(columns.started_us)
+            .limit(most)
+        )
+        statement = sa.delete(t.events).where(columns.event_id.in_(some))
+        with transaction(self._writing) as connection:
+            return connection.execute(statement).rowcount
 
 
 def _is_outage(error: Exception) -> bool:

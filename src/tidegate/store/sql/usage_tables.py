@@ -70,7 +70,13 @@ events = sa.Table(
     *_texts("organization_id", *_EVENT_TEXTS),
     *_numbers(*EVENT_NUMBERS),
     *[sa.Column(name, sa.Boolean, nullable=False) for name in _EVENT_FLAGS],
+    sa.Column("captured", sa.Boolean, nullable=False, server_default=sa.false()),
 )
+MODEL: Final = sa.case(
+    (events.c.model_served != sa.literal_column("''"), events.c.model_served),
+    else_=events.c.model_asked,
+)
+"""The model that a request counts under."""
 sa.Index("events_by_time", events.c.organization_id, events.c.started_us)
 sa.Index("events_by_key", events.c.organization_id, events.c.key_id, events.c.started_us)
 sa.Index("events_by_member", events.c.organization_id, events.c.member_id, events.c.started_us)
@@ -165,7 +171,29 @@ last one there began."""
 versions = sa.Table("usage_versions", usage, *_key("organization_id"), *_numbers("version"))
 """Raised with whatever is drained for an organization, and with its zone."""
 
-zones = sa.Table("usage_zones", usage, *_key("organization_id"), *_texts("time_zone"))
-"""The zone that an organization's rollups are in; the directory's may be newer for a moment."""
+zones = sa.Table(
+    "usage_zones",
+    usage,
+    *_key("organization_id"),
+    *_texts("time_zone"),
+    sa.Column("ledger_from_us", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("other_zone_before_us", sa.BigInteger, nullable=False, server_default="0"),
+)
+"""The zone that an organization's rollups are in; the directory's may be newer for a moment.
+
+What the ledger had of before `ledger_from_us` is gone or going: the sums of then stay as they are.
+Those of before `other_zone_before_us` are in days of an earlier zone."""
+
+captures = sa.Table(
+    "captures",
+    usage,
+    *_key("event_id"),
+    *_texts("organization_id", "key_id", "member_id"),
+    *_numbers("at_us", "expires_us", "size_bytes"),
+    sa.Column("truncated", sa.Boolean, nullable=False),
+    sa.Column("ciphertext", sa.LargeBinary, nullable=False),
+)
+sa.Index("captures_by_time", captures.c.organization_id, captures.c.at_us)
+sa.Index("captures_by_end", captures.c.expires_us)
 
 spool_files = sa.Table("spool_files", usage, *_key("file"), *_numbers("offset"))
