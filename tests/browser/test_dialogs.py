@@ -244,11 +244,11 @@ def test_axe_finds_nothing_in_any_dialog(
 ) -> None:
     key_id = noahs_key(used_world).key_id
     actor = Actor(used_world.owner_id)
-    used_world.services.enrolment.switch(
-        used_world.organization_id, key_id, debug=True, actor=actor
+    used_world.services.enrolment.set_debug(
+        used_world.organization_id, key_id, hours=1, actor=actor
     )
     page = open_page(used_world, width=width, color_scheme=scheme)
-    for name in ("invite", "withdraw", "enrol", "setup", "manage", "rotate", "unenrol"):
+    for name in ("invite", "withdraw", "enrol", "setup", "manage", "debug", "rotate", "unenrol"):
         shown(used_world, page, name)
         page.wait_for_timeout(200)  # while it appears its colours are others
         violations = Axe().run(page, context="#tg-dialog").response["violations"]
@@ -269,7 +269,16 @@ def test_dialogs_fit_their_window_whatever_people_are_called(
     page = open_page(used_world)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 640})
-        for each in ("invite", "withdraw", "enrol", "setup", "manage", "rotate", "unenrol"):
+        for each in (
+            "invite",
+            "withdraw",
+            "enrol",
+            "setup",
+            "manage",
+            "debug",
+            "rotate",
+            "unenrol",
+        ):
             shown(used_world, page, each)
             box = page.locator("#tg-dialog").bounding_box()
             assert box

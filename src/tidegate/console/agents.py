@@ -1,7 +1,6 @@
 """Managing an enrolled agent: its switches, its key, and its end."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -12,23 +11,14 @@ from starlette.routing import Route
 from tidegate.console.access import Need, page
 from tidegate.console.agent_marks import agent_mark
 from tidegate.console.agent_setup import Setup
+from tidegate.console.debug_switch import DebugSwitch, Switch, is_on
 from tidegate.console.dialogs import AgentKey, Dialogs, actor_of, home_of, key_id_of
 from tidegate.console.web import Web, is_partial
+from tidegate.core.model import KeyRecord
 from tidegate.services.errors import InvalidField, NotFound, Refused
 from tidegate.services.logins import Viewer
-from tidegate.store.ports import AuditEntry
 
 _HOUR_S: Final = 3_600
-
-
-@dataclass(frozen=True)
-class Switch:
-    name: str
-    title: str
-    what: str
-    on: bool
-    warning: str = ""  # shown while it is on
-    told: str = ""  # since when, by whom
 
 
 @dataclass(frozen=True)
@@ -47,7 +37,8 @@ _OVERLAPS: Final = (
     Overlap(str(7 * 24 * _HOUR_S), "Works for 7 days more", "For machines that are rarely on."),
 )
 _USUAL_OVERLAP: Final = str(24 * _HOUR_S)
-_TITLES: Final = {"compression": "Token compression", "debug": "Debug mode"}
+_COMPRESSION: Final = "Token compression"
+_COMPRESSES: Final = "Trims tool results before they reach the model."
 
 
 class Agents:
@@ -56,16 +47,15 @@ class Agents:
         self._setup = Setup(web)
         self._web = web
         self._services = web.services
+        self._debug = DebugSwitch(web, self.manage)
 
     def routes(self) -> list[Route]:
         one = "/agents/{key_id}"
         post: dict[str, Any] = {"methods": ["POST"], "need": Need.MEMBER}
         return [
             page(one, self.manage, need=Need.MEMBER),
-            *(
-                page(f"{one}/{name}", partial(self.switch, name), name=name, **post)
-                for name in _TITLES
-            ),
+            page(f"{one}/compression", self.compression, **post),
+            *self._debug.routes(),
             page(f"{one}/reveal", self.reveal, **post),
             page(f"{one}/rotate", self.rotation, need=Need.MEMBER),
             page(f"{one}/rotate", self.rotate, **post),
@@ -77,8 +67,8 @@ class Agents:
         shown = await run_in_threadpool(self._look, viewer, key_id_of(request))
         return self._dialogs.show(request, viewer, "agent_manage.html", **shown)
 
-    async def switch(self, name: str, request: Request, viewer: Viewer) -> Response:
-        setting = await run_in_threadpool(self._switch, request, viewer, name)
+    async def compression(self, request: Request, viewer: Viewer) -> Response:
+        setting = await run_in_threadpool(self._compress, request, viewer)
         if is_partial(request):
             return self._web.fragment(
                 request, "agent_switch.html", key_id=key_id_of(request), setting=setting
@@ -155,7 +145,7 @@ class Agents:
         old_us = self._services.enrolment.old_secret_until(viewer.organization_id, key_id)
         used_us = self._dialogs.last_used_us(key)
         moment = self._dialogs.moment
-        enrolled = self._last(viewer, key_id, "key.enroll")
+        enrolled = self._dialogs.last_change(viewer, key_id, "key.enroll")
         return {
             "agent": agent_mark(key.record.agent),
             "member": key.person,
@@ -164,22 +154,22 @@ class Agents:
             "disabled": key.record.disabled,
             "allowed_models": key.record.allowed_models,
             "enrolled": moment(viewer, key.stored.created_us),
-            "enrolled_by": self._name(viewer, enrolled),
+            "enrolled_by": self._dialogs.who_did(viewer, enrolled),
             "used": moment(viewer, used_us) if used_us else None,
-            "switches": [self._setting(viewer, key, name) for name in _TITLES],
+            "switches": [_compression(key.record), self._debug.look(viewer, key)],
             "secret": "",
             "old_until": moment(viewer, old_us) if old_us else None,
         }
 
-    def _switch(self, request: Request, viewer: Viewer, name: str) -> Switch:
+    def _compress(self, request: Request, viewer: Viewer) -> Switch:
         key = self._dialogs.key(viewer, key_id_of(request))
-        on = request.state.form.get("on", "")
-        if on not in {"yes", "no"}:
-            raise InvalidField("A switch is turned on with yes, off with no.", field="on")
-        actor = actor_of(request, viewer)
-        turned: dict[str, bool] = {name: on == "yes"}
-        self._services.enrolment.switch(viewer.organization_id, key.key_id, **turned, actor=actor)
-        return self._setting(viewer, self._dialogs.key(viewer, key.key_id), name)
+        record = self._services.enrolment.switch(
+            viewer.organization_id,
+            key.key_id,
+            compression=is_on(request.state.form),
+            actor=actor_of(request, viewer),
+        )
+        return _compression(record)
 
     def _reveal(self, request: Request, viewer: Viewer) -> dict[str, Any]:
         shown = self._look(viewer, key_id_of(request))
@@ -216,36 +206,6 @@ class Agents:
         )
         return key
 
-    def _setting(self, viewer: Viewer, key: AgentKey, name: str) -> Switch:
-        if name == "compression":
-            what = "Trims tool results before they reach the model."
-            return Switch(name, _TITLES[name], what, key.record.compression)
-        what = "Stores full requests and answers of this key until switched off."
-        if not key.record.captures(self._web.clock()):
-            return Switch(name, _TITLES[name], f"{what} They may hold sensitive prompts.", False)
-        entry = self._last(viewer, key.key_id, "key.switch", debug="on")
-        told = ""
-        if entry:
-            by = f" by {name_}" if (name_ := self._name(viewer, entry)) else ""
-            told = f"On since {self._dialogs.moment(viewer, entry.at_us).exact}{by}."
-        return Switch(
-            name, _TITLES[name], what, True, "Captures may hold sensitive prompts and code.", told
-        )
 
-    def _last(self, viewer: Viewer, key_id: str, action: str, **detail: str) -> AuditEntry | None:
-        """The last time that this was done to a key, as the audit log has it."""
-        found = self._services.audit_log.page(
-            viewer.organization_id, action=action, target=key_id, limit=20
-        )
-        fits = (e for e in found.entries if detail.items() <= e.detail.items())
-        return next(fits, None)
-
-    def _name(self, viewer: Viewer, entry: AuditEntry | None) -> str:
-        """Who did it; nothing for the command line."""
-        if entry is None:
-            return ""
-        try:
-            member = self._services.members.get(viewer.organization_id, entry.actor)
-        except NotFound:
-            return ""
-        return member.name or member.email
+def _compression(record: KeyRecord) -> Switch:
+    return Switch("compression", _COMPRESSION, _COMPRESSES, record.compression)

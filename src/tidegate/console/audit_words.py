@@ -17,6 +17,8 @@ _FIELDS: Final = {
     "allow_own_credential": "own credentials",
     "allowed_models": "allowed models",
     "self_enrolment": "self-enrolment",
+    "ledger_days": "days that the log is kept (0: for ever)",
+    "capture_days": "days that captures are kept",
 }
 _NO_MEMBERS: Final = {
     "cli": "Command line",
@@ -50,6 +52,8 @@ SENTENCES: Final = {
     "invitation.link": "Copied the invitation link of {email}",
     "invitation.resend": "Sent the invitation of {email} again",
     "invitation.withdraw": "Withdrew the invitation of {email}",
+    "key.debug_off": "Ended debug mode of {target}",
+    "key.debug_on": "Turned on debug mode of {target} for {hours} h",
     "key.enroll": "Enrolled {target}",
     "key.login": "Logged in on a machine with {target}",
     "key.login_code": "Made a login code for {target}",

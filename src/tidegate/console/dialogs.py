@@ -17,7 +17,7 @@ from tidegate.services.enrolment import may_manage
 from tidegate.services.errors import Forbidden, NotFound
 from tidegate.services.logins import Viewer
 from tidegate.store.people import MemberRecord
-from tidegate.store.ports import StoredKey
+from tidegate.store.ports import AuditEntry, StoredKey
 
 _LAUNCH_NAMES: Final = {
     Agent.CLAUDE_CODE: "claude",
@@ -107,6 +107,23 @@ class Dialogs:
         record = key.record
         used = self.services.team.key_uses(record.organization_id, [record.member_id])
         return used.get(record.key_id, 0)
+
+    def last_change(self, viewer: Viewer, key_id: str, action: str) -> AuditEntry | None:
+        """The last time that this was done to a key, as the audit log has it."""
+        found = self.services.audit_log.page(
+            viewer.organization_id, action=action, target=key_id, limit=1
+        )
+        return found.entries[0] if found.entries else None
+
+    def who_did(self, viewer: Viewer, entry: AuditEntry | None) -> str:
+        """The name of who did it; nothing for the command line."""
+        if entry is None:
+            return ""
+        try:
+            member = self.services.members.get(viewer.organization_id, entry.actor)
+        except NotFound:
+            return ""
+        return member.name or member.email
 
 
 def home_of(viewer: Viewer) -> str:

@@ -17,6 +17,7 @@ from tidegate.console.first_run import FirstRun
 from tidegate.console.formats import DASH
 from tidegate.console.live import LivePage, attempt
 from tidegate.console.overview_view import OverviewView, overview_view, wider_range
+from tidegate.console.period_text import moment_text
 from tidegate.console.range_picker import RangePicker, choose_period, range_picker
 from tidegate.console.team_query import TeamQuery, read_query
 from tidegate.console.team_view import AgentBadge, Moment, agent_badges, moment
@@ -35,6 +36,7 @@ class OwnAgent:
     badge: AgentBadge
     last: Moment | None  # None: never used
     launch: str  # the command that starts it
+    debug_until: str = ""  # while its requests are captured
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class MyUsagePage:
     def __init__(self, web: Web) -> None:
         self._web = web
         self._services = web.services
-        self._live = LivePage(web, "my_usage", self.view)
+        self._live = LivePage(web, "my_usage", self.view, passing=self._debugged)
 
     def routes(self) -> Sequence[BaseRoute]:
         return [
@@ -136,15 +138,25 @@ class MyUsagePage:
 
     def _agents(self, viewer: Viewer, time_zone: str, now_us: int) -> list[OwnAgent]:
         keys = self._own_keys(viewer)
+        captured = {
+            key.record.key_id: moment_text(key.record.debug_until_us, time_zone)
+            for key in keys
+            if key.record.captures(now_us)
+        }
         used = self._services.team.key_uses(viewer.organization_id, [viewer.member_id])
         return [
             OwnAgent(
                 badge,
                 moment(used[badge.key_id], now_us, time_zone) if badge.key_id in used else None,
                 f"tidegate launch {launch_name(Agent(badge.mark.slug))}",
+                captured.get(badge.key_id, ""),
             )
             for badge in agent_badges(keys)
         ]
+
+    def _debugged(self, viewer: Viewer, now_us: int) -> int:
+        """How many of one's keys are captured: time alone ends that."""
+        return sum(key.record.captures(now_us) for key in self._own_keys(viewer))
 
     def _own_keys(self, viewer: Viewer) -> list[StoredKey]:
         keys = self._services.enrolment.list_keys(viewer.organization_id)

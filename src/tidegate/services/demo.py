@@ -181,8 +181,8 @@ class Demo:
 
     def _set_switches(self, team: list[Enlisted]) -> None:
         keys = {(who.person.name, agent): key for who in team for agent, key in who.keys.items()}
-        self._enrolment.switch(
-            self._organization_id, keys[_DEBUGGED], debug=True, actor=self._owner
+        self._enrolment.set_debug(
+            self._organization_id, keys[_DEBUGGED], hours=24, actor=self._owner
         )
         self._enrolment.switch(
             self._organization_id, keys[_UNCOMPRESSED], compression=False, actor=self._owner

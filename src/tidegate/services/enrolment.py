@@ -20,7 +20,9 @@ from tidegate.store.ports import DirectoryChange, DirectoryReads, StoredKey, Sto
 
 _PREFIX_CHARS: Final = 7  # tg_ and four more, for lists
 _MAX_OVERLAP_S: Final = 30 * 86_400
-_HOUR_US: Final = 3_600_000_000
+HOUR_US: Final = 3_600_000_000
+MAX_DEBUG_HOURS: Final = 7 * 24
+_AT_ONCE_US: Final = 30_000_000  # a form that was sent twice
 _INVALID: Final = "This code is wrong, was used already, or has expired. Ask for a new one."
 
 
@@ -168,37 +170,47 @@ class Enrolment(Service):
         return record
 
     def switch(
-        self,
-        organization_id: str,
-        key_id: str,
-        *,
-        compression: bool | None = None,
-        debug: bool | None = None,
-        actor: Actor,
+        self, organization_id: str, key_id: str, *, compression: bool, actor: Actor
     ) -> KeyRecord:
-        """Turn on or off what is given; a switch that stands so already is left alone.
-
-        Debug mode is on for an hour.
-        """
-        wanted = {"compression": compression, "debug": debug}
-        now_us = self._clock()
+        """Turn compression on or off; if it stands so already it is left alone."""
         with self._directory.changing() as change:
             key = _key(change, organization_id, key_id)
-            stands = {"compression": key.record.compression, "debug": key.record.captures(now_us)}
-            turned = {
-                name: value
-                for name, value in wanted.items()
-                if value is not None and value != stands[name]
-            }
-            if not turned:
+            if key.record.compression == compression:
                 return key.record
-            values: dict[str, object] = {**turned}
-            if "debug" in values:
-                values["debug_until_us"] = now_us + _HOUR_US if values.pop("debug") else 0
-            record = msgspec.structs.replace(key.record, **values)
+            record = msgspec.structs.replace(key.record, compression=compression)
             change.update_key(msgspec.structs.replace(key, record=record))
-            detail = {name: "on" if value else "off" for name, value in turned.items()}
+            detail = {"compression": "on" if compression else "off"}
             self._audit(change, actor, "key.switch", record, detail)
+        return record
+
+    def set_debug(
+        self, organization_id: str, key_id: str, *, hours: int, actor: Actor
+    ) -> KeyRecord:
+        """Capture bodies from now on for so long; a new time replaces the one before.
+
+        The same asked again at once is no change.
+        """
+        if not 1 <= hours <= MAX_DEBUG_HOURS:
+            raise InvalidField("Debug mode is on for 1 hour to 7 days.", field="hours")
+        until_us = self._clock() + hours * HOUR_US
+        with self._directory.changing() as change:
+            key = _key(change, organization_id, key_id)
+            if 0 <= until_us - key.record.debug_until_us < _AT_ONCE_US:
+                return key.record
+            record = msgspec.structs.replace(key.record, debug_until_us=until_us)
+            change.update_key(msgspec.structs.replace(key, record=record))
+            self._audit(change, actor, "key.debug_on", record, {"hours": str(hours)})
+        return record
+
+    def end_debug(self, organization_id: str, key_id: str, *, actor: Actor) -> KeyRecord:
+        """Capture nothing more; what was captured stays for its time."""
+        with self._directory.changing() as change:
+            key = _key(change, organization_id, key_id)
+            if not key.record.captures(self._clock()):
+                return key.record
+            record = msgspec.structs.replace(key.record, debug_until_us=0)
+            change.update_key(msgspec.structs.replace(key, record=record))
+            self._audit(change, actor, "key.debug_off", record, {})
         return record
 
     def unenroll(self, organization_id: str, key_id: str, *, actor: Actor = COMMAND_LINE) -> None:

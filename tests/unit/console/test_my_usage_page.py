@@ -6,6 +6,8 @@ from starlette.testclient import TestClient
 from tests.browser.world import World
 from tests.unit.console.test_team_page import TOKENS, USD, cost, figures, labels
 
+from tidegate.services.audit import COMMAND_LINE
+
 
 def signed_in(world: World, client: TestClient, member_id: str) -> TestClient:
     client.cookies.set("tidegate_login", world.login(member_id))
@@ -84,3 +86,19 @@ def test_its_parts_have_a_tag_of_their_own(world: World, client: TestClient) -> 
     assert aiko.get("/my-usage/parts", headers=held).status_code == 304
     world.use(key, TOKENS, cost(3))
     assert aiko.get("/my-usage/parts", headers=held).status_code == 200
+
+
+def test_a_developer_sees_that_requests_are_captured(world: World, client: TestClient) -> None:
+    aiko, tomas = world.enroll("aiko@brightwater.dev"), world.enroll("tomas@brightwater.dev")
+    world.use(aiko, TOKENS, cost(1))
+    for key in (aiko, tomas):
+        world.services.enrolment.set_debug(
+            world.organization_id, key.key_id, hours=8, actor=COMMAND_LINE
+        )
+    page = signed_in(world, client, aiko.member_id).get("/my-usage").text
+    assert page.count("Debug mode until 22 Nov 2026, 20:00") == 1
+    tag = client.get("/my-usage/parts").headers["etag"]
+    world.now_us += 8 * 3_600_000_000
+    later = client.get("/my-usage/parts", headers={"if-none-match": tag})
+    assert later.status_code == 200
+    assert "Debug mode" not in later.text

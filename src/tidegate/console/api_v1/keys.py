@@ -12,7 +12,7 @@ from tidegate.console.api_v1.table import act, create, delete, get, patch
 from tidegate.console.api_v1.texts import Id, ModelPatterns
 from tidegate.console.api_v1.times import Time, time, time_or_none
 from tidegate.core.model import Agent, CredentialMode, Provider
-from tidegate.services.enrolment import may_enroll, may_manage
+from tidegate.services.enrolment import MAX_DEBUG_HOURS, may_enroll, may_manage
 from tidegate.services.errors import Forbidden, NotFound
 from tidegate.store.ports import StoredKey
 
@@ -22,6 +22,10 @@ Overlap = Annotated[
     msgspec.Meta(
         ge=0, le=_MAX_OVERLAP_S, description="For how many seconds the present secret stays valid."
     ),
+]
+Hours = Annotated[
+    int,
+    msgspec.Meta(ge=1, le=MAX_DEBUG_HOURS, description="For how long from now on, 7 days at most."),
 ]
 
 
@@ -33,7 +37,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     agent: Agent
     prefix: str  # the secret's beginning
     compression: bool  # whether tool results are to be compressed
-    debug: bool  # whether bodies are to be captured
+    debug: bool  # whether bodies are captured
+    debug_until: Time | None  # it ends by itself then
     disabled: bool  # refused by the gateway
     credential_mode: CredentialMode
     credential_ids: dict[str, str]  # provider → chosen credential
@@ -66,7 +71,10 @@ class ChosenCredentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 
 class KeyPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is left out stays as it is. Members change the two switches of their own keys."""
+    """What is left out stays as it is. Members change the two switches of their own keys.
+
+    `debug` true is for an hour, unless it is on already; `POST …/debug` takes another time.
+    """
 
     compression: bool | UnsetType = UNSET
     debug: bool | UnsetType = UNSET
@@ -74,6 +82,10 @@ class KeyPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     credential_mode: CredentialMode | UnsetType = UNSET
     credential_ids: ChosenCredentials | UnsetType = UNSET
     allowed_models: ModelPatterns | UnsetType = UNSET
+
+
+class KeyDebug(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    hours: Hours
 
 
 class KeyRotate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -141,8 +153,23 @@ def update_key(call: Call[NoQuery, KeyPatch]) -> Key:
         if isinstance(chosen := policy.get("credential_ids"), ChosenCredentials):
             policy["credential_ids"] = given(chosen)
         enrolment.set_key(organization_id, key_id, actor=call.actor, **policy)
-    if switches:
-        enrolment.switch(organization_id, key_id, actor=call.actor, **switches)
+    if "compression" in switches:
+        enrolment.switch(
+            organization_id, key_id, actor=call.actor, compression=switches["compression"]
+        )
+    if "debug" in switches:
+        _switch_debug(call, key_id, on=switches["debug"])
+    return _shown(call, _mine(call))
+
+
+def debug_key(call: Call[NoQuery, KeyDebug]) -> Key:
+    """Turn on debug mode for a time, or give it another.
+
+    Every request of the key is stored then, with its answer. Known forms of secrets are blacked
+    out; prompts and code are not. It ends by itself, or by `debug` false.
+    """
+    key_id, hours = _mine(call).record.key_id, call.body.hours
+    call.services.enrolment.set_debug(call.organization_id, key_id, hours=hours, actor=call.actor)
     return _shown(call, _mine(call))
 
 
@@ -174,6 +201,14 @@ def unenrol_agent(call: Call[NoQuery, NoBody]) -> None:
     call.services.enrolment.unenroll(call.organization_id, key_id, actor=call.actor)
 
 
+def _switch_debug(call: Call[NoQuery, KeyPatch], key_id: str, *, on: bool) -> None:
+    enrolment, organization_id = call.services.enrolment, call.organization_id
+    if not on:
+        enrolment.end_debug(organization_id, key_id, actor=call.actor)
+    elif not _mine(call).record.captures(call.now_us):
+        enrolment.set_debug(organization_id, key_id, hours=1, actor=call.actor)
+
+
 def _mine(call: Call[msgspec.Struct, msgspec.Struct]) -> StoredKey:
     """The key of the path, if the caller may manage it."""
     key = call.services.enrolment.key(call.organization_id, call.path["key_id"])
@@ -202,6 +237,7 @@ def _key(
         prefix=stored.prefix,
         compression=record.compression,
         debug=record.captures(call.now_us),
+        debug_until=time(record.debug_until_us) if record.captures(call.now_us) else None,
         disabled=record.disabled,
         credential_mode=CredentialMode(record.credential_mode),
         credential_ids={p.value: c for p in Provider if (c := record.credential_ids.get(p))},
@@ -234,6 +270,7 @@ OPERATIONS = (
         fields={"credential": "credential_ids"},
     ),
     delete(_ITEM, unenrol_agent, need=Need.MEMBER, tag=_TAG, forbids=True),
+    act(f"{_ITEM}/debug", debug_key, need=Need.MEMBER, tag=_TAG, forbids=True),
     act(f"{_ITEM}/reveal", reveal_key, need=Need.MEMBER, tag=_TAG, forbids=True),
     act(f"{_ITEM}/rotate", rotate_key, need=Need.MEMBER, tag=_TAG, forbids=True),
     act(f"{_ITEM}/login-code", create_login_code, need=Need.MEMBER, tag=_TAG, forbids=True),

@@ -69,8 +69,9 @@ def test_a_key_from_enrolment_to_its_end(programs: Programs) -> None:
         "credential_mode": "own",
         "allowed_models": ["gpt-*"],
     }
-    assert api.patch(address, json=changes).json() == shown | changes
-    assert api.patch(address, json={}).json() == shown | changes
+    changed = shown | changes | {"debug_until": "2026-11-22T13:00:00Z"}
+    assert api.patch(address, json=changes).json() == changed
+    assert api.patch(address, json={}).json() == changed
     assert api.post(f"{address}/reveal").json() == {"secret": key["secret"]}
     rotated = api.post(f"{address}/rotate", json={"overlap_s": 60}).json()["secret"]
     assert world.services.enrolment.authenticate(key["secret"]) is not None
@@ -80,6 +81,24 @@ def test_a_key_from_enrolment_to_its_end(programs: Programs) -> None:
     assert api.delete(address).status_code == 204
     assert api.get(address).status_code == 404
     assert world.services.enrolment.authenticate(rotated) is None
+
+
+def test_debug_mode_has_a_time_and_ends(programs: Programs) -> None:
+    world, api = programs.world, programs.of("owner")
+    address = f"/keys/{world.enroll('maya@brightwater.dev').key_id}"
+    assert api.get(address).json()["debug_until"] is None
+    answer = api.post(f"{address}/debug", json={"hours": 168})
+    assert answer.json()["debug_until"] == "2026-11-29T12:00:00Z"
+    assert api.patch(address, json={"debug": True}).json() == answer.json()  # stays on
+    for hours in (0, 169, "1", None):
+        refused = api.post(f"{address}/debug", json={"hours": hours})
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["field"] == "hours"
+    ended = api.patch(address, json={"debug": False}).json()
+    assert (ended["debug"], ended["debug_until"]) == (False, None)
+    api.post(f"{address}/debug", json={"hours": 1})
+    world.now_us += 3_600_000_000
+    assert api.get(address).json()["debug"] is False
 
 
 def test_a_key_chooses_a_credential_of_its_own_organization(programs: Programs) -> None:

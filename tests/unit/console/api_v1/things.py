@@ -19,6 +19,7 @@ BODIES: Final[dict[str, Any]] = {
     "invite_member": {"email": "new@brightwater.dev"},
     "update_key": {"debug": True},
     "rotate_key": {"overlap_s": 60},
+    "debug_key": {"hours": 1},
     "create_credential": {
         "provider": "openai",
         "base_url": "https://api.openai.com",
