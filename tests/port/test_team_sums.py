@@ -30,7 +30,9 @@ PLACES = (
     ("Pacific/Apia", "2011-12-30T10:00:00+00:00"),
     ("America/Sao_Paulo", "2018-11-04T03:00:00+00:00"),
 )
-TEAM_TABLES = (t.totals, t.by_member, t.by_repository, t.last_uses, t.session_places)
+TEAM_TABLES = (
+    t.totals, t.by_member, t.by_repository, t.last_uses, t.session_places, t.latencies,
+)  # fmt: skip
 
 
 def micros(at: datetime) -> int:

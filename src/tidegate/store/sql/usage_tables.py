@@ -1,6 +1,6 @@
 """The usage tables: ledger, rollups, sessions. Migrations make them; a test compares the two."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -81,7 +81,7 @@ MODEL: Final = sa.case(
 
 def _event_index(name: str, *names: str, where: str = "", sqlite_where: str = "") -> None:
     """An index within an organization; one of rare rows names them."""
-    only = {
+    only: dict[str, Any] = {
         "sqlite_where": sa.text(sqlite_where or where),
         "postgresql_where": sa.text(where),
     }
