@@ -48,6 +48,8 @@ class Settings:
     spool_limit_bytes: int
     spool_limit_age_s: float
     spool_segment_bytes: int
+    capture_body_bytes: int
+    capture_limit_bytes: int
     allow_upstreams: tuple[str, ...]
     upstream_ca: Path | None
     https_proxy: str = field(repr=False)
@@ -214,6 +216,21 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         default="4MB",
         help="Size of the spool's files, 64KB to 64MB. Each is allocated before it is used, so "
         "that requests under way can be recorded on a full disk.",
+    ),
+    Setting(
+        name="capture_body_bytes",
+        section=SPOOL,
+        parse=text.size,
+        default="4MB",
+        help="How much debug mode keeps of each body: received, sent and answered.",
+    ),
+    Setting(
+        name="capture_limit_bytes",
+        section=SPOOL,
+        parse=text.size,
+        default="256MB",
+        help="How much of what debug mode keeps may wait for the console on the disk; what is "
+        "beyond is dropped. Nothing is kept on a disk with less than 64 MB free.",
     ),
     Setting(
         name="allow_upstreams",

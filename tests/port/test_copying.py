@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tests.port.captures import capture
 from tests.port.conftest import Place
 from tests.port.test_directory_store import CODE, fill
 from tests.port.test_people_store import fill_people
@@ -53,6 +54,7 @@ def full(store: SqlStore) -> SqlStore:
         for n in range(EVENTS)
     ]
     store.usage.record(SpoolBatch(file="worker-1-1-ab.events", start=0, end=9, events=events))
+    store.usage.captures.put_capture(capture("req_000001"))
     return store
 
 

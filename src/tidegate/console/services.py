@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tidegate.services.access_tokens import AccessTokens
 from tidegate.services.audit_log import AuditLog
+from tidegate.services.captures import Captures
 from tidegate.services.credential_test import CredentialTests
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
@@ -40,5 +41,6 @@ class ConsoleServices:
     usage: UsageReports
     team: TeamReports
     request_log: RequestLog
+    captures: Captures
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

@@ -8,6 +8,7 @@ from tidegate.console.services import ConsoleServices
 from tidegate.core.price_book import PriceBook
 from tidegate.services.access_tokens import AccessTokens
 from tidegate.services.audit_log import AuditLog
+from tidegate.services.captures import Captures
 from tidegate.services.context import Clock, now_us
 from tidegate.services.credential_test import CredentialTests, Probe
 from tidegate.services.credentials import Credentials
@@ -67,4 +68,5 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         drain_now=around.drain_now,
         agent_models=around.agent_models,
         request_log=RequestLog(store, around.prices),
+        captures=Captures(*made),
     )

@@ -22,6 +22,7 @@ from tidegate.console.app import create_app
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
 from tidegate.core.price_book import PriceBook
+from tidegate.jobs.captures import CaptureImport
 from tidegate.jobs.drain import SpoolDrain
 from tidegate.services.mail import MailSender
 from tidegate.services.price_book import agent_models
@@ -103,11 +104,15 @@ async def serve(
     )
     stop = asyncio.Event()
     draining = asyncio.create_task(drain.run(stop))
+    captures = CaptureImport(
+        Path(orders.place.data_dir) / SPOOL, store, orders.subkeys.capture, log
+    )
+    importing = asyncio.create_task(captures.run(stop))
     serving = asyncio.create_task(server.serve([socket.socket(fileno=orders.listener)]))
-    await asyncio.wait({serving, ending, draining}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({serving, ending, draining, importing}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     stop.set()
-    await asyncio.gather(serving, draining)
+    await asyncio.gather(serving, draining, importing)
 
 
 async def prepare(orders: ConsoleOrders, store: SqlStore, channel: Channel) -> bool:

@@ -55,6 +55,11 @@ class SqlCaptures:
     def delete_captures(self, organization_id: str) -> int:
         return self._delete(_of(organization_id))
 
+    def captures_count(self, organization_id: str) -> int:
+        query = sa.select(sa.func.count()).select_from(t.captures).where(_of(organization_id))
+        with transaction(self._reading) as connection:
+            return int(connection.execute(query).scalar_one())
+
     def captures_size(self, organization_id: str) -> int:
         query = sa.select(sa.func.sum(t.captures.c.size_bytes)).where(_of(organization_id))
         with transaction(self._reading) as connection:

@@ -1,7 +1,8 @@
 """The log on SQL. See `tidegate.store.log`."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import islice
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,13 +12,21 @@ from tidegate.core.model import Cost, TokenCounts, UsageEvent
 from tidegate.store.log import Kept, Latency, LogFilter, LogRow, Place, Volume
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.engines import transaction
-from tidegate.store.sql.ledger import event_of
-from tidegate.store.sql.log_filters import Condition, conditions
+from tidegate.store.sql.ledger import COLUMNS, event_from
+from tidegate.store.sql.log_filters import Branch, branches, storable
+from tidegate.store.sql.log_latencies import read_latencies
+from tidegate.store.sql.log_sums import read_figures, read_volumes
 
 _PART_ROWS: Final = 1000
+_LEAST_PART_ROWS: Final = 100
 _PLAIN: Final = tuple(n for n in LogRow.__struct_fields__ if n not in {"tokens", "cost"})
-_SHOWN: Final = (*_PLAIN, *t.TOKEN_COLUMNS, *t.COST_COLUMNS)
-_columns = t.events.c
+_columns: Final = t.events.c
+_SHOWN: Final = [_columns[name] for name in (*_PLAIN, *t.TOKEN_COLUMNS, *t.COST_COLUMNS)]
+_ALL: Final = [_columns[name] for name in COLUMNS]
+_TIME: Final = COLUMNS.index("started_us")
+_ID: Final = COLUMNS.index("event_id")
+_NEWEST_FIRST: Final = (_columns.started_us.desc(), _columns.event_id.desc())
+_OLDEST_FIRST: Final = (_columns.started_us, _columns.event_id)
 
 
 class SqlLogReads:
@@ -35,88 +44,60 @@ class SqlLogReads:
         before: Place | None = None,
         after: Place | None = None,
     ) -> list[LogRow]:
-        query = sa.select(*(_columns[name] for name in _SHOWN))
-        query = query.where(*conditions(organization_id, only))
-        if after is not None:
-            query = query.where(*_newer(after)).order_by(_columns.started_us, _columns.event_id)
-        else:
-            query = query.where(*(_older(before) if before else ())).order_by(
-                _columns.started_us.desc(), _columns.event_id.desc()
-            )
+        order = _OLDEST_FIRST if after else _NEWEST_FIRST
+        beyond = _newer(after) if after else _older(before) if before else []
+        rows: list[LogRow] = []
         with transaction(self._reading) as connection:
-            found = connection.execute(query.limit(limit)).mappings().all()
-        rows = [_row(dict(row)) for row in found]
-        return rows[::-1] if after is not None else rows
+            for branch in branches(connection, organization_id, only):
+                query = sa.select(*_SHOWN).where(*branch, *beyond).order_by(*order).limit(limit)
+                rows += [_row(found) for found in connection.execute(query)]
+        rows.sort(key=lambda row: row.place, reverse=not after)
+        return rows[:limit][::-1] if after else rows[:limit]
 
     def event(self, organization_id: str, event_id: str) -> UsageEvent | None:
-        query = sa.select(t.events).where(*conditions(organization_id, LogFilter()))
+        query = sa.select(*_ALL).where(_columns.event_id == storable(event_id))
         with transaction(self._reading) as connection:
-            row = connection.execute(query.where(_columns.event_id == event_id)).mappings().first()
-        return event_of(dict(row)) if row else None
+            row = connection.execute(query).first()
+        event = event_from(tuple(row)) if row else None
+        return event if event and event.organization_id == organization_id else None
 
     def count_after(self, organization_id: str, only: LogFilter, place: Place, most: int) -> int:
-        query = sa.select(_columns.event_id).where(*conditions(organization_id, only))
-        some = query.where(*_newer(place)).limit(most).subquery()
+        count = 0
         with transaction(self._reading) as connection:
-            return int(
-                connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
-            )
+            for branch in branches(connection, organization_id, only):
+                some = sa.select(sa.literal(1)).select_from(t.events)
+                some = some.where(*branch, *_newer(place)).limit(most)
+                query = sa.select(sa.func.count()).select_from(some.subquery())
+                count += connection.execute(query).scalar_one()
+        return min(count, most)
 
     def rows(self, organization_id: str, only: LogFilter) -> Iterator[list[UsageEvent]]:
-        query = sa.select(t.events).where(*conditions(organization_id, only))
-        ordered = query.order_by(_columns.started_us.desc(), _columns.event_id.desc())
-        place: Place | None = None
-        while True:
-            some = ordered.where(*(_older(place) if place else ())).limit(_PART_ROWS)
-            with transaction(self._reading) as connection:
-                events = [event_of(dict(row)) for row in connection.execute(some).mappings()]
-            if events:
-                yield events
-            if len(events) < _PART_ROWS:
-                return
-            place = Place(events[-1].started_us, events[-1].event_id)
+        with transaction(self._reading) as connection:
+            found = branches(connection, organization_id, only)
+        most = max(_PART_ROWS // len(found), _LEAST_PART_ROWS)
+        sources = [self._walk(branch, most) for branch in found]
+        if len(sources) == 1:
+            rows = sources[0]
+        else:
+            rows = merge(*sources, key=lambda row: (row[_TIME], row[_ID]), reverse=True)
+        while part := [event_from(row) for row in islice(rows, _PART_ROWS)]:
+            yield part
 
     def sums(self, organization_id: str, only: LogFilter) -> Figures:
-        cost = sum((_columns[name] for name in t.COST_COLUMNS[1:]), _columns[t.COST_COLUMNS[0]])
-        tokens = sum(
-            (_columns[name] for name in t.COUNTED_TOKENS[1:]), _columns[t.COUNTED_TOKENS[0]]
-        )
-        is_subscription = _columns.billing == "subscription"
-        query = sa.select(
-            sa.func.sum(sa.case((is_subscription, 0), else_=cost)),
-            sa.func.sum(sa.case((is_subscription, cost), else_=0)),
-            sa.func.sum(tokens),
-            sa.func.count(),
-        ).where(*conditions(organization_id, only))
         with transaction(self._reading) as connection:
-            values = [int(value or 0) for value in connection.execute(query).one()]
-        return Figures(**dict(zip(t.FIGURES, values, strict=True)))
+            return read_figures(connection, organization_id, only)
 
     def volumes(
         self, organization_id: str, only: LogFilter, starts: Sequence[int]
     ) -> Mapping[int, Volume]:
-        found: dict[int, list[int]] = {}
-        query = sa.select(_columns.started_us, _columns.outcome)
         with transaction(self._reading) as connection:
-            for started_us, outcome in connection.execute(
-                query.where(*conditions(organization_id, only))
-            ):
-                count = found.setdefault(bisect_right(starts, started_us) - 1, [0, 0])
-                count[0] += 1
-                count[1] += outcome != "ok"
-        return {index: Volume(*counts) for index, counts in found.items()}
+            return read_volumes(connection, organization_id, only, starts)
 
     def latencies(
         self, organization_id: str, only: LogFilter, starts: Sequence[int]
     ) -> Mapping[int, Latency]:
-        found: dict[int, list[int]] = {}
-        query = sa.select(_columns.started_us, _columns.duration_us).where(
-            *conditions(organization_id, only), _columns.outcome == "ok"
-        )
         with transaction(self._reading) as connection:
-            for started_us, duration_us in connection.execute(query):
-                found.setdefault(bisect_right(starts, started_us) - 1, []).append(duration_us)
-        return {index: _latency(durations) for index, durations in found.items()}
+            return read_latencies(connection, organization_id, only, starts)
 
     def kept(self, organization_id: str) -> Kept:
         query = sa.select(t.zones.c.ledger_from_us, t.zones.c.other_zone_before_us).where(
@@ -126,25 +107,34 @@ class SqlLogReads:
             row = connection.execute(query).first()
         return Kept(*row) if row else Kept()
 
+    def _walk(self, branch: Branch, most: int) -> Iterator[tuple[Any, ...]]:
+        """All rows of a branch, in transactions so short that no writer's log grows meanwhile."""
+        ordered = sa.select(*_ALL).where(*branch).order_by(*_NEWEST_FIRST).limit(most)
+        query = ordered
+        while True:
+            with transaction(self._reading) as connection:
+                rows = [tuple(row) for row in connection.execute(query)]
+            yield from rows
+            if len(rows) < most:
+                return
+            query = ordered.where(*_older(Place(rows[-1][_TIME], rows[-1][_ID])))
 
-def _latency(durations: list[int]) -> Latency:
-    durations.sort()
-    return Latency(
-        durations[(len(durations) - 1) // 2], durations[(len(durations) - 1) * 95 // 100]
-    )
 
-
-def _older(place: Place) -> list[Condition]:
+def _older(place: Place) -> Branch:
     at, name = _columns.started_us, _columns.event_id
     return [at <= place.started_us, (at < place.started_us) | (name < place.event_id)]
 
 
-def _newer(place: Place) -> list[Condition]:
+def _newer(place: Place) -> Branch:
     at, name = _columns.started_us, _columns.event_id
     return [at >= place.started_us, (at > place.started_us) | (name > place.event_id)]
 
 
-def _row(row: Mapping[str, Any]) -> LogRow:
-    tokens = TokenCounts(*(row[name] for name in t.TOKEN_COLUMNS))
-    cost = Cost(*(row[name] for name in t.COST_COLUMNS))
-    return LogRow(**{name: row[name] for name in _PLAIN}, tokens=tokens, cost=cost)
+def _row(found: "sa.Row[Any]") -> LogRow:
+    values = tuple(found)
+    tokens_at, cost_at = len(_PLAIN), len(_PLAIN) + len(t.TOKEN_COLUMNS)
+    return LogRow(
+        **dict(zip(_PLAIN, values, strict=False)),
+        tokens=TokenCounts(*values[tokens_at:cost_at]),
+        cost=Cost(*values[cost_at:]),
+    )

@@ -51,13 +51,6 @@ def add_rollups(connection: sa.Connection, hours: Sums, days: Sums) -> None:
         add_up(connection, table, [sums[key] for key in sorted(sums)])
 
 
-def delete_rollups(connection: sa.Connection, organization_id: str) -> None:
-    """Delete an organization's sums, to make them anew in another zone."""
-    for table in (t.hours, t.days, t.totals, t.by_member, t.by_repository):
-        mine = table.c.organization_id == organization_id
-        connection.execute(sa.delete(table).where(mine))
-
-
 def start_of(span: Span, at_us: int, zone: str) -> int:
     """The start of the bucket that a moment falls into, fast where many share a minute.
 

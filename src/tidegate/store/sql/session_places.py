@@ -59,14 +59,16 @@ def add_to_places(
     return {key: count for key, count in counts.items() if any(count)}
 
 
-def counts_of(connection: sa.Connection, organization_id: str, zone: str) -> Iterable[Counts]:
-    """The counts of all sessions of an organization in a zone, in parts."""
+def counts_of(
+    connection: sa.Connection, organization_id: str, zone: str, within: Times
+) -> Iterable[Counts]:
+    """The counts of sessions of an organization that began or ended in a time, in parts."""
     query = sa.select(t.session_places).where(t.session_places.c.organization_id == organization_id)
     rows = connection.execute(query.execution_options(yield_per=_BATCH_ROWS))
     for part in rows.partitions():
         counts: Counts = {}
         for *key, first_us, last_us in part:
-            _count(counts, tuple(key), (first_us, last_us), 1, {organization_id: zone})
+            _count(counts, tuple(key), (first_us, last_us), 1, {organization_id: zone}, within)
         yield counts
 
 
@@ -112,11 +114,20 @@ def _known(connection: sa.Connection, places: Places) -> Places:
     return found
 
 
-def _count(counts: Counts, key: Key, times: Times, sign: int, zones: Mapping[str, str]) -> None:
+def _count(
+    counts: Counts,
+    key: Key,
+    times: Times,
+    sign: int,
+    zones: Mapping[str, str],
+    within: Times = (0, 1 << 62),
+) -> None:
     organization_id, _, repository, pull_request = key
     zone = zones[organization_id]
     for span in Span:
         for index, at_us in enumerate(times):
+            if not within[0] <= at_us < within[1]:
+                continue
             bucket = (
                 organization_id, span.value, start_of(span, at_us, zone), repository, pull_request,
             )  # fmt: skip

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
+from tidegate.core.calendar import day_start_us
 from tidegate.core.model import UsageEvent
 from tidegate.store.ports import EventRefused, Group, OffsetMoved, SessionSums, SpoolBatch
 from tidegate.store.sql import usage_reads as reads
 from tidegate.store.sql import usage_tables as t
-from tidegate.store.sql.accounts import add_to_accounts, rebuild_sums
+from tidegate.store.sql.accounts import add_to_accounts
 from tidegate.store.sql.captures import SqlCaptures
 from tidegate.store.sql.engines import (
     Lock,
@@ -23,6 +25,7 @@ from tidegate.store.sql.engines import (
 )
 from tidegate.store.sql.ledger import Row, insert_new, row_of
 from tidegate.store.sql.log_reads import SqlLogReads
+from tidegate.store.sql.rezoning import rebuild_sums
 from tidegate.store.sql.team_reads import SqlTeamReads
 from tidegate.store.sql.upserts import insert_into
 
@@ -144,20 +147,28 @@ class SqlUsageStore:
             if self._known_zones(connection).get(organization_id) == zone:
                 return  # another replica was faster
             without_time_limit(connection)
+            known = connection.execute(
+                sa.select(t.zones).where(t.zones.c.organization_id == organization_id)
+            ).one_or_none()
+            before, from_us = (known.time_zone, known.ledger_from_us) if known else (zone, 0)
+            turn_us = rebuild_sums(
+                connection, organization_id, before=before, after=zone, from_us=from_us
+            )
             row = {"organization_id": organization_id, "time_zone": zone}
+            kept = {"ledger_from_us": turn_us, "other_zone_before_us": turn_us}
             put = self._insert(t.zones).on_conflict_do_update(
-                index_elements=["organization_id"], set_={"time_zone": zone}
+                index_elements=["organization_id"], set_={"time_zone": zone, **kept}
             )
             connection.execute(put, row)
-            rebuild_sums(connection, organization_id, zone)
 
     def drop_ledger_before(self, organization_id: str, at_us: int) -> None:
         """Say that the ledger of before a day's start goes; sums of it are never made anew."""
         mine = t.zones.c.organization_id == organization_id
-        earlier = t.zones.c.ledger_from_us < at_us
         with transaction(self._writing) as connection:
-            self._zones_of(connection, [{"organization_id": organization_id}])
-            connection.execute(sa.update(t.zones).where(mine, earlier), {"ledger_from_us": at_us})
+            zones = self._zones_of(connection, [{"organization_id": organization_id}])
+            day_us = day_start_us(at_us, ZoneInfo(zones[organization_id]))
+            earlier = t.zones.c.ledger_from_us < day_us
+            connection.execute(sa.update(t.zones).where(mine, earlier), {"ledger_from_us": day_us})
 
     def delete_dropped(self, organization_id: str, most: int) -> int:
         """Delete some of the rows that are to go: how many. 0: none is left."""

@@ -1,6 +1,6 @@
 """The usage tables: ledger, rollups, sessions. Migrations make them; a test compares the two."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -77,17 +77,34 @@ MODEL: Final = sa.case(
     else_=events.c.model_asked,
 )
 """The model that a request counts under."""
-sa.Index("events_by_time", events.c.organization_id, events.c.started_us)
-sa.Index("events_by_key", events.c.organization_id, events.c.key_id, events.c.started_us)
-sa.Index("events_by_member", events.c.organization_id, events.c.member_id, events.c.started_us)
-sa.Index("events_by_session", events.c.organization_id, events.c.session_id, events.c.started_us)
-sa.Index(
-    "events_by_launch",
-    events.c.organization_id,
-    events.c.launch_id,
-    sqlite_where=sa.text("launch_id <> ''"),
-    postgresql_where=sa.text("launch_id <> ''"),
-)
+
+
+def _event_index(name: str, *names: str, where: str = "", sqlite_where: str = "") -> None:
+    """An index within an organization; one of rare rows names them."""
+    only: dict[str, Any] = {
+        "sqlite_where": sa.text(sqlite_where or where),
+        "postgresql_where": sa.text(where),
+    }
+    columns = [events.c[column] for column in ("organization_id", *names)]
+    sa.Index(name, *columns, **(only if where else {}))
+
+
+# The log reads each of its filters from one of these, and checks what else is asked for in it.
+_event_index("events_by_time", "started_us")
+_event_index("events_by_member", "member_id", "started_us", "outcome", "model_served")
+_event_index("events_by_session", "session_id", "started_us")
+_event_index("events_by_model", "agent", "model_served", "started_us")
+_event_index("events_by_repository", "repository", "started_us")
+_event_index("events_by_launch", "launch_id", where="launch_id <> ''")
+_event_index("events_by_request", "upstream_request_id", where="upstream_request_id <> ''")
+_event_index("events_unserved", "model_asked", "started_us", where="model_served = ''")
+_event_index(
+    "events_failed", "started_us", "outcome", "member_id", "agent", "model_served", "repository",
+    where="outcome <> 'ok'",
+)  # fmt: skip
+_event_index("events_refused", "started_us", "status", where="status < 200 OR status > 299")
+for _flag in ("estimated", "price_unknown", "captured"):
+    _event_index(f"events_{_flag}", "started_us", where=_flag, sqlite_where=f"{_flag} = 1")
 
 
 def _rollup(name: str) -> sa.Table:
@@ -124,6 +141,7 @@ sessions = sa.Table(
 )  # fmt: skip
 sa.Index("sessions_by_root", sessions.c.organization_id, sessions.c.root_session_id)
 sa.Index("sessions_by_time", sessions.c.organization_id, sessions.c.last_us)
+sa.Index("sessions_by_client", sessions.c.organization_id, sessions.c.client_session)
 
 
 def _team_sums(name: str, *subject: str, more: tuple[str, ...] = ()) -> sa.Table:
@@ -149,6 +167,19 @@ by_repository = _team_sums(
 """A row without a pull request is the whole repository, one with it the part that went there.
 Sessions are counted in the bucket of their first and in that of their last use."""
 
+LATENCY_KEY: Final = ("organization_id", "span", "bucket_start_us", "agent", "model", "bin")
+latencies = sa.Table(
+    "usage_latencies",
+    usage,
+    *_key("organization_id", "span"),
+    sa.Column("bucket_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    *_key("agent", "model"),
+    sa.Column("bin", sa.BigInteger, primary_key=True, autoincrement=False),
+    *_numbers("requests", "failed"),
+    sqlite_with_rowid=False,
+)
+"""How many requests took how long, in bins of core/latency.py."""
+
 last_uses = sa.Table(
     "usage_last",
     usage,
@@ -167,6 +198,16 @@ session_places = sa.Table(
 )
 """Where a session worked, its sub-agents' under the root's id: when the first request and the
 last one there began."""
+
+bucket_changes = sa.Table(
+    "usage_changes",
+    usage,
+    *_key("organization_id", "span"),
+    sa.Column("bucket_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    *_numbers("changes"),
+    sqlite_with_rowid=False,
+)
+"""Raised with whatever is added to a bucket, so that readers may keep what they know of it."""
 
 versions = sa.Table("usage_versions", usage, *_key("organization_id"), *_numbers("version"))
 """Raised with whatever is drained for an organization, and with its zone."""

@@ -1,0 +1,250 @@
+"""What debug mode keeps of one request, and in which form. Nothing secret gets into it.
+
+A capture is made of what was seen by `seal_off`: bodies are decoded, searched for secrets as a
+whole and then cut to size; headers that carry credentials lose their values. What cannot be
+decoded cannot be searched, so it is left out. `pack` and `unpack` are its stored form.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+import zstandard
+
+from tidegate.core.encodings import EncodingFault, StreamDecoder
+from tidegate.core.headers import Header
+from tidegate.core.redaction import Redactor
+
+REMOVED: Final = "[removed]"
+PART_BYTES: Final = 4 << 20
+MARGIN_BYTES: Final = 64 << 10
+"""So much more than is kept is searched, lest a secret is cut in two and its half kept."""
+
+_SLACK_BYTES: Final = 32 << 20  # what one step of a decoder may bring beyond the end
+_STEP_BYTES: Final = 4 << 10
+_CREDENTIALS: Final = re.compile(
+    r"(?:^|-)(?:authorization|auth|api-?key|cookie2?|secret|password|credentials?|signature"
+    r"|access-token|auth-token|security-token|session-token|id-token|refresh-token|token"
+    r"|tidegate-key)$"
+)
+_PLAIN_NAME: Final = re.compile(rb"[0-9A-Za-z_.-]{1,40}")
+_PLAIN_VALUE: Final = re.compile(rb"[0-9A-Za-z_.,:/-]{0,24}")
+_SECRET_NAME: Final = re.compile(rb"(?i)key|token|secret|sig|pass|auth|code|cred|session|jwt")
+_AUTHORIZING: Final = frozenset(
+    (b"authorization", b"proxy-authorization", b"x-api-key", b"x-tidegate-key")
+)
+_SHORTEST_CREDENTIAL: Final = 8
+_HTTP_LINE: Final = re.compile(rb"([^:\r\n]+): ?([^\r\n]*)\r\n")
+_PLAIN, _ZSTD = b"\0", b"\1"
+_LARGEST_BYTES: Final = 64 << 20
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One message: its headers as they were sent, its body decoded and without secrets."""
+
+    headers: list[tuple[str, str]] = []
+    body: bytes = b""
+    truncated_bytes: int = 0  # of the body as it was sent or decoded that are not here
+    encoding: str = ""  # that the body was sent with
+    note: str = ""  # why the body is not whole, for people
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """One request: as received from the client, as sent to the upstream, and the response."""
+
+    event_id: str
+    method: str
+    path: str  # with the query, secrets removed
+    received: Part
+    sent: Part | None  # None: it never went out
+    status: int
+    response: Part
+    first_byte_us: int = 0
+    duration_us: int = 0
+
+    @property
+    def truncated(self) -> bool:
+        """Whether anything of it is missing."""
+        parts = (self.received, self.sent, self.response)
+        return any(part is not None and part.truncated_bytes for part in parts)
+
+
+class Seen(msgspec.Struct):
+    """A message as it passed: its bytes, perhaps not all of them."""
+
+    headers: Sequence[Header] = ()
+    head: bytes = b""  # or its header lines, as they were written
+    pieces: list[bytes] = []
+    missing_bytes: int = 0  # that passed and are not in the pieces
+    note: str = ""
+
+
+class SeenRequest(msgspec.Struct):
+    """All that was seen of a request, with every secret still in it. Never leaves the memory."""
+
+    event_id: str
+    method: bytes
+    target: bytes
+    received: Seen
+    sent: Seen | None = None
+    status: int = 0
+    response: Seen = msgspec.field(default_factory=Seen)
+    credential: bytes = b""  # the value of the header that we set
+    first_byte_us: int = 0
+    duration_us: int = 0
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(Capture)
+
+
+def seal_off(seen: SeenRequest, redactor: Redactor, *, part_bytes: int = PART_BYTES) -> Capture:
+    """What may be kept of a request."""
+    cutter = _Cutter(redactor, _credentials(seen), part_bytes)
+    received, sent = cutter.part(seen.received), None
+    if seen.sent is not None:
+        same = seen.sent.pieces == seen.received.pieces
+        sent = cutter.part(seen.sent, received if same else None)
+    return Capture(
+        event_id=seen.event_id,
+        method=seen.method.decode("latin-1"),
+        path=cutter.target(seen.target),
+        received=received,
+        sent=sent,
+        status=seen.status,
+        response=cutter.part(seen.response),
+        first_byte_us=seen.first_byte_us,
+        duration_us=seen.duration_us,
+    )
+
+
+def _credentials(seen: SeenRequest) -> list[bytes]:
+    """The secrets that the request travelled with: these very values must not be kept."""
+    values = [value for name, _, value in seen.received.headers if name in _AUTHORIZING]
+    words = {value.split()[-1] for value in (*values, seen.credential) if value.strip()}
+    return [word for word in words if len(word) >= _SHORTEST_CREDENTIAL]
+
+
+def pack(capture: Capture) -> bytes:
+    """The stored form. A body that was sent as it was received is in it once."""
+    sent, received = capture.sent, capture.received
+    if sent is not None and sent.body == received.body:
+        sent = msgspec.structs.replace(sent, body=b"", encoding=f"={sent.encoding}")
+        capture = msgspec.structs.replace(capture, sent=sent)
+    return _PLAIN + _encoder.encode(capture)
+
+
+def compressed(packed: bytes) -> bytes:
+    """The same in less space."""
+    if packed[:1] == _ZSTD:
+        return packed
+    return _ZSTD + zstandard.ZstdCompressor(level=3).compress(packed[1:])
+
+
+def unpack(packed: bytes) -> Capture:
+    """Raises ValueError for what is no capture."""
+    content = packed[1:]
+    if packed[:1] == _ZSTD:
+        try:
+            content = zstandard.ZstdDecompressor().decompress(
+                content, max_output_size=_LARGEST_BYTES
+            )
+        except zstandard.ZstdError as fault:
+            raise ValueError(str(fault)) from None
+    capture = _decoder.decode(content)
+    sent = capture.sent
+    if sent is not None and sent.encoding.startswith("="):
+        whole = msgspec.structs.replace(
+            sent, body=capture.received.body, encoding=sent.encoding[1:]
+        )
+        capture = msgspec.structs.replace(capture, sent=whole)
+    return capture
+
+
+def _is_stream(headers: dict[bytes, bytes]) -> bool:
+    return headers.get(b"content-type", b"")[:17].lower() == b"text/event-stream"
+
+
+class _Cutter:
+    """Decodes, redacts and cuts."""
+
+    def __init__(self, redactor: Redactor, known: Sequence[bytes], part_bytes: int) -> None:
+        self._redactor = redactor
+        self._known = known
+        self._part_bytes = part_bytes
+
+    def part(self, seen: Seen, same: Part | None = None) -> Part:
+        """`same` is a part whose body this one shares."""
+        fields = [(name, value) for _, name, value in seen.headers] or _HTTP_LINE.findall(seen.head)
+        first = {name.lower(): value for name, value in reversed(fields)}
+        encoding = self._text(first.get(b"content-encoding", b""))[:100]
+        headers = [self._header(name, value) for name, value in fields]
+        if same is not None and same.encoding == encoding:
+            return msgspec.structs.replace(same, headers=headers)
+        body, missing, fault = self._decoded(seen, encoding)
+        is_cut = bool(missing) and not fault
+        body, cut = self._clean(body, is_cut=is_cut, is_events=_is_stream(first))
+        note = "; ".join(filter(None, (seen.note, fault)))
+        return Part(headers, body, missing + cut, encoding, note)
+
+    def target(self, target: bytes) -> str:
+        """A request's path and query. Of the query only plain values stay."""
+        path, mark, query = target.partition(b"?")
+        fields = [self._field(field) for field in query.split(b"&")] if mark else []
+        return self._text(path) + mark.decode() + "&".join(fields)
+
+    def _field(self, field: bytes) -> str:
+        name, mark, value = field.partition(b"=")
+        shown = name if _PLAIN_NAME.fullmatch(name) else REMOVED.encode()
+        if not mark:
+            return self._text(shown)
+        plain = _PLAIN_VALUE.fullmatch(value) and not _SECRET_NAME.search(unquote_to_bytes(name))
+        return f"{self._text(shown)}={self._text(value) if plain else REMOVED}"
+
+    def _header(self, name: bytes, value: bytes) -> tuple[str, str]:
+        shown = self._text(name)
+        if _CREDENTIALS.search(name.decode("latin-1").lower()):
+            return shown, REMOVED
+        if self._redactor.spans(value, self._known):
+            return shown, REMOVED
+        return shown, value.decode("utf-8", "replace")
+
+    def _text(self, value: bytes) -> str:
+        return self._redactor.redact(value, self._known).decode("utf-8", "replace")
+
+    def _decoded(self, seen: Seen, encoding: str) -> tuple[bytes, int, str]:
+        """The body, how many bytes of it are missing, and why if that is no matter of size."""
+        body = seen.pieces[0] if len(seen.pieces) == 1 else b"".join(seen.pieces)
+        if encoding.lower() in {"", "identity"} or not body:
+            return body, seen.missing_bytes, ""
+        most = self._part_bytes + MARGIN_BYTES
+        parts: list[bytes] = []
+        size = at = 0
+        try:
+            decoder = StreamDecoder(encoding, most + _SLACK_BYTES)
+            while at < len(body) and size <= most:
+                parts.append(decoder.feed(body[at : at + _STEP_BYTES]))
+                size += len(parts[-1])
+                at += _STEP_BYTES
+        except EncodingFault as fault:
+            rest = len(body) - at + seen.missing_bytes
+            return b"".join(parts), max(1, rest), f"not kept as it cannot be decoded: {fault}"
+        return b"".join(parts), max(0, len(body) - at) + seen.missing_bytes, ""
+
+    def _clean(self, body: bytes, *, is_cut: bool, is_events: bool) -> tuple[bytes, int]:
+        """The body without secrets, and how many bytes were cut off for its size.
+
+        From a body whose end is missing a margin is cut, which may hold half of a secret.
+        """
+        most = self._part_bytes + MARGIN_BYTES
+        given = body[:most] if len(body) > most else body
+        redact = self._redactor.redact_events if is_events else self._redactor.redact
+        clean = redact(given, self._known)
+        if is_cut or len(given) < len(body):
+            clean = clean[: max(0, len(clean) - MARGIN_BYTES)]
+        kept = clean[: self._part_bytes]
+        if not is_cut and len(given) == len(body):
+            return kept, len(clean) - len(kept)
+        return kept, max(1, len(body) - len(kept))
