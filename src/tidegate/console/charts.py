@@ -94,19 +94,19 @@ def chart(
         height = scaled(value, 2 * step, _PLOT)
         bars.append(
             Bar(
-                slot_x=_percent(i * slot),
-                x=_percent((i + (1 - _BAR_SHARE) / 2) * slot),
+                slot_x=percent(i * slot),
+                x=percent((i + (1 - _BAR_SHARE) / 2) * slot),
                 y=_BASE - height,
                 height=height,
                 running=running and i == len(values) - 1,
             )
         )
     return Chart(
-        slot_width=_percent(slot),
-        bar_width=_percent(slot * _BAR_SHARE),
+        slot_width=percent(slot),
+        bar_width=percent(slot * _BAR_SHARE),
         bars=bars,
         lines=[Line(_TOP, 2 * step), Line(_TOP + _PLOT // 2, step)] if most > 0 else [],
-        names=[_name((i + 0.5) * slot, text) for i, text in names],
+        names=[axis_name((i + 0.5) * slot, text) for i, text in names],
     )
 
 
@@ -168,10 +168,12 @@ def axis_count(number: int) -> str:
     return str(number)
 
 
-def _name(at: float, text: str) -> Name:
+def axis_name(at: float, text: str) -> Name:
+    """A word under a point of the axis, in percent; at the ends it stays inside."""
     anchor = "start" if at < 4 else "end" if at > 96 else "middle"
-    return Name(_percent({"start": 0.0, "end": 100.0}.get(anchor, at)), anchor, text)
+    return Name(percent({"start": 0.0, "end": 100.0}.get(anchor, at)), anchor, text)
 
 
-def _percent(number: float) -> str:
+def percent(number: float) -> str:
+    """As SVG takes it."""
     return f"{number:.3f}".rstrip("0").rstrip(".") + "%"

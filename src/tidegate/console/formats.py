@@ -94,3 +94,23 @@ def utc(at_us: int) -> str:
     """`2026-11-22T12:00:00Z`, for programs and `<time>` elements."""
     at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def fine_money(nusd: int) -> str:
+    """`$0.0921`: to a hundredth of a cent, as single requests cost little."""
+    if 0 < nusd < _CENT_NUSD // 100:
+        return "<$0.0001"
+    parts = _half_even(nusd, _CENT_NUSD // 100)
+    return f"${parts // 10_000:,}.{parts % 10_000:04d}"
+
+
+def duration(us: int) -> str:
+    """`840 ms`, `4.2 s`, `2 min 5 s`."""
+    milliseconds = _half_even(us, 1000)
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    tenths = _half_even(us, 100_000)
+    if tenths < 1000:
+        return f"{tenths // 10}.{tenths % 10} s"
+    minutes, seconds = divmod(_half_even(us, 1_000_000), 60)
+    return f"{minutes:,} min {seconds} s"

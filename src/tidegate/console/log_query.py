@@ -61,7 +61,11 @@ class LogQuery:
     @property
     def range_name(self) -> str:
         """The range that is meant."""
-        return self.range or (ALL_TIME if self.ids else DEFAULT_RANGE)
+        return self.range or self._usual_range
+
+    @property
+    def _usual_range(self) -> str:
+        return ALL_TIME if self.ids else DEFAULT_RANGE
 
     @property
     def first_day(self) -> date | None:
@@ -137,7 +141,7 @@ class LogQuery:
             value = getattr(self, each.name)
             if each.metadata.get("many"):
                 yield from ((each.name, one) for one in value)
-            elif value:
+            elif value and (each.name, value) != ("range", self._usual_range):
                 yield each.name, value
 
 
@@ -158,11 +162,11 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def read_log_query(params: QueryParams) -> LogQuery:
-    """The state that an address asks for, with what is wrong with it."""
+def read_log_query(params: QueryParams, *others: str) -> LogQuery:
+    """The state that an address asks for, with what is wrong with it; `others` are no filters."""
     state: dict[str, Any] = {}
     faults: dict[str, str] = {}
-    for name in dict.fromkeys(params):
+    for name in (each for each in dict.fromkeys(params) if each not in others):
         if name not in _NAMES:
             faults[_shown(name)] = f"There is no filter “{_shown(name)}”."
             continue

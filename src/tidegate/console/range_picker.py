@@ -1,14 +1,33 @@
 """The choice of a time range: presets, and two days of one's own."""
 
 from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from tidegate.console import period_text
-from tidegate.console.team_query import DEFAULT_RANGE, TeamQuery
+from tidegate.console.team_query import DEFAULT_RANGE
 from tidegate.core.calendar import local_time
 from tidegate.core.periods import CUSTOM, OLDEST, PRESETS, Period
 from tidegate.services.errors import InvalidField
 from tidegate.services.team import TeamReports
+
+
+class RangeQuery(Protocol):
+    """The state of a page that has a range."""
+
+    @property
+    def range(self) -> str: ...
+    @property
+    def first(self) -> str: ...
+    @property
+    def last(self) -> str: ...
+    @property
+    def first_day(self) -> date | None: ...
+    @property
+    def last_day(self) -> date | None: ...
+    def with_range(self, name: str) -> str: ...
+    def kept(self, *changed: str) -> list[tuple[str, str]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +50,7 @@ class RangePicker:
 
 
 def choose_period(
-    team: TeamReports, organization_id: str, query: TeamQuery, now_us: int
+    team: TeamReports, organization_id: str, query: RangeQuery, now_us: int
 ) -> tuple[Period, dict[str, str]]:
     """The period that is asked for; the usual one and the reason where there is no such one."""
     try:
@@ -42,11 +61,12 @@ def choose_period(
 
 
 def range_picker(
-    period: Period, query: TeamQuery, errors: dict[str, str], *, now_us: int
+    period: Period, query: RangeQuery, errors: dict[str, str], *, now_us: int
 ) -> RangePicker:
     zone = ZoneInfo(period.time_zone)
     today = local_time(now_us, zone).date()
-    custom = query.range == CUSTOM and not errors
+    current = query.range
+    custom = current == CUSTOM and not errors
     title = period_text.period_text(period) if custom else period_text.TITLES[period.name]
     return RangePicker(
         title=title,
@@ -54,7 +74,7 @@ def range_picker(
             Choice(
                 period_text.TITLES[name],
                 query.with_range(name),
-                name == query.range and not errors,
+                name == current and not errors,
             )
             for name in PRESETS
         ],

@@ -45,8 +45,11 @@ class Navigation:
 
 
 def navigation(viewer: Viewer, current: str) -> Sequence[Navigation]:
-    """The entries that this person has; `current` is "team", "my_usage" or "settings"."""
-    entries = [Navigation("My usage", "/my-usage", "chart-column", current == "my_usage")]
+    """The entries that this person has; `current` is "team", "my_usage", "logs" or "settings"."""
+    entries = [
+        Navigation("My usage", "/my-usage", "chart-column", current == "my_usage"),
+        Navigation("Logs", "/logs", "scroll-text", current == "logs"),
+    ]
     if viewer.role == Role.MEMBER:
         return entries
     return [
