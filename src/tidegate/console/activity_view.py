@@ -7,8 +7,11 @@ from typing import Final
 from tidegate.console import formats
 from tidegate.console.figures_view import Value, others_of, subscription_value, value_of
 from tidegate.console.github_links import RepositoryName, pull_request_link, repository_name
+from tidegate.console.log_query import LogQuery, repository_value
+from tidegate.console.log_range import rows_of
 from tidegate.console.team_query import TeamQuery
 from tidegate.console.team_view import Moment, Pager, moment, pager
+from tidegate.core.periods import Period
 from tidegate.services.team import (
     Figures,
     Metric,
@@ -30,6 +33,7 @@ class TopRow:
     name: RepositoryName
     sessions: int
     percent: int  # of the most
+    href: str  # the rows of the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +79,42 @@ class _Drawing:
     field: str
     few: int
     now_us: int
-    time_zone: str
+    period: Period
+
+    def rows_of(self, repository: str) -> LogQuery | None:
+        """The rows of the log that are a repository's; which are a pull request's is not known
+        of a row."""
+        if self.field != "repositories":
+            return None
+        return rows_of(self.period, repository=repository_value(repository))
 
 
-def top_view(ranked: RankedRepositories) -> TopView:
+def top_view(ranked: RankedRepositories, log: LogQuery) -> TopView:
     most = max((row.sessions for row in ranked.rows), default=0) or 1
     rows = [
-        TopRow(repository_name(row.repository), row.sessions, max(1, 100 * row.sessions // most))
+        TopRow(
+            repository_name(row.repository),
+            row.sessions,
+            max(1, 100 * row.sessions // most),
+            log.url(repository=row.repository),
+        )
         for row in ranked.rows
     ]
     return TopView(rows, ranked.total)
 
 
 def repositories_view(
-    ranked: RankedRepositories, query: TeamQuery, *, now_us: int, time_zone: str
+    ranked: RankedRepositories, query: TeamQuery, period: Period, *, now_us: int
 ) -> ActivityView:
-    drawing = _Drawing(query, "repositories", FEW_REPOSITORIES, now_us, time_zone)
+    drawing = _Drawing(query, "repositories", FEW_REPOSITORIES, now_us, period)
     cards = [_repository(row, drawing) for row in ranked.rows]
     return _activity(cards, ranked.total, ranked.unattributed, drawing)
 
 
 def pull_requests_view(
-    ranked: RankedPullRequests, query: TeamQuery, *, now_us: int, time_zone: str
+    ranked: RankedPullRequests, query: TeamQuery, period: Period, *, now_us: int
 ) -> ActivityView:
-    drawing = _Drawing(query, "pulls", FEW_PULLS, now_us, time_zone)
+    drawing = _Drawing(query, "pulls", FEW_PULLS, now_us, period)
     cards = [_pull_request(row, drawing) for row in ranked.rows]
     return _activity(cards, ranked.total, ranked.unattributed, drawing)
 
@@ -114,9 +130,9 @@ def _activity(
     query, page = drawing.query, getattr(drawing.query, drawing.field)
     first = window(page, drawing.few)[1]
     ends_here = first + len(cards) >= total
-    rest = unattributed.figures
+    rest, rows = unattributed.figures, drawing.rows_of("")
     if rest.requests and ends_here and cards:
-        cards = [*cards, _card(None, rest, unattributed.sessions, drawing)]
+        cards = [*cards, _card(None, rest, unattributed.sessions, drawing, rows=rows)]
     return ActivityView(
         cards=cards,
         total=total,
@@ -126,14 +142,15 @@ def _activity(
         pager=pager(first, min(PER_PAGE, total - first), total, query, drawing.field, PER_PAGE)
         if page
         else None,
-        rest=value_of(rest, query.sort) if rest.requests and not ends_here else None,
+        rest=value_of(rest, query.sort, rows) if rest.requests and not ends_here else None,
         used=bool(rest.requests or cards),
     )
 
 
 def _repository(row: RepositoryUse, drawing: _Drawing) -> ActivityCard:
     name = repository_name(row.repository)
-    return _card((name, "", name.href), row.figures, row.sessions, drawing, row.last_us)
+    title, rows = (name, "", name.href), drawing.rows_of(row.repository)
+    return _card(title, row.figures, row.sessions, drawing, row.last_us, rows=rows)
 
 
 def _pull_request(row: PullRequestUse, drawing: _Drawing) -> ActivityCard:
@@ -148,6 +165,8 @@ def _card(
     sessions: int,
     drawing: _Drawing,
     last_us: int = 0,
+    *,
+    rows: LogQuery | None = None,
 ) -> ActivityCard:
     name, number, href = title or (None, "", "")
     metric = drawing.query.sort
@@ -155,17 +174,18 @@ def _card(
         name=name,
         number=number,
         href=href,
-        main=value_of(figures, metric),
-        facts=[Fact("Sessions", _sessions(sessions)), *_facts(figures, metric)],
-        subscription=subscription_value(figures),
-        last=moment(last_us, drawing.now_us, drawing.time_zone) if last_us else None,
+        main=value_of(figures, metric, rows),
+        facts=[Fact("Sessions", _sessions(sessions, rows)), *_facts(figures, metric, rows)],
+        subscription=subscription_value(figures, rows),
+        last=moment(last_us, drawing.now_us, drawing.period.time_zone) if last_us else None,
     )
 
 
-def _sessions(sessions: int) -> Value:
-    return Value(sessions, formats.count(sessions), formats.plural(sessions, "session"))
+def _sessions(sessions: int, rows: LogQuery | None) -> Value:
+    href = rows.url() if rows and sessions else ""
+    return Value(sessions, formats.count(sessions), formats.plural(sessions, "session"), href=href)
 
 
-def _facts(figures: Figures, metric: Metric) -> Sequence[Fact]:
+def _facts(figures: Figures, metric: Metric, rows: LogQuery | None) -> Sequence[Fact]:
     titles = [each.value.capitalize() for each in Metric if each is not metric]
-    return [Fact(t, v) for t, v in zip(titles, others_of(figures, metric), strict=True)]
+    return [Fact(t, v) for t, v in zip(titles, others_of(figures, metric, rows), strict=True)]

@@ -1,9 +1,11 @@
 """A figure as it is shown, with the exact one beside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tidegate.console import formats
+from tidegate.console.log_query import LogQuery
+from tidegate.core.model import Billing
 from tidegate.services.team import Figures, Metric
 
 TITLES: Final = {Metric.COST: "Cost", Metric.TOKENS: "Tokens", Metric.REQUESTS: "Requests"}
@@ -15,6 +17,7 @@ class Value:
     shown: str
     hover: str
     word: str = ""  # what it counts, for where no heading says so
+    href: str = ""  # the rows of the log that it sums
 
 
 def money_value(nusd: int) -> Value:
@@ -31,21 +34,30 @@ def request_value(requests: int) -> Value:
     return Value(requests, shown, f"{shown} {word}", word)
 
 
-def value_of(figures: Figures, metric: Metric) -> Value:
+def value_of(figures: Figures, metric: Metric, rows: LogQuery | None = None) -> Value:
+    """The figure of a metric; it leads to its rows, if told which those are."""
     match metric:
         case Metric.COST:
-            return money_value(figures.cost_nusd)
+            return _leading(money_value(figures.cost_nusd), rows, billing=Billing.API)
         case Metric.TOKENS:
-            return token_value(figures.tokens)
+            return _leading(token_value(figures.tokens), rows)
         case Metric.REQUESTS:
-            return request_value(figures.requests)
+            return _leading(request_value(figures.requests), rows)
 
 
-def others_of(figures: Figures, metric: Metric) -> list[Value]:
+def others_of(figures: Figures, metric: Metric, rows: LogQuery | None = None) -> list[Value]:
     """The figures of the metrics that are not the chosen one."""
-    return [value_of(figures, each) for each in Metric if each is not metric]
+    return [value_of(figures, each, rows) for each in Metric if each is not metric]
 
 
-def subscription_value(figures: Figures) -> Value | None:
+def subscription_value(figures: Figures, rows: LogQuery | None = None) -> Value | None:
     """What was used on subscriptions; nothing is said of it where there was none."""
-    return money_value(figures.subscription_nusd) if figures.subscription_nusd else None
+    if not figures.subscription_nusd:
+        return None
+    return _leading(money_value(figures.subscription_nusd), rows, billing=Billing.SUBSCRIPTION)
+
+
+def _leading(value: Value, rows: LogQuery | None, billing: str = "") -> Value:
+    if rows is None or not value.exact:
+        return value
+    return replace(value, href=rows.url(billing=billing))

@@ -7,7 +7,7 @@ from typing import Final
 from tidegate.console import charts, formats
 from tidegate.console.charts import Name
 from tidegate.console.log_query import LogQuery
-from tidegate.console.log_range import bar_length, bar_names, bar_query, bar_texts
+from tidegate.console.log_range import bar_length, bar_names, bar_texts, rows_of_bar
 from tidegate.core.periods import Period
 from tidegate.services.request_log import LogBucket, LogHistogram
 
@@ -87,7 +87,7 @@ def histogram_view(
                 most=most,
                 half=half,
                 label=_label(texts[i], bucket),
-                href=bar_query(query, period, i),
+                href=rows_of_bar(period, i, query).url() if len(buckets) > 1 else "",
             )
         )
     return HistogramView(
@@ -98,7 +98,7 @@ def histogram_view(
         grid=[
             Grid(_TOP, charts.axis_count(2 * step)),
             Grid(_TOP + _PLOT, "0"),
-            Grid(_SLOW_TOP, formats.duration(2 * slow_step)),
+            Grid(_SLOW_TOP, _axis_time(2 * slow_step)),
         ],
         names=[
             charts.axis_name((i + 0.5) * slot, text) for i, text in bar_names(period, week_start)
@@ -131,6 +131,12 @@ def _time_step(buckets: Sequence[LogBucket]) -> int:
     if slowest_us > 2 * 1000 * _MILLISECOND_US:  # whole seconds above
         return charts.nice_step(-(-slowest_us // 1_000_000)) * 1_000_000
     return charts.nice_step(-(-slowest_us // _MILLISECOND_US)) * _MILLISECOND_US
+
+
+def _axis_time(us: int) -> str:
+    """`500 ms`, `3 s`, `160 s`: the steps are round."""
+    milliseconds = us // _MILLISECOND_US
+    return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:g} s"
 
 
 def _label(when: str, bucket: LogBucket) -> str:

@@ -81,7 +81,7 @@ def detail_view(detail: LogDetail, *, now_us: int, zone_name: str) -> DetailView
         facts=list(_facts(event)),
         lines=[_line(line) for line in detail.lines],
         tokens=formats.count(event.tokens.total),
-        cost=formats.exact_money(detail.cost_nusd),
+        cost=_cost_text(detail.cost_nusd),
         notes=list(_notes(detail)),
         captured=event.captured,
         capture_href=f"{PATH}/{event.event_id}/capture" if detail.capture_kept else "",
@@ -136,7 +136,7 @@ def _line(line: CostLine) -> PriceLine:
         title=_BUCKETS[line.bucket],
         units=formats.count(line.units),
         rate=DASH if line.rate_nusd is None else formats.exact_money(line.rate_nusd),
-        cost=formats.exact_money(line.cost_nusd),
+        cost=_cost_text(line.cost_nusd),
         by_search=by_search,
     )
 
@@ -179,6 +179,12 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return DASH if value == "" else str(value)
+
+
+def _cost_text(nusd: int) -> str:
+    """Exact, with at least six decimals, so that the lines stand below each other."""
+    whole, _, decimals = formats.exact_money(nusd).partition(".")
+    return f"{whole}.{decimals.ljust(6, '0')}"
 
 
 def _duration(us: int) -> str:

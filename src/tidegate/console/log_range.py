@@ -1,8 +1,8 @@
 """The time range of the log: a period of the console, all time, or from a moment to a moment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from tidegate.console import period_text
@@ -121,22 +121,33 @@ def moment_value(at_us: int) -> str:
     return at.isoformat().replace("+00:00", "Z").replace(":00Z", "Z")
 
 
-def bar_query(query: LogQuery, period: Period, index: int) -> str:
-    """The address of the rows of one bucket; empty where it is the whole range already."""
-    if len(period.starts) == 1:
-        return ""
+def rows_of(period: Period, **chosen: Any) -> LogQuery:
+    """The log of a period that another page shows."""
+    if period.name == CUSTOM and period.first and period.last:
+        first, last = period.first.isoformat(), period.last.isoformat()
+        return LogQuery(range=CUSTOM, first=first, last=last, **chosen)
+    return LogQuery(range=period.name, **chosen)
+
+
+def rows_before(period: Period, rows: LogQuery) -> LogQuery:
+    """The log of the same length of time before it."""
+    return _between(rows, period.previous_start_us, period.previous_end_us)
+
+
+def rows_of_bar(period: Period, index: int, rows: LogQuery) -> LogQuery:
+    """The log of one bucket."""
     start_us, end_us = period.bounds(index)
     if period.name == EXACT or period.by_hours:
-        return query.url(
-            range=EXACT,
-            first="",
-            last="",
-            start=moment_value(start_us),
-            end=moment_value(end_us),
-        )
+        return _between(rows, start_us, end_us)
     zone = ZoneInfo(period.time_zone)
     first, last = (local_time(at_us, zone).date() for at_us in (start_us, end_us - 1))
-    return query.url(range=CUSTOM, first=first.isoformat(), last=last.isoformat(), start="", end="")
+    days = {"first": first.isoformat(), "last": last.isoformat(), "start": "", "end": ""}
+    return replace(rows, range=CUSTOM, **days)
+
+
+def _between(rows: LogQuery, start_us: int, end_us: int) -> LogQuery:
+    start, end = moment_value(start_us), moment_value(end_us)
+    return replace(rows, range=EXACT, first="", last="", start=start, end=end)
 
 
 def _exact(query: LogQuery, time_zone: str) -> LogRange:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from tidegate.console import formats, period_text
 from tidegate.console.agent_marks import AgentMark, agent_mark
-from tidegate.console.figures_view import Value, token_value
+from tidegate.console.figures_view import Value
 from tidegate.console.github_links import RepositoryName, repository_name
 from tidegate.console.log_query import ALL_TIME, NO_MODEL, LogQuery
 from tidegate.core.calendar import local_time
@@ -156,6 +156,10 @@ def fine_cost(nusd: int) -> Value:
     return Value(nusd, formats.fine_money(nusd), formats.exact_money(nusd))
 
 
+def _exact_tokens(count: int) -> Value | None:
+    return Value(count, formats.count(count), formats.plural(count, "token")) if count else None
+
+
 def _row(row: LogRow, drawing: _Drawing) -> RowView:
     tokens, query = row.tokens, drawing.query
     buckets = [
@@ -184,8 +188,8 @@ def _row(row: LogRow, drawing: _Drawing) -> RowView:
         else None,
         repository=repository_name(row.repository) if row.repository else None,
         repository_href=query.url(repository=row.repository),
-        buckets=[token_value(count) if count else None for count in buckets],
-        tokens=token_value(tokens.total) if tokens.total else None,
+        buckets=[_exact_tokens(count) for count in buckets],
+        tokens=_exact_tokens(tokens.total),
         cost=fine_cost(row.cost_nusd) if row.cost_nusd else None,
         on_subscription=row.billing == Billing.SUBSCRIPTION,
         first_byte=formats.duration(row.first_byte_us) if row.first_byte_us else formats.DASH,

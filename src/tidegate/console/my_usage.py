@@ -1,7 +1,7 @@
 """My usage: the same tiles and chart for oneself, one's agents, and what each model took."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -16,6 +16,8 @@ from tidegate.console.figures_view import Value, subscription_value, value_of
 from tidegate.console.first_run import FirstRun
 from tidegate.console.formats import DASH
 from tidegate.console.live import LivePage, attempt
+from tidegate.console.log_query import NO_MODEL, LogQuery
+from tidegate.console.log_range import rows_of
 from tidegate.console.overview_view import OverviewView, overview_view, wider_range
 from tidegate.console.period_text import moment_text
 from tidegate.console.range_picker import RangePicker, choose_period, range_picker
@@ -105,6 +107,7 @@ class MyUsagePage:
                 team.overview(organization_id, period, viewer.member_id),
                 period,
                 query,
+                rows_of(period, member=(viewer.member_id,)),
                 now_us=now_us,
                 week_start=viewer.week_start,
             )
@@ -129,11 +132,11 @@ class MyUsagePage:
 
     def _models(self, viewer: Viewer, period: Period, now_us: int) -> ModelsView:
         uses = self._services.team.member_models(viewer.organization_id, period, viewer.member_id)
-        total = _sum(uses)
+        total, rows = _sum(uses), rows_of(period, member=(viewer.member_id,))
         return ModelsView(
-            rows=[_row(use, period.time_zone, now_us) for use in uses],
-            totals=[value_of(total, metric) for metric in Metric],
-            subscription=subscription_value(total),
+            rows=[_row(use, rows, period.time_zone, now_us) for use in uses],
+            totals=[value_of(total, metric, rows) for metric in Metric],
+            subscription=subscription_value(total, rows),
         )
 
     def _agents(self, viewer: Viewer, time_zone: str, now_us: int) -> list[OwnAgent]:
@@ -177,12 +180,13 @@ class MyUsagePage:
         return first_run.for_member(viewer, query, key_id=key_id, may_enrol=may_enrol)
 
 
-def _row(use: ModelUse, time_zone: str, now_us: int) -> ModelRow:
+def _row(use: ModelUse, rows: LogQuery, time_zone: str, now_us: int) -> ModelRow:
+    rows = replace(rows, agent=(use.agent,), model=(use.model or NO_MODEL,))
     return ModelRow(
         agent=agent_mark(use.agent),
         model=use.model or DASH,
-        values=[value_of(use.figures, metric) for metric in Metric],
-        subscription=subscription_value(use.figures),
+        values=[value_of(use.figures, metric, rows) for metric in Metric],
+        subscription=subscription_value(use.figures, rows),
         last=moment(use.last_us, now_us, time_zone),
     )
 

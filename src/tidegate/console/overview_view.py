@@ -5,15 +5,9 @@ from zoneinfo import ZoneInfo
 
 from tidegate.console import charts, formats, period_text
 from tidegate.console.charts import Bar, Chart
-from tidegate.console.figures_view import (
-    TITLES,
-    Value,
-    money_value,
-    request_value,
-    subscription_value,
-    token_value,
-    value_of,
-)
+from tidegate.console.figures_view import TITLES, Value, subscription_value, value_of
+from tidegate.console.log_query import LogQuery
+from tidegate.console.log_range import rows_before, rows_of_bar
 from tidegate.console.team_query import TeamQuery
 from tidegate.core.calendar import local_time
 from tidegate.core.periods import PRESETS, Period
@@ -29,6 +23,7 @@ class Tile:
     arrow: str  # an icon, or empty
     change: str
     note: str
+    before: Value | None = None  # what it was in the period before
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +33,7 @@ class Bucket:
     bar: Bar
     label: str
     href: str
+    in_log: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +64,15 @@ class OverviewView:
 
 
 def overview_view(
-    overview: Overview, period: Period, query: TeamQuery, *, now_us: int, week_start: int = 1
+    overview: Overview,
+    period: Period,
+    query: TeamQuery,
+    rows: LogQuery,
+    *,
+    now_us: int,
+    week_start: int = 1,
 ) -> OverviewView:
+    """`rows` are those of the log that the overview sums."""
     metric = query.sort
     running = is_running(period, now_us)
     drawn = charts.chart(
@@ -80,13 +83,13 @@ def overview_view(
     )
     axis = charts.axis_money if metric is Metric.COST else charts.axis_count
     return OverviewView(
-        tiles=_tiles(overview, period, query),
+        tiles=_tiles(overview, period, query, rows),
         title=f"{TITLES[metric]} per {period_text.BUCKET_NAMES[period.bucket]}",
         period=f"{period_text.period_text(period)} · {period.time_zone}",
         chart=drawn,
         lines=[AxisLine(line.y, axis(line.value)) for line in drawn.lines],
-        buckets=_buckets(overview, period, query, drawn.bars),
-        rows=_rows(overview, period, running) if query.chart == "table" else [],
+        buckets=_buckets(overview, period, query, rows, drawn.bars),
+        rows=_rows(overview, period, rows, running) if query.chart == "table" else [],
         empty=not overview.totals.requests,
     )
 
@@ -101,15 +104,17 @@ def wider_range(query: TeamQuery) -> str:
     return "" if query.range == PRESETS[-1] else query.with_range(PRESETS[-1])
 
 
-def _tiles(overview: Overview, period: Period, query: TeamQuery) -> list[Tile]:
-    before = period_text.length_text(period)
+def _tiles(overview: Overview, period: Period, query: TeamQuery, rows: LogQuery) -> list[Tile]:
+    before_text, rows_then = period_text.length_text(period), rows_before(period, rows)
     tiles = []
     for metric in Metric:
-        value = value_of(overview.totals, metric)
-        arrow, change, note = _change(value, value_of(overview.before, metric), before)
+        value = value_of(overview.totals, metric, rows)
+        before = value_of(overview.before, metric, rows_then)
+        arrow, change, note = _change(value, before, before_text)
         href, current = query.url(sort=metric), metric is query.sort
-        tiles.append(Tile(TITLES[metric], value, href, current, arrow, change, note))
-    if worth := subscription_value(overview.totals):
+        shown = before if arrow else None
+        tiles.append(Tile(TITLES[metric], value, href, current, arrow, change, note, shown))
+    if worth := subscription_value(overview.totals, rows):
         note = "at list price, not billed"
         tiles.append(Tile("Subscription value", worth, "", False, "", "", note))
     return tiles
@@ -122,14 +127,22 @@ def _change(now: Value, before: Value, before_text: str) -> tuple[str, str, str]
     if now.exact == before.exact:
         return "", "", f"as in {before_text}"
     arrow = "arrow-up" if now.exact > before.exact else "arrow-down"
-    return arrow, formats.change(now.exact, before.exact), f"from {before.shown}"
+    return arrow, formats.change(now.exact, before.exact), "from"
 
 
-def _buckets(overview: Overview, period: Period, query: TeamQuery, bars: list[Bar]) -> list[Bucket]:
+def _buckets(
+    overview: Overview, period: Period, query: TeamQuery, rows: LogQuery, bars: list[Bar]
+) -> list[Bucket]:
+    """A bar leads to its days on this page; hours are as fine as it gets, they lead to rows."""
     texts = period_text.bucket_texts(period)
     drawn = zip(texts, overview.series, bars, strict=True)
     return [
-        Bucket(bar, _label(text, figures, query.sort, bar.running), _days_of(period, query, i))
+        Bucket(
+            bar,
+            _label(text, figures, query.sort, bar.running),
+            rows_of_bar(period, i, rows).url() if period.by_hours else _days_of(period, query, i),
+            in_log=period.by_hours,
+        )
         for i, (text, figures, bar) in enumerate(drawn)
     ]
 
@@ -147,26 +160,19 @@ def _label(when: str, figures: Figures, metric: Metric, running: bool) -> str:
 
 
 def _days_of(period: Period, query: TeamQuery, index: int) -> str:
-    """The address of a bucket's days on this page; hours are as fine as it gets."""
-    if period.by_hours:
-        return ""
+    """The address of a bucket's days on this page."""
     zone = ZoneInfo(period.time_zone)
     start_us, end_us = period.bounds(index)
     return query.with_days(local_time(start_us, zone).date(), local_time(end_us - 1, zone).date())
 
 
-def _rows(overview: Overview, period: Period, running: bool) -> list[Row]:
+def _rows(overview: Overview, period: Period, rows: LogQuery, running: bool) -> list[Row]:
     """Newest first."""
     texts = period_text.bucket_texts(period)
     last = len(texts) - 1
-    rows = [
-        Row(
-            text,
-            money_value(figures.cost_nusd),
-            token_value(figures.tokens),
-            request_value(figures.requests),
-            running and i == last,
-        )
-        for i, (text, figures) in enumerate(zip(texts, overview.series, strict=True))
-    ]
-    return rows[::-1]
+    found = []
+    for i, (text, figures) in enumerate(zip(texts, overview.series, strict=True)):
+        in_bar = rows_of_bar(period, i, rows)
+        cost, tokens, requests = (value_of(figures, metric, in_bar) for metric in Metric)
+        found.append(Row(text, cost, tokens, requests, running and i == last))
+    return found[::-1]

@@ -18,6 +18,7 @@ from tidegate.console.activity_view import (
 from tidegate.console.first_run import PROVIDER_TITLES, FirstRun, Progress
 from tidegate.console.invite import PendingInvitation, pending_view
 from tidegate.console.live import attempt
+from tidegate.console.log_range import rows_of
 from tidegate.console.overview_view import OverviewView, overview_view, wider_range
 from tidegate.console.range_picker import RangePicker, choose_period, range_picker
 from tidegate.console.services import ConsoleServices
@@ -158,7 +159,12 @@ class _Look:
         overview = self.services.team.overview(self.organization_id, self.period)
         week_start = self.viewer.week_start
         return overview_view(
-            overview, self.period, self.query, now_us=self.now_us, week_start=week_start
+            overview,
+            self.period,
+            self.query,
+            rows_of(self.period),
+            now_us=self.now_us,
+            week_start=week_start,
         )
 
     def ranking(self) -> _Ranking:
@@ -179,25 +185,22 @@ class _Look:
         )
 
     def top(self) -> TopView:
-        return top_view(self.services.team.top_repositories(self.organization_id, self.period, TOP))
+        ranked = self.services.team.top_repositories(self.organization_id, self.period, TOP)
+        return top_view(ranked, rows_of(self.period))
 
     def repositories(self) -> ActivityView:
         limit, offset = window(self.query.repositories, FEW_REPOSITORIES)
         ranked = self.services.team.repositories(
             self.organization_id, self.period, self.query.sort, limit, offset
         )
-        return repositories_view(
-            ranked, self.query, now_us=self.now_us, time_zone=self.period.time_zone
-        )
+        return repositories_view(ranked, self.query, self.period, now_us=self.now_us)
 
     def pulls(self) -> ActivityView:
         limit, offset = window(self.query.pulls, FEW_PULLS)
         ranked = self.services.team.pull_requests(
             self.organization_id, self.period, self.query.sort, limit, offset
         )
-        return pull_requests_view(
-            ranked, self.query, now_us=self.now_us, time_zone=self.period.time_zone
-        )
+        return pull_requests_view(ranked, self.query, self.period, now_us=self.now_us)
 
     def _members(self, query: TeamQuery) -> MemberPage:
         return self.services.team.members(

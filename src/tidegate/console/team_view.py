@@ -10,6 +10,7 @@ from tidegate.console import charts, formats, period_text
 from tidegate.console.agent_marks import AgentMark, agent_mark
 from tidegate.console.charts import Sparkline
 from tidegate.console.figures_view import TITLES, Value, subscription_value, value_of
+from tidegate.console.log_range import rows_of
 from tidegate.console.overview_view import is_running
 from tidegate.console.team_query import TeamQuery
 from tidegate.core.calendar import local_time
@@ -143,7 +144,8 @@ def _card(use: MemberUse, keys: Sequence[StoredKey], drawing: _Drawing) -> Membe
     member, metric, zone = use.member, drawing.query.sort, drawing.period.time_zone
     name = member.name or member.email
     badges = agent_badges(keys)
-    values = [value_of(use.figures, each) for each in Metric]
+    rows = rows_of(drawing.period, member=(member.member_id,))
+    values = [value_of(use.figures, each, rows) for each in Metric]
     chosen = list(Metric).index(metric)
     return MemberCard(
         member_id=member.member_id,
@@ -160,7 +162,7 @@ def _card(use: MemberUse, keys: Sequence[StoredKey], drawing: _Drawing) -> Membe
         values=values,
         main=values[chosen],
         others=values[:chosen] + values[chosen + 1 :],
-        subscription=subscription_value(use.figures),
+        subscription=subscription_value(use.figures, rows),
         spark=charts.sparkline(use.series, running=drawing.running),
         spark_label=_spark_label(use, drawing),
         badges=badges,

@@ -25,7 +25,8 @@ def cost(usd: float) -> Cost:
 def figures(page: str) -> dict[str, int]:
     """The tiles, as the values that programs read."""
     found = re.findall(
-        r'tg-metric-title">([^<]+)</span>\s*<span class="tg-metric-figure"><data value="(\d+)"',
+        r'tg-metric-title[^>]*>([^<]+)</(?:a|span)>\s*'
+        r'<span class="tg-metric-figure">(?:<a [^>]*>)?<data value="(\d+)"',
         page,
     )
     return {title: int(value) for title, value in found}
@@ -37,7 +38,7 @@ def cards(page: str) -> list[tuple[str, str, str]]:
     for card in re.findall(r'<article class="tg-card tg-member.*?</article>', page, re.S):
         name = re.search(r"<bdi>(.*?)</bdi>", card, re.S)
         rank = re.search(r'class="tg-rank[^"]*"[^>]*>.*?(#\d+)<', card, re.S)
-        big = re.search(r'tg-big[^>]*><data value="\d+" title="[^"]*">([^<]*)<', card)
+        big = re.search(r'tg-big[^>]*>(?:<a [^>]*>)?<data value="\d+" title="[^"]*">([^<]*)<', card)
         assert name
         found.append((html.unescape(name[1]), rank[1] if rank else "", big[1] if big else ""))
     return found
