@@ -16,6 +16,7 @@ from tidegate.console.enrol import Enrol
 from tidegate.console.install import Install
 from tidegate.console.invite import Invites
 from tidegate.console.join import Join
+from tidegate.console.log_files import LogFiles
 from tidegate.console.logs import Logs
 from tidegate.console.middleware import Border, OwnHosts, SecurityHeaders
 from tidegate.console.my_usage import MyUsagePage
@@ -78,6 +79,7 @@ def _routes(web: Web) -> list[BaseRoute]:
     return [
         *TeamPage(web).routes(),
         *MyUsagePage(web).routes(),
+        *LogFiles(web).routes(),
         *Logs(web).routes(),
         *Reset(web).routes(),
         *SignIn(web).routes(),

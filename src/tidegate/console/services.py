@@ -11,6 +11,7 @@ from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
 from tidegate.services.idempotency import Idempotency
 from tidegate.services.invitations import Invitations
+from tidegate.services.log_export import LogExport
 from tidegate.services.logins import Logins
 from tidegate.services.mail_settings import MailSettings
 from tidegate.services.members import Members
@@ -41,6 +42,7 @@ class ConsoleServices:
     usage: UsageReports
     team: TeamReports
     request_log: RequestLog
+    log_export: LogExport
     captures: Captures
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

@@ -1,8 +1,8 @@
 """The log: every request with what it used and cost, found by any filter."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -172,12 +172,12 @@ class RequestLog:
         """What all the rows amount to."""
         return self._log.sums(organization_id, _of_member(only, member_id))
 
-    def rows(
-        self, organization_id: str, only: LogFilter, *, member_id: str = ""
-    ) -> Iterator[list[UsageEvent]]:
+    def values(
+        self, organization_id: str, only: LogFilter, columns: Sequence[str], *, member_id: str = ""
+    ) -> Iterator[list[tuple[Any, ...]]]:
         """All of them in parts, the newest first, for exports. Rows that go meanwhile are left
-        out, those that come are too."""
-        return self._log.rows(organization_id, _of_member(only, member_id))
+        out, those that come are too. For `columns` see `LogReads.values`."""
+        return self._log.values(organization_id, _of_member(only, member_id), columns)
 
     def kept(self, organization_id: str) -> Kept:
         """From when on there are rows."""

@@ -1,7 +1,7 @@
 """What the log may ask of the ledger: its rows by any filter, and what they amount to."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -123,6 +123,15 @@ class LogReads(Protocol):
 
     def rows(self, organization_id: str, only: LogFilter) -> Iterator[list[UsageEvent]]:
         """All rows, in parts that memory does not notice; the oldest is last."""
+        ...
+
+    def values(
+        self, organization_id: str, only: LogFilter, columns: Sequence[str]
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """The same rows as values of these columns; `started_us` and `event_id` are among them.
+
+        A flag is 0 or 1, or a bool.
+        """
         ...
 
     def sums(self, organization_id: str, only: LogFilter) -> Figures: ...

@@ -15,6 +15,7 @@ from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
 from tidegate.services.idempotency import Idempotency
 from tidegate.services.invitations import Invitations
+from tidegate.services.log_export import LogExport
 from tidegate.services.logins import Logins
 from tidegate.services.mail import MailSender
 from tidegate.services.mail_settings import MailSettings
@@ -48,6 +49,7 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
     """All services of a console."""
     made = (store, subkeys, around.clock)
     organizations = Organizations(*made)
+    request_log = RequestLog(store, around.prices)
     mail_settings = MailSettings(*made, sender=around.mail_sender)
     return ConsoleServices(
         organizations=organizations,
@@ -67,6 +69,7 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         team=TeamReports(store),
         drain_now=around.drain_now,
         agent_models=around.agent_models,
-        request_log=RequestLog(store, around.prices),
+        request_log=request_log,
+        log_export=LogExport(store, request_log),
         captures=Captures(*made),
     )
