@@ -58,7 +58,7 @@ class SqlLogReads:
         query = sa.select(*_ALL).where(_columns.event_id == storable(event_id))
         with transaction(self._reading) as connection:
             row = connection.execute(query).first()
-        event = event_from(tuple(row)) if row else None
+        event = event_from(row) if row else None
         return event if event and event.organization_id == organization_id else None
 
     def count_after(self, organization_id: str, only: LogFilter, place: Place, most: int) -> int:
@@ -107,13 +107,13 @@ class SqlLogReads:
             row = connection.execute(query).first()
         return Kept(*row) if row else Kept()
 
-    def _walk(self, branch: Branch, most: int) -> Iterator[tuple[Any, ...]]:
+    def _walk(self, branch: Branch, most: int) -> Iterator[sa.Row[Any]]:
         """All rows of a branch, in transactions so short that no writer's log grows meanwhile."""
         ordered = sa.select(*_ALL).where(*branch).order_by(*_NEWEST_FIRST).limit(most)
         query = ordered
         while True:
             with transaction(self._reading) as connection:
-                rows = [tuple(row) for row in connection.execute(query)]
+                rows = connection.execute(query).all()
             yield from rows
             if len(rows) < most:
                 return
@@ -122,12 +122,14 @@ class SqlLogReads:
 
 def _older(place: Place) -> Branch:
     at, name = _columns.started_us, _columns.event_id
-    return [at <= place.started_us, (at < place.started_us) | (name < place.event_id)]
+    event_id = storable(place.event_id)
+    return [at <= place.started_us, (at < place.started_us) | (name < event_id)]
 
 
 def _newer(place: Place) -> Branch:
     at, name = _columns.started_us, _columns.event_id
-    return [at >= place.started_us, (at > place.started_us) | (name > place.event_id)]
+    event_id = storable(place.event_id)
+    return [at >= place.started_us, (at > place.started_us) | (name > event_id)]
 
 
 def _row(found: "sa.Row[Any]") -> LogRow:
