@@ -25,6 +25,7 @@ from tidegate.services.password_hashing import STANDARD, PasswordHashing
 from tidegate.services.passwords import Passwords
 from tidegate.services.price_book import ModelListing
 from tidegate.services.request_log import RequestLog
+from tidegate.services.retention import Retention
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import Subkeys
@@ -68,5 +69,6 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         drain_now=around.drain_now,
         agent_models=around.agent_models,
         request_log=RequestLog(store, around.prices),
+        retention=Retention(*made),
         captures=Captures(*made),
     )
