@@ -23,7 +23,8 @@ _SUSPICIOUS: Final = re.compile(
 )
 _CODE_OF: Final = rb"(0[9AaDd]|[2-7][0-9A-Fa-f])"  # of a character that a secret may hold
 _URL_ESCAPE: Final = re.compile(b"%%(?:25)*%b" % _CODE_OF)
-_ESCAPE: Final = re.compile(rb"%%(?:25)*%b|\\+u00%b" % (_CODE_OF, _CODE_OF))
+_ESCAPE: Final = re.compile(rb"%%(?:25)*%b|\\+u00%b|\\+(/)" % (_CODE_OF, _CODE_OF))
+_ESCAPED_SLASH: Final = re.compile(rb"/(?<=\\/)")
 _JSON_ESCAPE: Final = b"\\u00"
 # A piece of the answer in an event of a stream: Responses has it bare, the others in an object.
 _NAMES: Final = (
@@ -31,8 +32,7 @@ _NAMES: Final = (
 )
 _DELTA: Final = re.compile(
     rb'"delta": ?(?:"|\{(?:"type": ?"\w+", ?)?%b|\{"(?:role|tool_calls|content)"[^\n]{0,400}?%b)'
-    rb'([^"\\]*(?:\\.[^"\\]*)*)"'
-    % (_NAMES, _NAMES)
+    rb'([^"\\]*(?:\\.[^"\\]*)*)"' % (_NAMES, _NAMES)
 )
 _MOST_TEXTS: Final = 24  # of one answer
 _EVENT_BYTES: Final = 2048  # a longer one is not looked for
@@ -146,11 +146,15 @@ def _is_escaped(text: bytes) -> bool:
     at = text.find(b"%")
     for _ in range(_FEW):
         if at < 0:
-            return b"\\" in text and _JSON_ESCAPE in text
+            return b"\\" in text and (_JSON_ESCAPE in text or _has_escaped_slash(text))
         if _URL_ESCAPE.match(text, at) is not None:
             return True
         at = text.find(b"%", at + 1)
     return _ESCAPE.search(text) is not None
+
+
+def _has_escaped_slash(text: bytes) -> bool:
+    return next(_triggered(text, b"/", _ESCAPED_SLASH), None) is not None
 
 
 def _spans_of(text: bytes, form: Form, found: Found) -> Iterator[Span]:
@@ -205,7 +209,8 @@ class _Unescaped:
         at = length = 0
         for match in _ESCAPE.finditer(text):
             start, end = match.span()
-            parts += (text[at:start], bytes((int(match[match.lastindex or 1], 16),)))
+            code = match[match.lastindex or 1]
+            parts += (text[at:start], b"/" if code == b"/" else bytes((int(code, 16),)))
             length += start - at + 1
             at = end
             self._after.append(length)
