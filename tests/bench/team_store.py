@@ -18,7 +18,7 @@ from tidegate.store.people import MemberRecord
 from tidegate.store.ports import StoredKey
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.database import SqlStore, open_store
-from tidegate.store.sql.migrations.usage import r0002_team_sums
+from tidegate.store.sql.migrations.usage import r0002_team_sums, r0003_log
 
 ORGANIZATION: Final = f"org_{uuid.UUID(int=1).hex}"
 ZONE: Final = "Asia/Kathmandu"  # never changes its offset, which the SQL below relies on
@@ -77,9 +77,10 @@ def make_store(data_dir: Path, events: int) -> SqlStore:
 
 
 def fill_sums(store: SqlStore) -> None:
-    """What the migration from the first release does."""
+    """What the migrations from the first release do."""
     with store.engines["usage"].begin() as connection:
         r0002_team_sums.fill(connection)
+        r0003_log.fill(connection)
 
 
 def _people(dice: random.Random) -> list[Person]:
@@ -176,13 +177,17 @@ _KNOWN: Final[dict[str, str]] = {
     "repository": "repository",
     "branch": "'main'",
     "launch_id": "'lch_' || session",
-    "outcome": "CASE abs(random()) % 50 WHEN 0 THEN 'cancelled' ELSE 'ok' END",
+    "outcome": "CASE n % 50 WHEN 0 THEN 'cancelled' WHEN 1 THEN 'upstream_error' ELSE 'ok' END",
     "price_version": "'bench'",
     "upstream_id": "'msg_' || session || n",
+    "upstream_request_id": "'req_' || hex(randomblob(9))",
+    "captured": "abs(random()) % 20000 = 0",
+    "estimated": "abs(random()) % 200 = 0",
+    "price_unknown": "abs(random()) % 1500 = 0",
     "started_us": "start_us + n * step_us",
     "first_byte_us": "700000",
     "duration_us": "4000000 + abs(random()) % 9000000",
-    "status": "200",
+    "status": "CASE n % 50 WHEN 1 THEN 529 ELSE 200 END",
     "input_tokens": "abs(random()) % 3000",
     "cache_write_5m_tokens": "abs(random()) % 4000",
     "cache_read_tokens": "abs(random()) % 90000",

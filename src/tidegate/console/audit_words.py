@@ -17,8 +17,8 @@ _FIELDS: Final = {
     "allow_own_credential": "own credentials",
     "allowed_models": "allowed models",
     "self_enrolment": "self-enrolment",
-    "ledger_days": "days that the log is kept (0: for ever)",
-    "capture_days": "days that captures are kept",
+    "ledger_days": "days of the log",
+    "capture_days": "days of captures",
 }
 _NO_MEMBERS: Final = {
     "cli": "Command line",

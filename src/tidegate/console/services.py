@@ -20,6 +20,7 @@ from tidegate.services.organizations import Organizations
 from tidegate.services.passwords import Passwords
 from tidegate.services.price_book import ModelListing
 from tidegate.services.request_log import RequestLog
+from tidegate.services.retention import Retention
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
 
@@ -43,6 +44,7 @@ class ConsoleServices:
     team: TeamReports
     request_log: RequestLog
     log_export: LogExport
+    retention: Retention
     captures: Captures
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

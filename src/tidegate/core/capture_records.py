@@ -5,13 +5,11 @@ from typing import Final
 
 import msgspec
 
-from tidegate.core.frames import MAX_PAYLOAD_BYTES, frame
+from tidegate.core.frames import MAX_PAYLOAD_BYTES, frame, frame_around
 
 FILES: Final = "captures-*.frames"
 FREE_BYTES: Final = 64 << 20
 """So much of a disk is left to requests and their usage: no capture is written to it."""
-
-_PIECE_BYTES: Final = MAX_PAYLOAD_BYTES - 4096
 
 
 class SealedCapture(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,57 +24,55 @@ class SealedCapture(msgspec.Struct, frozen=True, kw_only=True):
     ciphertext: bytes
 
 
-class _Piece(msgspec.Struct, frozen=True, array_like=True):
-    event_id: str
-    number: int
-    is_last: bool
-    content: bytes  # of a SealedCapture, encoded
+class _Label(msgspec.Struct, frozen=True, array_like=True):
+    """The first frame of a capture. Those behind it hold its ciphertext and nothing else."""
+
+    capture: SealedCapture  # without the ciphertext
+    size_bytes: int
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
-_pieces: Final = msgspec.msgpack.Decoder(_Piece)
-_captures: Final = msgspec.msgpack.Decoder(SealedCapture)
+_labels: Final = msgspec.msgpack.Decoder(_Label)
 
 
 def capture_frames(capture: SealedCapture) -> list[bytes]:
-    """The frames of a capture, to be written one behind the other."""
-    content = _encoder.encode(capture)
-    starts = range(0, len(content), _PIECE_BYTES)
-    return [
-        frame(
-            _encoder.encode(
-                _Piece(
-                    capture.event_id,
-                    number,
-                    number == len(starts) - 1,
-                    content[at : at + _PIECE_BYTES],
-                )
-            )
-        )
-        for number, at in enumerate(starts)
-    ]
+    """What is to be written of a capture, one behind the other."""
+    content = capture.ciphertext
+    label = _Label(msgspec.structs.replace(capture, ciphertext=b""), len(content))
+    written = [frame(_encoder.encode(label))]
+    for at in range(0, len(content), MAX_PAYLOAD_BYTES):
+        piece = content[at : at + MAX_PAYLOAD_BYTES]
+        written += (frame_around(piece), piece)
+    return written
 
 
 class Assembly:
     """Puts captures together again. What is not whole is left out."""
 
     def __init__(self) -> None:
-        self._event_id = ""
-        self._contents: list[bytes] = []
+        self._label: _Label | None = None
+        self._pieces: list[bytes] = []
+        self._missing = 0
 
     def add(self, payload: bytes) -> SealedCapture | None:
-        """Take the next frame's payload; the capture that it completes. DecodeError if bad."""
-        piece = _pieces.decode(payload)
-        if piece.number == 0:
-            self._event_id, self._contents = piece.event_id, []
-        elif piece.event_id != self._event_id or piece.number != len(self._contents):
-            self._contents = []
+        """Take the next frame's payload; the capture that it completes."""
+        if self._label is None or len(payload) != min(self._missing, MAX_PAYLOAD_BYTES):
+            self._begin(payload)
             return None
-        self._contents.append(piece.content)
-        if not piece.is_last:
+        self._pieces.append(payload)
+        self._missing -= len(payload)
+        if self._missing:
             return None
-        contents, self._contents = self._contents, []
-        return _captures.decode(b"".join(contents))
+        label, self._label = self._label, None
+        return msgspec.structs.replace(label.capture, ciphertext=b"".join(self._pieces))
+
+    def _begin(self, payload: bytes) -> None:
+        self._pieces = []
+        try:
+            self._label = _labels.decode(payload)
+            self._missing = self._label.size_bytes
+        except msgspec.DecodeError:  # the rest of a capture whose beginning was damaged
+            self._label = None
 
 
 def read_captures(payloads: Iterable[bytes]) -> Iterator[SealedCapture]:

@@ -6,6 +6,7 @@ decoded cannot be searched, so it is left out. `pack` and `unpack` are its store
 """
 
 import re
+import struct
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -25,9 +26,9 @@ MARGIN_BYTES: Final = 64 << 10
 _SLACK_BYTES: Final = 32 << 20  # what one step of a decoder may bring beyond the end
 _STEP_BYTES: Final = 4 << 10
 _CREDENTIALS: Final = re.compile(
-    r"(?:^|-)(?:authorization|auth|api-?key|cookie2?|secret|password|credentials?|signature"
-    r"|access-token|auth-token|security-token|session-token|id-token|refresh-token|token"
-    r"|tidegate-key)$"
+    rb"(?:^|-)(?:authorization|auth|api-?key|cookie2?|secret|password|credentials?|signature"
+    rb"|access-token|auth-token|security-token|session-token|id-token|refresh-token|token"
+    rb"|tidegate-key)$"
 )
 _PLAIN_NAME: Final = re.compile(rb"[0-9A-Za-z_.-]{1,40}")
 _PLAIN_VALUE: Final = re.compile(rb"[0-9A-Za-z_.,:/-]{0,24}")
@@ -96,13 +97,9 @@ class SeenRequest(msgspec.Struct):
     duration_us: int = 0
 
 
-_encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(Capture)
-
-
 def seal_off(seen: SeenRequest, redactor: Redactor, *, part_bytes: int = PART_BYTES) -> Capture:
     """What may be kept of a request."""
-    cutter = _Cutter(redactor, _credentials(seen), part_bytes)
+    cutter = _Cutter(redactor, _credentials(seen, redactor), part_bytes)
     received, sent = cutter.part(seen.received), None
     if seen.sent is not None:
         same = seen.sent.pieces == seen.received.pieces
@@ -120,20 +117,26 @@ def seal_off(seen: SeenRequest, redactor: Redactor, *, part_bytes: int = PART_BY
     )
 
 
-def _credentials(seen: SeenRequest) -> list[bytes]:
-    """The secrets that the request travelled with: these very values must not be kept."""
+def _credentials(seen: SeenRequest, redactor: Redactor) -> list[bytes]:
+    """The secrets that the request travelled with, unless they are found by their form."""
     values = [value for name, _, value in seen.received.headers if name in _AUTHORIZING]
     words = {value.split()[-1] for value in (*values, seen.credential) if value.strip()}
-    return [word for word in words if len(word) >= _SHORTEST_CREDENTIAL]
+    return [w for w in words if len(w) >= _SHORTEST_CREDENTIAL and not redactor.is_secret(w)]
 
 
 def pack(capture: Capture) -> bytes:
     """The stored form. A body that was sent as it was received is in it once."""
-    sent, received = capture.sent, capture.received
-    if sent is not None and sent.body == received.body:
-        sent = msgspec.structs.replace(sent, body=b"", encoding=f"={sent.encoding}")
-        capture = msgspec.structs.replace(capture, sent=sent)
-    return _PLAIN + _encoder.encode(capture)
+    received, sent, response = capture.received, capture.sent, capture.response
+    is_same = sent is not None and sent.body == received.body
+    bodies = [received.body, b"" if is_same or sent is None else sent.body, response.body]
+    rest = msgspec.structs.replace(
+        capture,
+        received=_bodyless(received),
+        sent=_bodyless(sent) if sent is not None else None,
+        response=_bodyless(response),
+    )
+    outline = _encoder.encode(_Outline(rest, [len(body) for body in bodies], is_same))
+    return b"".join((_PLAIN, _SIZE.pack(len(outline)), outline, *bodies))
 
 
 def compressed(packed: bytes) -> bytes:
@@ -153,14 +156,45 @@ def unpack(packed: bytes) -> Capture:
             )
         except zstandard.ZstdError as fault:
             raise ValueError(str(fault)) from None
-    capture = _decoder.decode(content)
-    sent = capture.sent
-    if sent is not None and sent.encoding.startswith("="):
-        whole = msgspec.structs.replace(
-            sent, body=capture.received.body, encoding=sent.encoding[1:]
-        )
-        capture = msgspec.structs.replace(capture, sent=whole)
-    return capture
+    if len(content) < _SIZE.size:
+        raise ValueError("it is too short for a capture")
+    at = _SIZE.size + _SIZE.unpack_from(content)[0]
+    outline = _decoder.decode(content[_SIZE.size : at])
+    bodies = []
+    for length in outline.lengths:
+        bodies.append(content[at : at + length])
+        at += length
+    received, sent, response = bodies
+    capture = outline.capture
+    return msgspec.structs.replace(
+        capture,
+        received=_with_body(capture.received, received),
+        sent=_with_body(capture.sent, received if outline.is_same else sent)
+        if capture.sent is not None
+        else None,
+        response=_with_body(capture.response, response),
+    )
+
+
+class _Outline(msgspec.Struct, frozen=True, array_like=True):
+    """A capture without its bodies, which stand behind it: received, sent, response."""
+
+    capture: Capture
+    lengths: list[int]
+    is_same: bool  # what was sent is what was received
+
+
+_SIZE: Final = struct.Struct("<I")
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(_Outline)
+
+
+def _bodyless(part: Part) -> Part:
+    return _with_body(part, b"")
+
+
+def _with_body(part: Part, body: bytes) -> Part:
+    return msgspec.structs.replace(part, body=body)
 
 
 def _is_stream(headers: dict[bytes, bytes]) -> bool:
@@ -180,7 +214,7 @@ class _Cutter:
         fields = [(name, value) for _, name, value in seen.headers] or _HTTP_LINE.findall(seen.head)
         first = {name.lower(): value for name, value in reversed(fields)}
         encoding = self._text(first.get(b"content-encoding", b""))[:100]
-        headers = [self._header(name, value) for name, value in fields]
+        headers = self._headers(fields)
         if same is not None and same.encoding == encoding:
             return msgspec.structs.replace(same, headers=headers)
         body, missing, fault = self._decoded(seen, encoding)
@@ -193,26 +227,37 @@ class _Cutter:
         """A request's path and query. Of the query only plain values stay."""
         path, mark, query = target.partition(b"?")
         fields = [self._field(field) for field in query.split(b"&")] if mark else []
-        return self._text(path) + mark.decode() + "&".join(fields)
+        return self._text(path + mark + b"&".join(fields))
 
-    def _field(self, field: bytes) -> str:
+    def _field(self, field: bytes) -> bytes:
         name, mark, value = field.partition(b"=")
         shown = name if _PLAIN_NAME.fullmatch(name) else REMOVED.encode()
         if not mark:
-            return self._text(shown)
+            return shown
         plain = _PLAIN_VALUE.fullmatch(value) and not _SECRET_NAME.search(unquote_to_bytes(name))
-        return f"{self._text(shown)}={self._text(value) if plain else REMOVED}"
+        return shown + b"=" + (value if plain else REMOVED.encode())
 
-    def _header(self, name: bytes, value: bytes) -> tuple[str, str]:
-        shown = self._text(name)
-        if _CREDENTIALS.search(name.decode("latin-1").lower()):
-            return shown, REMOVED
+    def _headers(self, fields: Sequence[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+        open_fields = [
+            (name, REMOVED.encode() if _CREDENTIALS.search(name.lower()) else value)
+            for name, value in fields
+        ]
+        if self._redactor.spans(b"\n".join([b": ".join(f) for f in open_fields]), self._known):
+            open_fields = [self._header(name, value) for name, value in open_fields]
+        return [
+            (n.decode("utf-8", "replace"), v.decode("utf-8", "replace")) for n, v in open_fields
+        ]
+
+    def _header(self, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+        name = self._redactor.redact(name, self._known)
         if self._redactor.spans(value, self._known):
-            return shown, REMOVED
-        return shown, value.decode("utf-8", "replace")
+            return name, REMOVED.encode()
+        return name, value
 
     def _text(self, value: bytes) -> str:
-        return self._redactor.redact(value, self._known).decode("utf-8", "replace")
+        if value:
+            value = self._redactor.redact(value, self._known)
+        return value.decode("utf-8", "replace")
 
     def _decoded(self, seen: Seen, encoding: str) -> tuple[bytes, int, str]:
         """The body, how many bytes of it are missing, and why if that is no matter of size."""

@@ -7,29 +7,35 @@ may be written in either, or in both; and the deltas of an event stream as the t
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from tidegate.core.secret_forms import ACCESS_KEY_ID, FORMS, Form, Found, beside_access_key_id
 
 Text = TypeVar("Text", bytes, str)
 
-_WINDOW_BYTES: Final = 64 << 10  # no single search keeps other threads waiting for longer
+_WINDOW_BYTES: Final = 128 << 10  # no single search keeps other threads waiting for longer
 _TRIGGER_BYTES: Final = 256  # more than any trigger looks ahead
-_FEW: Final = 16  # of an anchor in a window
-_SHORT_TEXTS: Final = 4096
+_FEW: Final = 64  # of an anchor in a window
+_SUSPICIOUS: Final = re.compile(
+    "sk-|tgp?_|gh[a-z]_|github_|tidegate_|xox|xapp-|eyJ|A[KS]IA|://|/(?:setup|reset|join)/|sign-in/"
+    r"|aws|AccessKey|hooks\.|PRIVATE|[%\\]|[0-9A-Z]{4}-[0-9A-Z]{4}-",
+    re.IGNORECASE,
+)
 _CODE_OF: Final = rb"(0[9AaDd]|[2-7][0-9A-Fa-f])"  # of a character that a secret may hold
 _URL_ESCAPE: Final = re.compile(b"%%(?:25)*%b" % _CODE_OF)
-_ESCAPE: Final = re.compile(rb"%%(?:25)*%b|\\+u00%b" % (_CODE_OF, _CODE_OF))
+_ESCAPE: Final = re.compile(rb"%%(?:25)*%b|\\+u00%b|\\+(/)" % (_CODE_OF, _CODE_OF))
+_ESCAPED_SLASH: Final = re.compile(rb"/(?<=\\/)")
 _JSON_ESCAPE: Final = b"\\u00"
 # A piece of the answer in an event of a stream: Responses has it bare, the others in an object.
 _NAMES: Final = (
     rb'"(?:text|partial_json|thinking|content|arguments|reasoning|reasoning_content|refusal)": ?"'
 )
 _DELTA: Final = re.compile(
-    rb'"delta": ?(?:"|\{(?:"type": ?"\w+", ?)?%b|\{[^\n]{0,400}?%b)([^"\\]*(?:\\.[^"\\]*)*)"'
-    % (_NAMES, _NAMES)
+    rb'"delta": ?(?:"|\{(?:"type": ?"\w+", ?)?%b|\{"(?:role|tool_calls|content)"[^\n]{0,400}?%b)'
+    rb'([^"\\]*(?:\\.[^"\\]*)*)"' % (_NAMES, _NAMES)
 )
+_MOST_TEXTS: Final = 24  # of one answer
+_EVENT_BYTES: Final = 2048  # a longer one is not looked for
 _PLACE_BYTES: Final = 14  # before a delta, in which the number of its text is told
 
 Pieces = Sequence[tuple[int, int]]
@@ -66,13 +72,18 @@ class Redactor:
 
     def redact_events(self, text: bytes, known: Sequence[bytes] = ()) -> bytes:
         """The same for an event stream, whose events may each hold a piece of a secret."""
-        if b'"choices"' in text and b'"index":1' in text.replace(b" ", b""):
-            # Several answers at once, their events mixed.
+        if _is_mixed(text):
             text = self._redact_across(text, _streamed_texts(text), known)
+        elif (merged := _merged_events(text)) is not None and not self.spans(merged, known):
+            return text
         if self.spans(b"".join(_DELTA.findall(text)), known):
             whole = [match.span(1) for match in _DELTA.finditer(text)]
             text = self._redact_across(text, [whole], known)
         return self.redact(text, known)
+
+    def is_secret(self, value: bytes) -> bool:
+        """Whether all of it is one secret of a known form."""
+        return [(s.start, s.end) for s in self.spans(value)] == [(0, len(value))]
 
     def spans(self, text: bytes, known: Sequence[bytes] = ()) -> list[Span]:
         """The secrets in a text, in their order, none within another."""
@@ -93,9 +104,7 @@ class Redactor:
                     beyond[which] = found.beyond
                     yield from _spans_of(text, forms[which], found)
 
-    def _redact_across(
-        self, text: bytes, texts: Iterable[Pieces], known: Sequence[bytes]
-    ) -> bytes:
+    def _redact_across(self, text: bytes, texts: Iterable[Pieces], known: Sequence[bytes]) -> bytes:
         edits: list[Edit] = []
         for pieces in texts:
             joined = b"".join([text[start:end] for start, end in pieces])
@@ -134,8 +143,18 @@ def _triggered(
 
 
 def _is_escaped(text: bytes) -> bool:
-    in_json = b"\\" in text and _JSON_ESCAPE in text
-    return in_json or (b"%" in text and _URL_ESCAPE.search(text) is not None)
+    at = text.find(b"%")
+    for _ in range(_FEW):
+        if at < 0:
+            return b"\\" in text and (_JSON_ESCAPE in text or _has_escaped_slash(text))
+        if _URL_ESCAPE.match(text, at) is not None:
+            return True
+        at = text.find(b"%", at + 1)
+    return _ESCAPE.search(text) is not None
+
+
+def _has_escaped_slash(text: bytes) -> bool:
+    return next(_triggered(text, b"/", _ESCAPED_SLASH), None) is not None
 
 
 def _spans_of(text: bytes, form: Form, found: Found) -> Iterator[Span]:
@@ -190,7 +209,8 @@ class _Unescaped:
         at = length = 0
         for match in _ESCAPE.finditer(text):
             start, end = match.span()
-            parts += (text[at:start], bytes((int(match[match.lastindex or 1], 16),)))
+            code = match[match.lastindex or 1]
+            parts += (text[at:start], b"/" if code == b"/" else bytes((int(code, 16),)))
             length += start - at + 1
             at = end
             self._after.append(length)
@@ -201,6 +221,33 @@ class _Unescaped:
         """Where in the original this place of the text is; a place behind an escape is its end."""
         known = bisect_right(self._after, place) - 1
         return self._origins[known] + place - self._after[known]
+
+
+def _is_mixed(text: bytes) -> bool:
+    """Whether several answers come at once, their events mixed: chat completions may."""
+    return b'"choices"' in text[:_EVENT_BYTES] and b'"index":1' in text.replace(b" ", b"")
+
+
+def _merged_events(text: bytes) -> bytes | None:
+    """A stream with deltas that follow each other as one, which is shorter and as telling.
+
+    What stands between them is the same each time. It comes once, at the end. None where it is not
+    so simple.
+    """
+    between: list[bytes] = []
+    at = 0
+    for _ in range(_MOST_TEXTS):
+        first = _DELTA.search(text, at)
+        if first is None:
+            return b"\n".join((text, *between))
+        second = _DELTA.search(text, first.end(), first.end() + _EVENT_BYTES)
+        if second is None:
+            at = first.end()
+        else:
+            between.append(text[first.end(1) : second.start(1)])
+            text = text.replace(between[-1], b"")
+            at = first.start()
+    return None
 
 
 def _streamed_texts(text: bytes) -> list[Pieces]:
@@ -233,10 +280,9 @@ def redact(text: Text) -> Text:
     return _REDACTOR.redact(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
-@lru_cache(_SHORT_TEXTS)
-def redact_short(text: str) -> str:
-    """The same for names that come again and again."""
-    return redact(text)
+def redact_name(text: str) -> str:
+    """The same for a name, of which next to none is a secret: fast."""
+    return redact(text) if _SUSPICIOUS.search(text) is not None else text
 
 
 def holds_secret(value: bytes) -> bool:

@@ -118,11 +118,13 @@ _CODE_CHAR: Final = "[0-9A-HJKMNP-TV-Z]"
 _CODE: Final = f"{_CODE_CHAR}{{4}}"
 _HOOKS: Final = "(?:services|workflows|triggers)"
 _JWT: Final = r"[0-9A-Za-z_-]*(?:\.[0-9A-Za-z_-]*){0,4}"
-_AWS_VALUE: Final = r"[^0-9A-Za-z/]{0,16}((?:[0-9A-Za-z+=]+|\\?/){0,200})"
+_AWS_VALUE: Final = r"[^0-9A-Za-z/]{0,60}([0-9A-Za-z+=/]*)"
 _KEY_NAME: Final = r"[ +](?:[0-9A-Z]{1,20}[ +]){0,4}PRIVATE[ +]KEY(?:[ +]BLOCK)?-----"
 _KEY_END: Final = re.compile(f"-----END{_KEY_NAME}".encode())
 _KEY_LINE: Final = re.compile(rb"[0-9A-Za-z+/]{32}")
-_KEY_TEXT: Final = re.compile(rb"[0-9A-Za-z+/=\s\\:,.|>\xe2\x86\x92]*")  # with lines' numbers
+_KEY_TEXT: Final = re.compile(
+    rb"(?:[0-9A-Za-z+/=\s:,.|>\xe2\x86\x92]+|\\+[nrt]){0,2000}"  # with lines' numbers
+)
 _AUTHORITY: Final = re.compile(rb"[^\s/?#\"'`<>{}|\\^\[\]]*")
 _SECRET_KEY: Final = re.compile(rb"[0-9A-Za-z/+=]{40,}")
 ACCESS_KEY_ID: Final = "aws-key-id"
@@ -130,7 +132,7 @@ ACCESS_KEY_ID: Final = "aws-key-id"
 _WORD: Final = "[0-9A-Za-z]*"
 _URL_WORD: Final = "[0-9A-Za-z_-]*"
 _AWS_SECRET: Final = _run(_AWS_VALUE, 38)
-_WEBHOOK: Final = _run(r"(?:[0-9A-Za-z_-]+|\\?/){0,40}", 20)
+_WEBHOOK: Final = _run("[0-9A-Za-z_/-]*", 20)
 
 FORMS: Final = (
     Form("tidegate-key", "tg", "tg", "_", "[0-9A-Za-z]", _run(_WORD, 35, back=2)),
@@ -145,13 +147,9 @@ FORMS: Final = (
         _run("(?![0-9A-Za-z])", 24, back=4, alone=True),
     ),
     Form("tidegate-link", "sign-in", "in", "/", "", _run(_WORD, 33)),
-    Form("tidegate-link", r"sign-in\\", r"n\\", "/", "", _run(_WORD, 33)),
     Form("tidegate-link", "/setup", "up", "/", "", _run(_WORD, 33)),
-    Form("tidegate-link", r"/setup\\", r"p\\", "/", "", _run(_WORD, 33)),
     Form("tidegate-link", "/reset", "et", "/", "", _run(_WORD, 33)),
-    Form("tidegate-link", r"/reset\\", r"t\\", "/", "", _run(_WORD, 33)),
     Form("tidegate-link", "/join", "in", "/", "inv_", _run(_INVITATION, 40)),
-    Form("tidegate-link", r"/join\\", r"n\\", "/", "inv_", _run(_INVITATION, 40)),
     Form("anthropic-key", "sk", "sk", "-", "ant-", _run(_URL_WORD, 22, back=2)),
     Form("openai-key", "sk", "sk", "-", "proj-", _run(_URL_WORD, 22, back=2)),
     Form("openai-key", "sk", "sk", "-", "svcacct-", _run(_URL_WORD, 22, back=2)),
@@ -185,10 +183,8 @@ FORMS: Final = (
         _run("[0-9A-Za-z-]*", 20, back=4),
     ),
     Form("slack-webhook", r"hooks\.slack\.com", "om", "/", _HOOKS, _WEBHOOK),
-    Form("slack-webhook", r"hooks\.slack\.com\\", r"m\\", "/", _HOOKS, _WEBHOOK),
     Form("jwt", "ey", "ey", "J", "", _run(_JWT, 24, back=2, holding=r"\.[0-9A-Za-z_-]{8}")),
     Form("private-key", "----", "--", "-", f"BEGIN{_KEY_NAME}", _private_key),
     Form("url-userinfo", ":/", ":/", "/", "", _userinfo),
-    Form("url-userinfo", r":\\/\\", r"/\\", "/", "", _userinfo),
 )
 """In this order where several have the same anchor."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tidegate.core.errors import Failure, Reply
+from tidegate.core.exchange import Command
 from tidegate.core.model import UsageEvent
 from tidegate.core.routing import Route
 from tidegate.gateway.capture import Draft
@@ -45,6 +46,20 @@ class CapturedDriver(ExchangeDriver):
     def _record(self, event: UsageEvent) -> None:
         super()._record(self._draft.promise(event))
 
-    def _leave(self) -> None:
-        super()._leave()
-        self._draft.finish()
+    # Whatever can end the exchange: then all has been seen, our own answer too.
+
+    def _execute(self, command: Command) -> None:
+        super()._execute(command)
+        self._finish()
+
+    def _go_on(self) -> None:
+        super()._go_on()
+        self._finish()
+
+    def client_gone(self) -> None:
+        super().client_gone()
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._over:
+            self._draft.finish()

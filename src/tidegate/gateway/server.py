@@ -15,6 +15,7 @@ from tidegate.core.exchange import Exchange
 from tidegate.core.identity import ClientFacts, read_client
 from tidegate.core.model import RequestStart, UsageEvent
 from tidegate.core.pricing import PriceBook
+from tidegate.core.redaction import redact_name
 from tidegate.core.routing import Endpoint, Route, endpoint
 from tidegate.core.ticket import Ticket
 from tidegate.gateway.admission import Caller, Reading, body_encoding, decide, identify, read_body
@@ -364,7 +365,9 @@ class Gateway:
     def _log_unknown_key(self, connection: ClientConnection, request: Request) -> None:
         if (unreported := self._counters.due("unknown_keys", self.now())) is not None:
             peer, _ = self._origin_of(connection, request)
-            self._log.warning("gateway.unknown_key", peer=peer, path=request.path, count=unreported)
+            self._log.warning(
+                "gateway.unknown_key", peer=peer, path=redact_name(request.path), count=unreported
+            )
 
     # -- for drivers ---------------------------------------------------------
 

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from tidegate.core.capture_records import FILES, FREE_BYTES, Assembly, SealedCapture
 from tidegate.core.captures import compressed
 from tidegate.core.frames import MAX_FRAME_BYTES, scan_frames
@@ -147,18 +145,11 @@ class CaptureImport:
             at = 0
             while (scan := scan_frames(buffer, at, 1)).payloads:
                 at = scan.end
-                if (capture := self._assembled(assembly, scan.payloads[0], path)) is not None:
+                if (capture := assembly.add(scan.payloads[0])) is not None:
                     yield capture, place + at
             if at == 0:  # a frame that is not whole yet, or never will be
                 return
             place += at
-
-    def _assembled(self, assembly: Assembly, payload: bytes, path: Path) -> SealedCapture | None:
-        try:
-            return assembly.add(payload)
-        except msgspec.DecodeError as fault:
-            self._log.error("captures.damaged", file=path.name, error=str(fault)[:200])
-            return None
 
     def _stored(self, capture: SealedCapture) -> StoredCapture | None:
         """Compressed and sealed anew. None where it must not or cannot be kept."""

@@ -197,29 +197,38 @@ class RequestLog:
                 each.record.credential_id: each.record.price_table
                 for each in reads.credentials(event.organization_id)
             }
-        found = applied(
-            self._prices(),
-            provider=event.provider,
-            model=event.model_served or event.model_asked,
-            usage=Usage(
-                tokens=event.tokens,
-                service_tier=event.service_tier,
-                speed=event.speed,
-                region=event.region,
-            ),
-            at_us=event.started_us,
-            price_table=tables.get(event.credential_id, ""),
-        )
-        if found.price_version != event.price_version:
-            return None
-        rates = [*msgspec.structs.astuple(found.rates), found.web_search_nusd]
-        lines = [
-            msgspec.structs.replace(line, rate_nusd=rate)
-            for line, rate in zip(_bare_lines(event), rates, strict=True)
-        ]
-        if any(_cost_of(line) != line.cost_nusd for line in lines):
-            return None  # the credential's price table is another than it was
-        return [line for line in lines if line.units or line.cost_nusd]
+        table = tables.get(event.credential_id, "")
+        for model in dict.fromkeys((event.model_served, event.model_asked)):
+            lines = _lines_at(self._prices(), event, model, table)
+            if lines is not None:
+                return lines
+        return None
+
+
+def _lines_at(book: PriceBook, event: UsageEvent, model: str, table: str) -> list[CostLine] | None:
+    """The arithmetic for the price of a model; None if it is not what was recorded."""
+    found = applied(
+        book,
+        provider=event.provider,
+        model=model,
+        usage=Usage(
+            tokens=event.tokens,
+            service_tier=event.service_tier,
+            speed=event.speed,
+            region=event.region,
+        ),
+        at_us=event.started_us,
+        price_table=table,
+    )
+    rates = [*msgspec.structs.astuple(found.rates), found.web_search_nusd]
+    lines = [
+        msgspec.structs.replace(line, rate_nusd=rate)
+        for line, rate in zip(_bare_lines(event), rates, strict=True)
+    ]
+    is_it = all(_cost_of(line) == line.cost_nusd for line in lines)
+    if found.price_version != event.price_version or not is_it:
+        return None
+    return [line for line in lines if line.units or line.cost_nusd]
 
 
 def _bare_lines(event: UsageEvent) -> list[CostLine]:

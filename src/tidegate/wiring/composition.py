@@ -26,6 +26,7 @@ from tidegate.services.password_hashing import STANDARD, PasswordHashing
 from tidegate.services.passwords import Passwords
 from tidegate.services.price_book import ModelListing
 from tidegate.services.request_log import RequestLog
+from tidegate.services.retention import Retention
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import Subkeys
@@ -71,5 +72,6 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         agent_models=around.agent_models,
         request_log=request_log,
         log_export=LogExport(store, request_log),
+        retention=Retention(*made),
         captures=Captures(*made),
     )

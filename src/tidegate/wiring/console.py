@@ -24,6 +24,7 @@ from tidegate.console.services import ConsoleServices
 from tidegate.core.price_book import PriceBook
 from tidegate.jobs.captures import CaptureImport
 from tidegate.jobs.drain import SpoolDrain
+from tidegate.jobs.retention import RetentionJob
 from tidegate.services.mail import MailSender
 from tidegate.services.price_book import agent_models
 from tidegate.store.sql.database import SqlStore
@@ -87,7 +88,8 @@ async def serve(
         version=metadata.version("tidegate"),
         admin_command=orders.admin_command,
     )
-    app = create_app(services_of(store, orders, drain, prices), options, log=log)
+    services = services_of(store, orders, drain, prices)
+    app = create_app(services, options, log=log)
     server = Server(
         uvicorn.Config(
             app,
@@ -108,11 +110,12 @@ async def serve(
         Path(orders.place.data_dir) / SPOOL, store, orders.subkeys.capture, log
     )
     importing = asyncio.create_task(captures.run(stop))
+    deleting = asyncio.create_task(RetentionJob(services.retention, log).run(stop))
     serving = asyncio.create_task(server.serve([socket.socket(fileno=orders.listener)]))
     await asyncio.wait({serving, ending, draining, importing}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     stop.set()
-    await asyncio.gather(serving, draining, importing)
+    await asyncio.gather(serving, draining, importing, deleting)
 
 
 async def prepare(orders: ConsoleOrders, store: SqlStore, channel: Channel) -> bool:

@@ -67,7 +67,7 @@ def test_every_form_is_listed_and_planted() -> None:
         'if "-----BEGIN PRIVATE KEY-----" in text: raise Leak("-----END PRIVATE KEY-----")',
         "tg_ tg_short sk-ant-... sk-ant-api03 AKIA AKIASHORT ghp_xxx xoxb- eyJ eyJhbGciOi",
         'os.environ["AWS_SECRET_ACCESS_KEY"] = settings.aws_secret_access_key',
-        f"postgresql://{{user}}:{{password}}@{{host}}/app https://$TOKEN@github.com/a",
+        "postgresql://{user}:{password}@{host}/app https://$TOKEN@github.com/a",
         "da39a3ee5e6b4b0d3255bfef95601890afd80709 0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
         "-----BEGIN CERTIFICATE-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\n"
         "-----END CERTIFICATE-----",
@@ -157,11 +157,8 @@ def _two_choices(pieces: list[str]) -> list[dict[str, object]]:
 
 def said(stream: bytes) -> str:
     """All that the deltas of a stream say, put together."""
-    texts = []
-    for line in stream.split(b"\n"):
-        if line.startswith(b"data: "):
-            texts.append(_deltas(json.loads(line[6:])))
-    return "".join(texts)
+    lines = [line[6:] for line in stream.split(b"\n") if line.startswith(b"data: ")]
+    return "".join(_deltas(json.loads(line)) for line in lines)
 
 
 _NO_TEXT = {"type", "role"}

@@ -19,7 +19,7 @@ from tidegate.store.sql.log_filters import Branch, branches, conditions, storabl
 from tidegate.store.sql.log_sums import split, zone_of
 
 _PLACES: Final = 4  # of a bucket, from each of which some rows are read
-_ROWS: Final = 100
+_ROWS: Final = (30, 3000)  # from each at least, and of all buckets together
 _FEW_BRANCHES: Final = 4
 _columns: Final = t.events.c
 
@@ -94,9 +94,10 @@ def _sampled(
     found_branches = branches(connection, organization_id, whole)
     if len(found_branches) > _FEW_BRANCHES:
         found_branches = [conditions(organization_id, whole)]
-    query = _sample(found_branches, _ROWS // len(found_branches))
     bounds = [at for at in [*starts, end_us] if start_us <= at <= end_us]
     bounds = sorted({start_us, *bounds, end_us})
+    most = max(_ROWS[0], _ROWS[1] // len(bounds))
+    query = _sample(found_branches, -(-most // len(found_branches)))
     found: Counts = {}
     for first_us, last_us in pairwise(bounds):
         index = max(bisect_right(starts, first_us) - 1, 0)

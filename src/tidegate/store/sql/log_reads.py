@@ -57,7 +57,7 @@ class SqlLogReads:
         query = sa.select(*_ALL).where(_columns.event_id == storable(event_id))
         with transaction(self._reading) as connection:
             row = connection.execute(query).first()
-        event = event_from(tuple(row)) if row else None
+        event = event_from(row) if row else None
         return event if event and event.organization_id == organization_id else None
 
     def count_after(self, organization_id: str, only: LogFilter, place: Place, most: int) -> int:
@@ -148,12 +148,14 @@ def _plain(column: "sa.Column[Any]") -> "sa.ColumnElement[Any]":
 
 def _older(place: Place) -> Branch:
     at, name = _columns.started_us, _columns.event_id
-    return [at <= place.started_us, (at < place.started_us) | (name < place.event_id)]
+    event_id = storable(place.event_id)
+    return [at <= place.started_us, (at < place.started_us) | (name < event_id)]
 
 
 def _newer(place: Place) -> Branch:
     at, name = _columns.started_us, _columns.event_id
-    return [at >= place.started_us, (at > place.started_us) | (name > place.event_id)]
+    event_id = storable(place.event_id)
+    return [at >= place.started_us, (at > place.started_us) | (name > event_id)]
 
 
 def _row(found: "sa.Row[Any]") -> LogRow:

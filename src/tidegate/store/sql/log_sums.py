@@ -7,6 +7,7 @@ less the sums of those, which an index of their own finds.
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -112,9 +113,10 @@ def _first_day(at_us: int, zone: ZoneInfo) -> int:
 def _sums(
     connection: sa.Connection, organization_id: str, only: LogFilter, by: Span | None = None
 ) -> Sums:
+    counted = partial(_counted, connection, volumes=by is not None)
     base, rare = _but_for(only)
     if not _is_summed(base):
-        return _counted(connection, branches(connection, organization_id, only))
+        return counted(branches(connection, organization_id, only))
     zone = zone_of(connection, organization_id)
     parts, edges = split(base, zone, by_hours=by is Span.HOUR)
     found: Sums = {}
@@ -122,10 +124,9 @@ def _sums(
         _add(found, _summed(connection, organization_id, base, part, volumes=by is not None))
     for start_us, end_us in edges:
         edge = msgspec.structs.replace(base, start_us=start_us, end_us=end_us)
-        _add(found, _counted(connection, branches(connection, organization_id, edge)))
+        _add(found, counted(branches(connection, organization_id, edge)))
     for driver in rare:
-        left_out = branches(connection, organization_id, base, driver)
-        _add(found, _counted(connection, left_out), -1)
+        _add(found, counted(branches(connection, organization_id, base, driver)), -1)
     return found
 
 
@@ -244,11 +245,15 @@ def _buckets(organization_id: str, part: Slice) -> "sa.Select[tuple[int]]":
     return sa.select(t.totals.c.bucket_start_us).where(*_in_part(t.totals, organization_id, part))
 
 
-def _counted(connection: sa.Connection, parts: Sequence[Branch]) -> Sums:
-    """From the ledger, by quarters of an hour: every zone's hours are made of them."""
+def _counted(connection: sa.Connection, parts: Sequence[Branch], *, volumes: bool) -> Sums:
+    """From the ledger, by quarters of an hour: every zone's hours are made of them.
+
+    An index alone knows volumes.
+    """
     at = _events.started_us // sa.literal_column(str(_QUARTER_HOUR_US))
     failed = sa.case((IS_FAILED, 1), else_=0)
-    sums = [*map(sa.func.sum, _amounts(t.events)), sa.func.count(), sa.func.sum(failed)]
+    amounts = [sa.literal(0)] * 3 if volumes else map(sa.func.sum, _amounts(t.events))
+    sums = [*amounts, sa.func.count(), sa.func.sum(failed)]
     found: Sums = {}
     for branch in parts:
         query = sa.select(at, *sums).where(*branch).group_by(at)
