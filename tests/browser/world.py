@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 
@@ -110,38 +111,39 @@ class World:
         session_id: str = "",
         repository: str = "",
         times: int = 1,
-    ) -> None:
-        """Record finished requests."""
+        **more: Any,
+    ) -> list[str]:
+        """Record finished requests; their ids. `more` are other fields of them."""
+        fields = {
+            "organization_id": self.organization_id,
+            "member_id": enrolled.member_id,
+            "key_id": enrolled.key_id,
+            "agent": agent,
+            "provider": "anthropic",
+            "billing": billing,
+            "model_asked": model,
+            "model_served": model,
+            "dialect": "anthropic_messages",
+            "launch_id": launch_id,
+            "session_id": session_id,
+            "repository": repository,
+            "started_us": self.now_us - days_ago * DAY_US,
+            "status": 200,
+            "outcome": "ok",
+            "tokens": tokens,
+            "cost": cost,
+            "estimated": estimated,
+            "price_unknown": price_unknown,
+        } | more
         events = [
-            UsageEvent(
-                event_id=f"req_{next(self._events):032x}",
-                organization_id=self.organization_id,
-                member_id=enrolled.member_id,
-                key_id=enrolled.key_id,
-                agent=agent,
-                provider="anthropic",
-                billing=billing,
-                model_asked=model,
-                model_served=model,
-                dialect="anthropic_messages",
-                launch_id=launch_id,
-                session_id=session_id,
-                repository=repository,
-                started_us=self.now_us - days_ago * DAY_US,
-                status=200,
-                outcome="ok",
-                tokens=tokens,
-                cost=cost,
-                estimated=estimated,
-                price_unknown=price_unknown,
-            )
-            for _ in range(times)
+            UsageEvent(event_id=f"req_{next(self._events):032x}", **fields) for _ in range(times)
         ]
         batch = SpoolBatch(
             file="test", start=self._offset, end=self._offset + len(events), events=events
         )
         self._store.usage.record(batch)
         self._offset = batch.end
+        return [event.event_id for event in events]
 
     def _drain(self) -> int:
         self.drains += 1

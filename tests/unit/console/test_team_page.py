@@ -25,7 +25,7 @@ def cost(usd: float) -> Cost:
 def figures(page: str) -> dict[str, int]:
     """The tiles, as the values that programs read."""
     found = re.findall(
-        r'tg-metric-title[^>]*>([^<]+)</(?:a|span)>\s*'
+        r"tg-metric-title[^>]*>([^<]+)</(?:a|span)>\s*"
         r'<span class="tg-metric-figure">(?:<a [^>]*>)?<data value="(\d+)"',
         page,
     )
@@ -111,7 +111,7 @@ def test_the_change_compares_with_the_same_length_before(world: World, owner: Te
     world.use(key, TOKENS, cost(15))
     page = owner.get("/?range=7d").text
     assert "<strong>50.0 %</strong>" in page
-    assert "from $10.00" in page
+    assert re.search(r'from <a class="tg-rows" href="/logs\?[^"]+"><data [^>]+>\$10.00<', page)
     assert "as in the 7 days before" in page  # of requests and tokens
 
 
@@ -156,7 +156,9 @@ def test_a_bar_leads_to_its_days(world: World, owner: TestClient) -> None:
     day = owner.get(html.unescape(href)).text
     assert len(labels(day)) == 24
     assert "Tokens per hour" in day
-    assert 'class="tg-bar" href' not in day  # nothing is finer than an hour
+    hours = re.findall(r'class="tg-bar" href="([^"]+)"', day)
+    assert all(hour.startswith("/logs?range=exact&") for hour in hours)  # what it sums
+    assert len(hours) == 24
 
 
 def test_the_chart_as_a_table(world: World, owner: TestClient) -> None:
@@ -210,7 +212,7 @@ def test_subscriptions_stand_apart(world: World, owner: TestClient) -> None:
     page = owner.get("/").text
     assert figures(page)["Cost"] == 2 * USD
     assert figures(page)["Subscription value"] == 3 * USD
-    assert ">$3.00</data> on subscription" in page
+    assert ">$3.00</data></a> on subscription" in page
 
 
 def test_invitations_are_cards_until_they_are_accepted(world: World, owner: TestClient) -> None:
