@@ -8,6 +8,7 @@ decoded cannot be searched, so it is left out. `pack` and `unpack` are its store
 import re
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -37,6 +38,7 @@ _AUTHORIZING: Final = frozenset(
     (b"authorization", b"proxy-authorization", b"x-api-key", b"x-tidegate-key")
 )
 _SHORTEST_CREDENTIAL: Final = 8
+_HEADS: Final = 256
 _HTTP_LINE: Final = re.compile(rb"([^:\r\n]+): ?([^\r\n]*)\r\n")
 _PLAIN, _ZSTD = b"\0", b"\1"
 _LARGEST_BYTES: Final = 64 << 20
@@ -121,7 +123,7 @@ def _credentials(seen: SeenRequest, redactor: Redactor) -> list[bytes]:
     """The secrets that the request travelled with, unless they are found by their form."""
     values = [value for name, _, value in seen.received.headers if name in _AUTHORIZING]
     words = {value.split()[-1] for value in (*values, seen.credential) if value.strip()}
-    return [w for w in words if len(w) >= _SHORTEST_CREDENTIAL and not redactor.is_secret(w)]
+    return [w for w in words if len(w) >= _SHORTEST_CREDENTIAL and not _has_form(redactor, w)]
 
 
 def pack(capture: Capture) -> bytes:
@@ -242,17 +244,7 @@ class _Cutter:
             (name, REMOVED.encode() if _CREDENTIALS.search(name.lower()) else value)
             for name, value in fields
         ]
-        if self._redactor.spans(b"\n".join([b": ".join(f) for f in open_fields]), self._known):
-            open_fields = [self._header(name, value) for name, value in open_fields]
-        return [
-            (n.decode("utf-8", "replace"), v.decode("utf-8", "replace")) for n, v in open_fields
-        ]
-
-    def _header(self, name: bytes, value: bytes) -> tuple[bytes, bytes]:
-        name = self._redactor.redact(name, self._known)
-        if self._redactor.spans(value, self._known):
-            return name, REMOVED.encode()
-        return name, value
+        return list(_shown_headers(self._redactor, tuple(open_fields), tuple(self._known)))
 
     def _text(self, value: bytes) -> str:
         if value:
@@ -293,3 +285,21 @@ class _Cutter:
         if not is_cut and len(given) == len(body):
             return kept, len(clean) - len(kept)
         return kept, max(1, len(body) - len(kept))
+
+
+@lru_cache(_HEADS)
+def _shown_headers(
+    redactor: Redactor, fields: tuple[tuple[bytes, bytes], ...], known: tuple[bytes, ...]
+) -> list[tuple[str, str]]:
+    """Headers as they are kept. An agent's are the same again and again."""
+    if redactor.spans(b"\n".join([b": ".join(field) for field in fields]), known):
+        fields = tuple(
+            (redactor.redact(n, known), REMOVED.encode() if redactor.spans(v, known) else v)
+            for n, v in fields
+        )
+    return [(n.decode("utf-8", "replace"), v.decode("utf-8", "replace")) for n, v in fields]
+
+
+@lru_cache(_HEADS)
+def _has_form(redactor: Redactor, word: bytes) -> bool:
+    return redactor.is_secret(word)

@@ -36,6 +36,7 @@ _DELTA: Final = re.compile(
 )
 _MOST_TEXTS: Final = 24  # of one answer
 _EVENT_BYTES: Final = 2048  # a longer one is not looked for
+_ESCAPES: Final = 64  # more backslashes than stand before any quote
 _PLACE_BYTES: Final = 14  # before a delta, in which the number of its text is told
 
 Pieces = Sequence[tuple[int, int]]
@@ -240,14 +241,33 @@ def _merged_events(text: bytes) -> bytes | None:
         first = _DELTA.search(text, at)
         if first is None:
             return b"\n".join((text, *between))
-        second = _DELTA.search(text, first.end(), first.end() + _EVENT_BYTES)
-        if second is None:
-            at = first.end()
-        else:
-            between.append(text[first.end(1) : second.start(1)])
+        begin = first.start(1)
+        while (second := _next_delta(text, begin)) is not None:
+            if len(between) == _MOST_TEXTS:
+                return None
+            end, start = second
+            between.append(text[end:start])
             text = text.replace(between[-1], b"")
-            at = first.start()
+        at = _string_end(text, begin)
     return None
+
+
+def _next_delta(text: bytes, begin: int) -> tuple[int, int] | None:
+    """Where the delta that begins there ends, and the next one begins, if it follows closely."""
+    end = _string_end(text, begin)
+    following = _DELTA.search(text, end, end + _EVENT_BYTES)
+    return None if following is None else (end, following.start(1))
+
+
+def _string_end(text: bytes, begin: int) -> int:
+    """Where the quote is that ends a JSON string."""
+    at = text.find(b'"', begin)
+    while at > begin and text[at - 1 : at] == b"\\":
+        before = text[max(begin, at - _ESCAPES) : at]
+        if (len(before) - len(before.rstrip(b"\\"))) % 2 == 0:
+            break
+        at = text.find(b'"', at + 1)
+    return at if at >= 0 else len(text)
 
 
 def _streamed_texts(text: bytes) -> list[Pieces]:

@@ -18,7 +18,7 @@ from tidegate.core.capture_records import FREE_BYTES, SealedCapture, capture_fra
 from tidegate.core.captures import MARGIN_BYTES, PART_BYTES, Seen, SeenRequest, pack, seal_off
 from tidegate.core.headers import Header
 from tidegate.core.model import UsageEvent
-from tidegate.core.redaction import Redactor
+from tidegate.core.repeated_texts import RepeatedTexts
 from tidegate.gateway.capture_file import CaptureFiles
 from tidegate.gateway.request import Request
 from tidegate.gateway.upstream import Answer
@@ -177,7 +177,7 @@ class CaptureKeeper:
         )
         self._subkey = subkey
         self._log = log
-        self._redactor = Redactor()
+        self._redactor = RepeatedTexts()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="capture")
         self._lock = threading.Lock()
         self._flight_bytes = 0

@@ -111,7 +111,7 @@ class SqlLogReads:
 
     def kept(self, organization_id: str) -> Kept:
         query = sa.select(t.zones.c.ledger_from_us, t.zones.c.other_zone_before_us).where(
-            t.zones.c.organization_id == organization_id
+            t.zones.c.organization_id == storable(organization_id)
         )
         with transaction(self._reading) as connection:
             row = connection.execute(query).first()

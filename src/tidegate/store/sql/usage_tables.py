@@ -167,7 +167,6 @@ by_repository = _team_sums(
 """A row without a pull request is the whole repository, one with it the part that went there.
 Sessions are counted in the bucket of their first and in that of their last use."""
 
-LATENCY_KEY: Final = ("organization_id", "span", "bucket_start_us", "agent", "model", "bin")
 latencies = sa.Table(
     "usage_latencies",
     usage,
