@@ -32,6 +32,7 @@ from tidegate.console.settings_email import EmailSettings
 from tidegate.console.settings_members import MemberSettings
 from tidegate.console.settings_organization import OrganizationSettings
 from tidegate.console.settings_providers import ProviderSettings
+from tidegate.console.settings_retention import RetentionSettings
 from tidegate.console.sign_in import SignIn
 from tidegate.console.team import TeamPage
 from tidegate.console.web import Web, make_web
@@ -92,6 +93,7 @@ def _routes(web: Web) -> list[BaseRoute]:
         *MemberSettings(web).routes(),
         *AccessSettings(web).routes(),
         *EmailSettings(web).routes(),
+        *RetentionSettings(web).routes(),
         *AuditSettings(web).routes(),
         *Invites(web).routes(),
         *Enrol(web).routes(),

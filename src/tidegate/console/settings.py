@@ -39,6 +39,7 @@ SECTIONS: Final = (
     Section("members", "Members", "users"),
     Section("access", "Sign-in", "shield"),
     Section("email", "Email", "mail"),
+    Section("retention", "Retention", "calendar"),
     Section("audit", "Audit log", "scroll-text"),
 )
 

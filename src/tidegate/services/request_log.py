@@ -172,11 +172,17 @@ class RequestLog:
         """What all the rows amount to."""
         return self._log.sums(organization_id, _of_member(only, member_id))
 
+    def rows(
+        self, organization_id: str, only: LogFilter, *, member_id: str = ""
+    ) -> Iterator[list[UsageEvent]]:
+        """All of them in parts, the newest first. Rows that go meanwhile are left out, those that
+        come are too."""
+        return self._log.rows(organization_id, _of_member(only, member_id))
+
     def values(
         self, organization_id: str, only: LogFilter, columns: Sequence[str], *, member_id: str = ""
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """All of them in parts, the newest first, for exports. Rows that go meanwhile are left
-        out, those that come are too. For `columns` see `LogReads.values`."""
+        """The same as plain values, for exports. For `columns` see `LogReads.values`."""
         return self._log.values(organization_id, _of_member(only, member_id), columns)
 
     def kept(self, organization_id: str) -> Kept:

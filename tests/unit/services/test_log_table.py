@@ -96,7 +96,7 @@ def test_what_is_rounded_stands_beside_the_raw_unit() -> None:
         ("-1", "'-1"),
         ("@SUM(A1)", "'@SUM(A1)"),
         ("\t=1", "'\t'=1"),
-        ("\r\n=1", "'\r\n'=1"),
+        ("\r\n=1", "'\r'\n'=1"),
         ("  =1", "'  =1"),
         ('"=1', "'\"=1"),
         ("＝1", "'＝1"),  # noqa: RUF001
