@@ -4,6 +4,7 @@ from tests.browser.walking import link_of
 from tests.browser.world import World
 
 from tidegate.services.audit import Actor
+from tidegate.services.request_log import LogFilter
 
 FIRST, LAST = "2025-01-01", "2025-01-31"
 
@@ -16,6 +17,11 @@ def pages(world: World) -> dict[str, str]:
         "team, hours": "/?range=24h&repositories=1",
         "team, nothing": f"/?range=custom&first={FIRST}&last={LAST}",
         "my usage": "/my-usage",
+        "logs": "/logs",
+        "logs, one open": f"/logs?range=7d&outcome=ok&open={_newest_event(world)}",
+        "logs, filtered": "/logs?range=30d&agent=codex&model=gpt-6.1-sol&status=2xx&captured=no",
+        "logs, nothing": "/logs?captured=yes&session=ses_nobody",
+        "a request": f"/logs/{_newest_event(world)}",
         "organization": "/settings/organization",
         "providers": "/settings/providers",
         "members": "/settings/members",
@@ -77,3 +83,8 @@ def _dialogs_of_an_agent(world: World) -> dict[str, str]:
         "rotate": f"{path}/rotate",
         "unenrol": f"{path}/unenrol",
     }
+
+
+def _newest_event(world: World) -> str:
+    only = LogFilter(outcomes=("ok",))
+    return world.services.request_log.page(world.organization_id, only, limit=1).rows[0].event_id

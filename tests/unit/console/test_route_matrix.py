@@ -20,6 +20,7 @@ from tests.unit.console.forms import HTMX, send
 
 from tidegate.console.access import Need, PageRoute
 from tidegate.console.api_v1.endpoint import ApiRoute
+from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import Actor
 from tidegate.services.mail_form import MailForm
 
@@ -38,7 +39,7 @@ OPEN = {
 }
 # Links: their holder shows no login. A wrong one is not found.
 TOKEN_PAGES = {"/sign-in/{token}", "/setup/{token}", "/join/{token}", "/reset/{token}"}
-# Parts of a dialog, which no address bar leads to.
+# Parts of a page, which no address bar leads to.
 PARTS = {"/agents/{key_id}/waiting"}
 # Pages that lead a member elsewhere.
 LED_AWAY = {("/", "member"): "/my-usage", ("/settings", "admin"): "/settings/organization"}
@@ -139,6 +140,13 @@ class Stage:
         invited = services.invitations.invite(
             organization_id, f"{member_id}@new.dev", "member", by_role="owner", actor=Actor("cli")
         )
+        [event_id] = self.world.use(
+            key,
+            TokenCounts(input=1),
+            Cost(input=1),
+            organization_id=organization_id,
+            key_id="key_of_before",
+        )
         made = services.access_tokens.create(organization_id, member_id, "t", "read", actor=actor)
         return {
             "member_id": member_id,
@@ -147,6 +155,7 @@ class Stage:
             "invitation_id": invited.invitation.invitation_id,
             "token_id": made.record.token_id,
             "login_id": services.logins.list(organization_id, member_id)[0].login_id,
+            "event_id": event_id,
         }
 
 
