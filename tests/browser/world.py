@@ -10,6 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from tidegate.console.app import ConsoleOptions, create_app
+from tidegate.core.captures import Capture, Part, pack
 from tidegate.core.model import Billing, Cost, TokenCounts, UsageEvent
 from tidegate.core.price_book import PriceBook
 from tidegate.gateway.options import GatewayOptions
@@ -18,7 +19,8 @@ from tidegate.services.enrolment import Enrolled
 from tidegate.services.mail import MailSender
 from tidegate.services.password_hashing import PasswordHashing
 from tidegate.services.price_book import ModelListing, compile_price_book
-from tidegate.services.vault import derive
+from tidegate.services.vault import derive, seal_capture
+from tidegate.store.captures import StoredCapture
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
 from tidegate.wiring.composition import Surroundings, compose
@@ -144,6 +146,27 @@ class World:
         self._store.usage.record(batch)
         self._offset = batch.end
         return [event.event_id for event in events]
+
+    def capture(
+        self, organization_id: str, enrolled: Enrolled, event_id: str, text: str = "Hello"
+    ) -> None:
+        """Store what debug mode would have of a request."""
+        body = Part([("content-type", "application/json")], f'{{"model": "{text}"}}'.encode())
+        kept = Capture(event_id, "POST", "/v1/messages", body, body, 200, body, 1, 2)
+        packed = pack(kept)
+        self._store.usage.captures.put_capture(
+            StoredCapture(
+                event_id=event_id,
+                organization_id=organization_id,
+                key_id=enrolled.key_id,
+                member_id=enrolled.member_id,
+                at_us=self.now_us,
+                expires_us=self.now_us + 3 * DAY_US,
+                size_bytes=len(packed),
+                truncated=False,
+                ciphertext=seal_capture(self._subkeys.capture, organization_id, event_id, packed),
+            )
+        )
 
     def _drain(self) -> int:
         self.drains += 1

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from tidegate.console.access import Need
 from tidegate.console.api_v1 import (
     audit,
+    captures,
     credentials,
     invitations,
     keys,
@@ -17,6 +18,7 @@ from tidegate.console.api_v1 import (
     members,
     organization,
     reports,
+    requests,
 )
 from tidegate.console.api_v1.endpoint import ApiRoute
 from tidegate.console.api_v1.openapi import document
@@ -29,6 +31,7 @@ from tidegate.console.web import Web
 TAGS: Final = {
     "Me": "The caller.",
     "Reports": "What was used, and what it cost.",
+    "Requests": "Each call through the gateway, and its capture.",
     "Organization": "What holds for everyone in it.",
     "Members": "The people in it.",
     "Invitations": "Those who were asked to join.",
@@ -63,6 +66,8 @@ def list_problems(call: Call[NoQuery, NoBody]) -> ProblemKinds:
 TABLE: Final = (
     *me.OPERATIONS,
     *reports.OPERATIONS,
+    *requests.OPERATIONS,
+    *captures.OPERATIONS,
     *organization.OPERATIONS,
     *members.OPERATIONS,
     *invitations.OPERATIONS,

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from tidegate.console.access import Need
 from tidegate.console.api_v1 import reading
-from tidegate.console.api_v1.operation import PREFIX, Call, NoBody, Operation
+from tidegate.console.api_v1.operation import JSON_TYPE, PREFIX, Call, File, NoBody, Operation
 from tidegate.console.api_v1.problems import (
     FieldError,
     Kind,
@@ -22,6 +22,7 @@ from tidegate.console.api_v1.problems import (
     respond,
     unavailable,
 )
+from tidegate.console.file_stream import send_file
 from tidegate.console.web import Web, peer_of
 from tidegate.services.audit import Actor
 from tidegate.services.errors import Conflict, InvalidField, Refused
@@ -84,9 +85,12 @@ class _Endpoint:
             return respond(unavailable())
 
     async def _answer(self, request: Request) -> Response:
-        reading.refuse_unacceptable(request)
+        reading.refuse_unacceptable(request, self._operation.media_type)
         viewer = await self._viewer(request)
         call = await self._call(request, viewer)
+        if self._operation.file:
+            file = await run_in_threadpool(self._file, call)
+            return await send_file(request, file.parts, file.form, file.name)
         if self._operation.method == "GET":
             return await run_in_threadpool(self._read, request, call)
         return await run_in_threadpool(self._change, request, call)
@@ -137,6 +141,10 @@ class _Endpoint:
         if _knows(request, etag):
             return _tagged(Response(status_code=304), etag)
         return _tagged(_respond(encoded), etag)
+
+    def _file(self, call: Call[msgspec.Struct, msgspec.Struct]) -> File:
+        file: File = self._operation.run(call)
+        return file
 
     def _versioned(self, call: Call[msgspec.Struct, msgspec.Struct], version: str) -> bytes:
         who = (call.viewer.organization_id, call.viewer.member_id, call.viewer.role)
@@ -204,7 +212,7 @@ def _respond(encoded: _Encoded) -> Response:
         headers["location"] = encoded.location
     if encoded.replayed:
         headers[REPLAYED_HEADER.lower()] = "true"
-    media = reading.JSON_TYPE if encoded.body else None
+    media = JSON_TYPE if encoded.body else None
     return Response(encoded.body, encoded.status, headers, media)
 
 

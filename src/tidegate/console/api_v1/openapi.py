@@ -9,9 +9,8 @@ import msgspec
 
 from tidegate.console.access import Need
 from tidegate.console.api_v1.endpoint import IDEMPOTENCY_HEADER, REPLAYED_HEADER
-from tidegate.console.api_v1.operation import PREFIX, Operation
+from tidegate.console.api_v1.operation import JSON_TYPE, PREFIX, Operation
 from tidegate.console.api_v1.problems import PROBLEM_TYPE, Kind, Problem
-from tidegate.console.api_v1.reading import JSON_TYPE
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _DESCRIPTION: Final = """\
@@ -153,7 +152,7 @@ def _responses(
     operation: Operation, operations: Sequence[Operation], schemas: _Schemas
 ) -> dict[str, Any]:
     responses = {str(operation.status): _success(operation, operations, schemas)}
-    if operation.method == "GET":
+    if operation.method == "GET" and not operation.file:
         responses["304"] = {
             "description": "Unchanged since the version that If-None-Match names.",
             "headers": {"ETag": _ETAG},
@@ -168,9 +167,11 @@ def _success(
 ) -> dict[str, Any]:
     response: dict[str, Any] = {"description": "Done."}
     headers: dict[str, Any] = {}
+    if operation.file:
+        response["content"] = {operation.media_type: {"schema": {"type": "string"}}}
     if operation.answer is not None:
         response["content"] = {JSON_TYPE: {"schema": schemas.of(operation.answer)}}
-    if operation.method == "GET":
+    if operation.method == "GET" and not operation.file:
         headers["ETag"] = _ETAG
     if operation.creates:
         headers[REPLAYED_HEADER] = {

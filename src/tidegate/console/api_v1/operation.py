@@ -6,7 +6,7 @@ can be described other than it is.
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
@@ -17,9 +17,11 @@ from tidegate.console.access import Need
 from tidegate.console.api_v1.problems import Kind
 from tidegate.console.services import ConsoleServices
 from tidegate.services.audit import Actor
+from tidegate.services.log_table import Form
 from tidegate.services.logins import Viewer
 
 PREFIX = "/api/v1"
+JSON_TYPE = "application/json"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -53,6 +55,15 @@ class Call(Generic[Query_co, Body_co]):
         return self.viewer.organization_id
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """An answer that is no JSON document, made while it is sent."""
+
+    form: Form
+    parts: Iterator[bytes]
+    name: str  # without a suffix
+
+
 def given(body: msgspec.Struct) -> dict[str, Any]:
     """The fields of a patch that were sent."""
     values = {name: getattr(body, name) for name in body.__struct_fields__}
@@ -75,6 +86,7 @@ class Operation:
     forbids: bool = False  # refuses by more than role and scope
     may_lack: bool = False  # what it is about need not be there
     version: Callable[[Call[Any, Any]], str] | None = None  # of the answer; cheaper than it
+    file: Form | None = None  # it answers with a file of that form
 
     @property
     def name(self) -> str:
@@ -102,7 +114,12 @@ class Operation:
     def answer(self) -> Any:
         """The type of the answer's body; None for none."""
         answer = get_type_hints(self.run)["return"]
-        return None if answer is type(None) else answer
+        return None if answer in {type(None), File} else answer
+
+    @property
+    def media_type(self) -> str:
+        """Of an answer that is no refusal."""
+        return self.file.media_type.partition(";")[0] if self.file else JSON_TYPE
 
     @property
     def parameters(self) -> list[str]:

@@ -7,9 +7,11 @@ from msgspec import UNSET, UnsetType
 
 from tidegate.console.access import Need
 from tidegate.console.api_v1.operation import Call, NoBody, NoQuery, given
+from tidegate.console.api_v1.problems import at_field
 from tidegate.console.api_v1.table import get, patch
 from tidegate.console.api_v1.texts import ModelPatterns, Name
 from tidegate.core.model import OrganizationRecord
+from tidegate.services.retention import CAPTURE_DAYS, LEDGER_DAYS
 
 Weekday = Annotated[int, msgspec.Meta(ge=1, le=7, description="1 is Monday, 7 is Sunday.")]
 ZoneName = Annotated[
@@ -21,6 +23,15 @@ ZoneName = Annotated[
         examples=["Europe/Berlin"],
     ),
 ]
+LedgerDays = Annotated[
+    int,
+    msgspec.Meta(
+        ge=0,
+        le=LEDGER_DAYS[1],
+        description=f"0, to keep all, or at least {LEDGER_DAYS[0]}. What is older is deleted.",
+    ),
+]
+CaptureDays = Annotated[int, msgspec.Meta(ge=CAPTURE_DAYS[0], le=CAPTURE_DAYS[1])]
 
 
 class Organization(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +42,8 @@ class Organization(msgspec.Struct, frozen=True, kw_only=True):
     allow_own_credential: bool  # developers may use their own subscription or key
     allowed_models: list[str]  # patterns; none: every model
     self_enrolment: bool  # members may enrol agents of their own
+    ledger_days: int  # for how long requests are kept; 0: for ever
+    capture_days: int  # the same of what debug mode stored
 
 
 class OrganizationPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -42,6 +55,8 @@ class OrganizationPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     allow_own_credential: bool | UnsetType = UNSET
     allowed_models: ModelPatterns | UnsetType = UNSET
     self_enrolment: bool | UnsetType = UNSET
+    ledger_days: LedgerDays | UnsetType = UNSET
+    capture_days: CaptureDays | UnsetType = UNSET
 
 
 def get_organization(call: Call[NoQuery, NoBody]) -> Organization:
@@ -52,11 +67,16 @@ def get_organization(call: Call[NoQuery, NoBody]) -> Organization:
 def update_organization(call: Call[NoQuery, OrganizationPatch]) -> Organization:
     """Change the organization.
 
-    Another time zone sums the reports anew, which takes a moment.
+    Another time zone sums the reports anew, which takes a moment. Fewer days of requests or
+    captures delete what is older for good, within the hour.
     """
-    record = call.services.organizations.update(
-        call.organization_id, actor=call.actor, **given(call.body)
-    )
+    changes = given(call.body)
+    days = {name: changes.pop(name) for name in ("ledger_days", "capture_days") if name in changes}
+    if 0 < days.get("ledger_days", 0) < LEDGER_DAYS[0]:
+        raise at_field("ledger_days", f"Take 0, to keep all, or at least {LEDGER_DAYS[0]}.")
+    record = call.services.organizations.update(call.organization_id, actor=call.actor, **changes)
+    if days:
+        record = call.services.retention.set(call.organization_id, actor=call.actor, **days)
     return _organization(record)
 
 
@@ -69,6 +89,8 @@ def _organization(record: OrganizationRecord) -> Organization:
         allow_own_credential=record.allow_own_credential,
         allowed_models=list(record.allowed_models),
         self_enrolment=record.self_enrolment,
+        ledger_days=record.ledger_days,
+        capture_days=record.capture_days,
     )
 
 

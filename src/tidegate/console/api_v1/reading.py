@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
+from tidegate.console.api_v1.operation import JSON_TYPE
 from tidegate.console.api_v1.problems import (
     PROBLEM_TYPE,
     Kind,
@@ -16,7 +17,6 @@ from tidegate.console.api_v1.problems import (
     at_field,
 )
 
-JSON_TYPE: Final = "application/json"
 _MAX_PARAMETERS: Final = 50
 _WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _PLACE: Final = re.compile(r"(.*?)(?: - at `(?:key in )?\$(.*)`)?", re.DOTALL)
@@ -39,10 +39,10 @@ _WORDS: Final = {
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
-def refuse_unacceptable(request: Request) -> None:
-    """406 for a caller that takes no JSON."""
+def refuse_unacceptable(request: Request, media_type: str = JSON_TYPE) -> None:
+    """406 for a caller that does not take what is sent."""
     accepted = ",".join(request.headers.getlist("accept"))
-    ranges = {f"{JSON_TYPE}", "application/*", "*/*"}
+    ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
     weights: dict[str, float] = {}
     for part in accepted.split(","):
         media, _, parameters = part.strip().lower().partition(";")
@@ -50,9 +50,9 @@ def refuse_unacceptable(request: Request) -> None:
             weights[media.strip()] = _weight(parameters)
     if not accepted.strip():
         return
-    best = next((weights[r] for r in (JSON_TYPE, "application/*", "*/*") if r in weights), 0.0)
+    best = next((weights[each] for each in ranges if each in weights), 0.0)
     if not best:
-        raise ProblemRaised(Kind.NOT_ACCEPTABLE, f"Answers are {JSON_TYPE} and {PROBLEM_TYPE}.")
+        raise ProblemRaised(Kind.NOT_ACCEPTABLE, f"Answers are {media_type} and {PROBLEM_TYPE}.")
 
 
 def _weight(parameters: str) -> float:

@@ -6,7 +6,9 @@ from typing import Any, Final
 from tests.browser.world import World
 
 from tidegate.console.api_v1.operation import Operation
+from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import COMMAND_LINE, Actor
+from tidegate.services.enrolment import Enrolled
 from tidegate.services.mail_form import MailForm
 
 _NUMBERS: Final = count(1)
@@ -47,6 +49,7 @@ class Things:
             "login_id": self._login(),
             "token_id": self._access_token(),
         }
+        self.ids["request_id"] = self._request()
         form = MailForm(host="127.0.0.1", port=1, security="none", sender="t@brightwater.dev")
         world.services.mail_settings.set(organization_id, form)
 
@@ -80,6 +83,18 @@ class Things:
             self._organization_id, self.member_id, "codex", actor=Actor(self.member_id)
         )
         return enrolled.key_id
+
+    def _request(self) -> str:
+        """A request of the member, with what debug mode stored of it."""
+        key_id = self.ids["key_id"]
+        enrolled = Enrolled(self.member_id, key_id, "", "")
+        organization_id = self._organization_id
+        [event_id] = self._world.use(
+            enrolled, TokenCounts(input=1), Cost(input=1), organization_id=organization_id,
+            captured=True,
+        )  # fmt: skip
+        self._world.capture(organization_id, enrolled, event_id)
+        return event_id
 
     def _credential(self) -> str:
         return self._world.services.credentials.add(
