@@ -406,5 +406,11 @@ class Gateway:
         if (unreported := self._counters.due("connects_failed", self.now())) is not None:
             self._log.warning("gateway.connect_failed", reason=reason, count=unreported)
 
+    def console_failed(self, request_id: str) -> None:
+        """A request for the console was not answered by it."""
+        self._counters.add("console_failures")
+        if (unreported := self._counters.due("console_failures", self.now())) is not None:
+            self._log.warning("gateway.console_failed", request_id=request_id, count=unreported)
+
     def driver_done(self, driver: ExchangeDriver | ConsoleRelay) -> None:
         self._drivers.discard(driver)

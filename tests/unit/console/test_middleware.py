@@ -176,3 +176,20 @@ def test_refusals_are_json_for_programs(client: TestClient) -> None:
     response = client.get("/api/nothing")
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("req_" + "0a" * 16, "req_" + "0a" * 16),
+        ("", ""),
+        ("tg_secret", ""),
+        ("req_" + "0a" * 16 + "x", ""),
+    ],
+)
+def test_the_log_names_a_request_as_the_gateway_does(world: World, sent: str, told: str) -> None:
+    stream = io.BytesIO()
+    log = Log(level="info", form="json", stream=stream)
+    client = TestClient(create_app(world.services, world.options, log=log), base_url=PUBLIC_URL)
+    client.get("/sign-in", headers={"x-request-id": sent} if sent else {})
+    assert json.loads(stream.getvalue())["request_id"] == told
