@@ -27,15 +27,36 @@ def test_switches_act_at_once_and_stay(used_world: World, open_page: OpenPage) -
     expect(debug).not_to_be_checked()
     compression.click()
     expect(compression).not_to_be_checked()
-    debug.click()
-    expect(debug).to_be_checked()
-    expect(dialog).to_contain_text("may hold sensitive prompts")
     page.keyboard.press("Escape")
     expect(dialog).not_to_be_visible()
     expect(page.get_by_role("link", name=f"Manage OpenCode of {NOAH}")).to_be_focused()
     dialog = managed(page)
     expect(dialog.get_by_role("switch", name="Token compression")).not_to_be_checked()
-    expect(dialog.get_by_role("switch", name="Debug mode")).to_be_checked()
+
+
+def test_debug_mode_asks_first_and_says_until_when(used_world: World, open_page: OpenPage) -> None:
+    page = open_page(used_world)
+    managed(page).get_by_role("switch", name="Debug mode").click()
+    question = dialog_of(page, "Turn on debug mode?")
+    expect(question).to_contain_text("may hold sensitive prompts")
+    expect(question.get_by_role("radio", name="1 hour")).to_be_checked()
+    question.get_by_role("link", name="Back").click()
+    debug = dialog_of(page, f"OpenCode · {NOAH}").get_by_role("switch", name="Debug mode")
+    expect(debug).not_to_be_checked()
+    debug.click()
+    question.get_by_text("8 hours").click()
+    question.get_by_role("button", name="Turn on").click()
+    dialog = dialog_of(page, f"OpenCode · {NOAH}")
+    expect(debug).to_be_checked()
+    expect(dialog).to_contain_text("Switches off by itself")
+    expect(dialog.get_by_role("link", name="Show captures")).to_be_visible()
+    dialog.get_by_role("link", name="Change the time").click()
+    expect(dialog_of(page, "Another time for debug mode")).to_be_visible()
+    page.keyboard.press("Escape")
+    debug = managed(page).get_by_role("switch", name="Debug mode")
+    debug.click()
+    expect(debug).not_to_be_checked()
+    expect(dialog).not_to_contain_text("Switches off by itself")
 
 
 def test_a_switch_rolls_back_when_the_server_does_not_answer(
@@ -46,11 +67,11 @@ def test_a_switch_rolls_back_when_the_server_does_not_answer(
     open_page.expect("failed: ")
     page = open_page(used_world)
     dialog = managed(page)
-    page.route("**/debug", lambda route: route.abort())
-    debug = dialog.get_by_role("switch", name="Debug mode")
-    debug.click()
+    page.route("**/compression", lambda route: route.abort())
+    compression = dialog.get_by_role("switch", name="Token compression")
+    compression.click()
     expect(page.get_by_text("The server cannot be reached")).to_be_visible()
-    expect(debug).not_to_be_checked()
+    expect(compression).to_be_checked()
 
 
 def test_the_key_is_revealed_rotated_and_the_old_one_ends(

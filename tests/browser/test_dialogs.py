@@ -131,11 +131,11 @@ def test_a_message_can_be_closed_while_a_dialog_is_open(
     dialog = opened(page, f"Manage OpenCode of {NOAH}")
     key_id = noahs_key(used_world).key_id
     used_world.services.enrolment.unenroll(used_world.organization_id, key_id)
-    debug = dialog.get_by_role("switch", name="Debug mode")
-    debug.click()
+    compression = dialog.get_by_role("switch", name="Token compression")
+    compression.click()
     message = page.get_by_text("This agent is not enrolled, or was unenrolled meanwhile.")
     expect(message).to_be_visible()
-    expect(debug).not_to_be_checked()  # rolled back
+    expect(compression).to_be_checked()  # rolled back
     page.get_by_role("button", name="Close the message").click()
     expect(message).not_to_be_visible()
     expect(dialog).to_be_visible()
@@ -220,6 +220,7 @@ def shown(world: World, page: Page, name: str) -> None:
         "enrol": f"/members/{key.member_id}/agents/new",
         "setup": f"/agents/{key.key_id}/setup",
         "manage": f"/agents/{key.key_id}",
+        "debug": f"/agents/{key.key_id}/debug",
         "rotate": f"/agents/{key.key_id}/rotate",
         "unenrol": f"/agents/{key.key_id}/unenrol",
     }[name]

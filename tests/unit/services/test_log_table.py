@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -141,3 +142,8 @@ def test_times_are_exact_in_every_zone(zone: str) -> None:
         found = datetime.fromisoformat(json.loads(line)["time"])
         assert found == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)
         assert found.utcoffset() is not None
+
+
+def test_the_guide_names_every_column() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "export.md").read_text()
+    assert [name for name in COLUMNS if f"`{name}`" not in guide] == []
