@@ -116,7 +116,7 @@ class World:
         **more: Any,
     ) -> list[str]:
         """Record finished requests; their ids. `more` are other fields of them."""
-        fields = {
+        fields: dict[str, Any] = {
             "organization_id": self.organization_id,
             "member_id": enrolled.member_id,
             "key_id": enrolled.key_id,

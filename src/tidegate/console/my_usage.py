@@ -18,7 +18,7 @@ from tidegate.console.formats import DASH
 from tidegate.console.live import LivePage, attempt
 from tidegate.console.log_query import NO_MODEL, LogQuery
 from tidegate.console.log_range import rows_of
-from tidegate.console.overview_view import OverviewView, overview_view, wider_range
+from tidegate.console.overview_view import OverviewView, overview_view, wider_range, zone_note
 from tidegate.console.period_text import moment_text
 from tidegate.console.range_picker import RangePicker, choose_period, range_picker
 from tidegate.console.team_query import TeamQuery, read_query
@@ -102,16 +102,7 @@ class MyUsagePage:
         """The page as this person sees it at this moment."""
         team, organization_id = self._services.team, viewer.organization_id
         period, errors = choose_period(team, organization_id, query, now_us)
-        overview = attempt(
-            lambda: overview_view(
-                team.overview(organization_id, period, viewer.member_id),
-                period,
-                query,
-                rows_of(period, member=(viewer.member_id,)),
-                now_us=now_us,
-                week_start=viewer.week_start,
-            )
-        )
+        overview = attempt(lambda: self._overview(viewer, period, query, now_us))
         models = attempt(lambda: self._models(viewer, period, now_us))
         if overview is None and models is None:
             raise StoreUnavailable("neither the overview nor the models can be read")
@@ -129,6 +120,21 @@ class MyUsagePage:
             if overview and overview.empty
             else None,
         )
+
+    def _overview(
+        self, viewer: Viewer, period: Period, query: TeamQuery, now_us: int
+    ) -> OverviewView:
+        organization_id = viewer.organization_id
+        drawn = overview_view(
+            self._services.team.overview(organization_id, period, viewer.member_id),
+            period,
+            query,
+            rows_of(period, member=(viewer.member_id,)),
+            now_us=now_us,
+            week_start=viewer.week_start,
+        )
+        kept = self._services.request_log.kept(organization_id)
+        return replace(drawn, note=zone_note(period, kept))
 
     def _models(self, viewer: Viewer, period: Period, now_us: int) -> ModelsView:
         uses = self._services.team.member_models(viewer.organization_id, period, viewer.member_id)

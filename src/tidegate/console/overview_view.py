@@ -11,6 +11,7 @@ from tidegate.console.log_range import rows_before, rows_of_bar
 from tidegate.console.team_query import TeamQuery
 from tidegate.core.calendar import local_time
 from tidegate.core.periods import PRESETS, Period
+from tidegate.services.request_log import Kept
 from tidegate.services.team import Figures, Metric, Overview
 
 
@@ -61,6 +62,7 @@ class OverviewView:
     buckets: list[Bucket]
     rows: list[Row]  # only where the table is shown
     empty: bool
+    note: str = ""  # what is to be known of the days
 
 
 def overview_view(
@@ -91,6 +93,17 @@ def overview_view(
         buckets=_buckets(overview, period, query, rows, drawn.bars),
         rows=_rows(overview, period, rows, running) if query.chart == "table" else [],
         empty=not overview.totals.requests,
+    )
+
+
+def zone_note(period: Period, kept: Kept) -> str:
+    """Days whose rows were gone when the time zone changed stay days of the zone before."""
+    if not period.start_us < kept.other_zone_before_us:
+        return ""
+    until = period_text.date_text(local_time(kept.other_zone_before_us, ZoneInfo(period.time_zone)))
+    return (
+        f"Days before {until} are those of an earlier time zone: their requests are older than"
+        " the retention, so they could not be counted anew."
     )
 
 

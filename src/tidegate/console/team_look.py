@@ -19,7 +19,7 @@ from tidegate.console.first_run import PROVIDER_TITLES, FirstRun, Progress
 from tidegate.console.invite import PendingInvitation, pending_view
 from tidegate.console.live import attempt
 from tidegate.console.log_range import rows_of
-from tidegate.console.overview_view import OverviewView, overview_view, wider_range
+from tidegate.console.overview_view import OverviewView, overview_view, wider_range, zone_note
 from tidegate.console.range_picker import RangePicker, choose_period, range_picker
 from tidegate.console.services import ConsoleServices
 from tidegate.console.team_query import TeamQuery
@@ -158,7 +158,7 @@ class _Look:
     def overview(self) -> OverviewView:
         overview = self.services.team.overview(self.organization_id, self.period)
         week_start = self.viewer.week_start
-        return overview_view(
+        drawn = overview_view(
             overview,
             self.period,
             self.query,
@@ -166,6 +166,8 @@ class _Look:
             now_us=self.now_us,
             week_start=week_start,
         )
+        kept = self.services.request_log.kept(self.organization_id)
+        return replace(drawn, note=zone_note(self.period, kept))
 
     def ranking(self) -> _Ranking:
         query, page = self.query, self._members(self.query)

@@ -118,3 +118,34 @@ def test_ago(seconds: int, shown: str) -> None:
 
 def test_utc() -> None:
     assert formats.utc(1_795_348_800_000_000) == "2026-11-22T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("nusd", "shown"),
+    [
+        (0, "$0.0000"),
+        (99_999, "<$0.0001"),
+        (100_000, "$0.0001"),
+        (90_248_125, "$0.0902"),
+        (90_250_000, "$0.0902"),
+        (1_284_200_050_000, "$1,284.2000"),
+    ],
+)
+def test_fine_money(nusd: int, shown: str) -> None:
+    assert formats.fine_money(nusd) == shown
+
+
+@pytest.mark.parametrize(
+    ("us", "shown"),
+    [
+        (400, "0 ms"),
+        (840_000, "840 ms"),
+        (999_499, "999 ms"),
+        (999_501, "1.0 s"),
+        (4_249_999, "4.2 s"),
+        (99_900_000, "99.9 s"),
+        (125_000_000, "2 min 5 s"),
+    ],
+)
+def test_duration(us: int, shown: str) -> None:
+    assert formats.duration(us) == shown

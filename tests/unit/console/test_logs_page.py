@@ -499,3 +499,18 @@ def test_days_ago_are_told_by_their_day(world: World, owner: TestClient) -> None
     key = world.enroll("aiko@brightwater.dev")
     world.use(key, TOKENS, cost(1), started_us=world.now_us - DAY_US)
     assert "<span>21 Nov</span> 12:00:00" in owner.get("/logs?range=7d").text
+
+
+def test_days_of_an_earlier_zone_are_told(world: World, owner: TestClient) -> None:
+    key = world.enroll("aiko@brightwater.dev")
+    for days in (1, 20):
+        world.use(key, TOKENS, cost(1), days_ago=days, member_id=world.owner_id)
+    retention = world.services.retention
+    retention.set(world.organization_id, ledger_days=7, actor=Actor(world.owner_id))
+    retention.apply()
+    assert "earlier time zone" not in owner.get("/").text
+    world.services.organizations.update(world.organization_id, time_zone="Asia/Tokyo")
+    world._store.usage.adopt_zones({world.organization_id: "Asia/Tokyo"})
+    for path in ("/", "/my-usage"):
+        assert "are those of an earlier time zone" in owner.get(path).text
+    assert "earlier time zone" not in owner.get("/?range=24h").text
