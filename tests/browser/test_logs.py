@@ -13,6 +13,10 @@ from tidegate.core.model import Cost, TokenCounts
 pytestmark = pytest.mark.browser
 
 TOKENS = TokenCounts(input=900, output=100)
+INSIDE = """it => {
+    const box = it.getBoundingClientRect();
+    return box.width > 0 && box.left >= 0 && box.right <= innerWidth;
+}"""
 
 
 def rows(page: Page) -> Locator:
@@ -297,5 +301,12 @@ def test_on_small_screens_a_row_covers_the_page(
     rows(page).nth(1).locator("th a").click()
     expect(page.locator("#event-title")).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.get_by_role("link", name="Close").click()
+    for menu in page.locator(".tg-filter").all():
+        menu.locator("summary").click()
+        panel = menu.locator(".tg-filter-panel").element_handle()
+        page.wait_for_function(INSIDE, arg=panel)
+        page.keyboard.press("Escape")
+    rows(page).nth(1).locator("th a").click()
     page.get_by_role("link", name="Close").click()
     expect(detail(page)).to_have_count(0)
