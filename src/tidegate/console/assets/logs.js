@@ -303,6 +303,14 @@ const keepInside = (panel) => {
   if (panel.getBoundingClientRect().right > innerWidth - 8) panel.classList.add("tg-to-left");
 };
 
+// Esc closes what is on top: a menu before the row. Menus are closed by another script.
+let menuWasOpen = false;
+document.addEventListener(
+  "keydown",
+  () => (menuWasOpen = document.querySelector("details[data-menu][open]") !== null),
+  true,
+);
+
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.matches("input, select, textarea") || event.target.closest("dialog")) return;
@@ -313,7 +321,7 @@ document.addEventListener("keydown", (event) => {
     part("find").focus();
   } else if (event.key === "Escape") {
     hideTips();
-    if (!document.querySelector("details[data-menu][open]") && part("event-title")) closeRow();
+    if (!menuWasOpen && part("event-title")) closeRow();
   }
 });
 
