@@ -152,10 +152,21 @@ const closeRow = () => {
   if (link) focusRow(link);
 };
 
+// A menu near the right edge opens to the left.
+const keepInside = (panel) => {
+  panel.classList.remove("tg-to-left");
+  panel.classList.toggle("tg-to-left", panel.getBoundingClientRect().right > innerWidth - 8);
+};
+
+const panelsInView = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) if (contentRect.width) keepInside(target);
+});
+
 // Putting the list in place.
 
 const settle = () => {
   hideTips();
+  for (const panel of log.querySelectorAll(".tg-filter-panel")) panelsInView.observe(panel);
   reachOneRow();
   tellTimes(log, skewMs);
   loadApart();
@@ -290,18 +301,11 @@ log.addEventListener(
       if (form.dataset.changed) applyMenu(form);
       return;
     }
-    keepInside(form);
     form.querySelectorAll("fieldset").forEach(addFinder);
     form.querySelectorAll("[data-choices]").forEach(loadChoices);
   },
   true,
 );
-
-// A menu near the right edge opens to the left.
-const keepInside = (panel) => {
-  panel.classList.remove("tg-to-left");
-  if (panel.getBoundingClientRect().right > innerWidth - 8) panel.classList.add("tg-to-left");
-};
 
 // Esc closes what is on top: a menu before the row. Menus are closed by another script.
 let menuWasOpen = false;
