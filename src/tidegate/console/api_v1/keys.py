@@ -201,7 +201,7 @@ def _key(
         agent=Agent(record.agent),
         prefix=stored.prefix,
         compression=record.compression,
-        debug=record.captures(call.now_us),
+        debug=record.debug,
         disabled=record.disabled,
         credential_mode=CredentialMode(record.credential_mode),
         credential_ids={p.value: c for p in Provider if (c := record.credential_ids.get(p))},
