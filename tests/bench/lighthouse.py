@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 _ROOT: Final = Path(__file__).parents[2]
 _LOCKED: Final = _ROOT / "tools" / "lighthouse"
-_PLACE: Final = _ROOT / ".tools" / "lighthouse"
+_PLACE: Final = (_ROOT / ".tools" / "lighthouse").resolve()  # npm minds links
 _PROGRAM: Final = _PLACE / "node_modules" / ".bin" / "lighthouse"
 _LOCK: Final = "package-lock.json"
 _STAMP: Final = _PLACE / "installed"  # a copy of the lock that was installed

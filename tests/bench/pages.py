@@ -29,7 +29,9 @@ _ASK_AGAIN: Final = """
 async (held) => {
     const live = document.getElementById("tg-live");
     const headers = { "HX-Request": "true", ...(held && { "If-None-Match": live.dataset.tag }) };
-    return (await fetch(live.dataset.parts, { headers, cache: "no-store" })).status;
+    const answer = await fetch(live.dataset.parts, { headers, cache: "no-store" });
+    await answer.text();
+    return answer.status;
 }"""
 _LEGEND: Final = """\
 Chromium without a cache, the page over HTTP/1.1 from this machine, an event drained before each
@@ -41,6 +43,7 @@ class Visits(NamedTuple):
     """The Team page as Chromium saw it."""
 
     paint_ms: float
+    best_paint_ms: float
     first_bytes: float
     refresh_bytes: float
     unchanged_status: int
@@ -97,7 +100,8 @@ def section(found: Findings, events: int) -> str:
     """The findings as Markdown."""
     visits = found.visits
     rows = [
-        f"| First paint | {visits.paint_ms:.0f} ms | {_MOST_PAINT_MS} ms |",
+        f"| First paint (fastest) | {visits.paint_ms:.0f} ({visits.best_paint_ms:.0f}) ms |"
+        f" {_MOST_PAINT_MS} ms |",
         f"| First visit | {visits.first_bytes / 1000:.0f} KB | {_MOST_FIRST_BYTES // 1000} KB |",
         f"| Refresh | {visits.refresh_bytes / 1000:.1f} KB | {_MOST_REFRESH_BYTES // 1000} KB |",
         f"| Refresh, nothing changed | {visits.unchanged_status},"
@@ -121,10 +125,11 @@ def section(found: Findings, events: int) -> str:
 
 def _visits(browser: Browser, world: World, outdate: Callable[[], None]) -> Visits:
     first = [_first_visit(browser, world, outdate) for _ in range(_ROUNDS + 1)][1:]
-    refresh, _, _ = _refresh(browser, world, outdate, held=False)
-    unchanged, _, status = _refresh(browser, world, lambda: None, held=True)
+    refresh, _ = _refresh(browser, world, held=False)
+    unchanged, status = _refresh(browser, world, held=True)
     return Visits(
         paint_ms=statistics.median(paint for paint, _ in first),
+        best_paint_ms=min(paint for paint, _ in first),
         first_bytes=statistics.median(size for _, size in first),
         refresh_bytes=refresh,
         unchanged_status=status,
@@ -144,18 +149,15 @@ def _first_visit(
     return float(paint), sum(sizes)
 
 
-def _refresh(
-    browser: Browser, world: World, outdate: Callable[[], None], *, held: bool
-) -> tuple[float, float, int]:
-    """Bytes of a refresh, of the page before it, and the refresh's status."""
+def _refresh(browser: Browser, world: World, *, held: bool) -> tuple[float, int]:
+    """Bytes and status of a refresh, by a page that holds what is so or nothing."""
     page, sizes = _opened(browser, world)
     page.goto(_TEAM, wait_until="networkidle")
     before = sum(sizes)
-    outdate()
     status = page.evaluate(_ASK_AGAIN, held)
     page.wait_for_load_state("networkidle")
     page.context.close()
-    return sum(sizes) - before, before, int(status)
+    return sum(sizes) - before, int(status)
 
 
 def _opened(browser: Browser, world: World) -> tuple[Page, list[float]]:
