@@ -15,7 +15,8 @@ from tidegate.core.spans import (
     bucket_start_us,
     later_slices,
     previous_slices,
-    slices_of,
+    running_slice,
+    settled_slices,
 )
 
 ZONES = (
@@ -106,7 +107,9 @@ def test_slices_hold_what_began_in_the_range_and_nothing_else(
     at_us = data.draw(moments)
     within = found.start_us <= at_us < found.end_us
     before = found.previous_start_us <= at_us < found.previous_end_us
-    assert hits(slices_of(found), at_us, zone) == within
+    running = running_slice(found)
+    assert hits((*settled_slices(found), running), at_us, zone) == within
+    assert hits((running,), at_us, zone) == (running.start_us <= at_us < found.end_us)
     assert hits(previous_slices(found), at_us, zone) == before
     assert hits(later_slices(found), at_us, zone) == (at_us >= found.end_us)
 

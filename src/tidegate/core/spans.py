@@ -42,9 +42,18 @@ def bucket_start_us(span: Span, at_us: int, zone: tzinfo) -> int:
             return _ten_days_us(at_us, zone)
 
 
-def slices_of(period: Period) -> tuple[Slice, ...]:
-    """Few buckets that make up a time range exactly."""
-    return _slices(period, period.start_us, period.end_us)
+def running_slice(period: Period) -> Slice:
+    """The range's last bucket, which in most ranges is the one that is running."""
+    if not period.is_whole_days:
+        return Slice(Span.HOUR, period.starts[-1], period.end_us)
+    zone = ZoneInfo(period.time_zone)
+    return Slice(Span.DAY, day_start_us(period.end_us - 1, zone), period.end_us)
+
+
+def settled_slices(period: Period) -> tuple[Slice, ...]:
+    """Few buckets that make up the range without its last one; none if there is no other."""
+    end_us = running_slice(period).start_us
+    return _slices(period, period.start_us, end_us) if period.start_us < end_us else ()
 
 
 def previous_slices(period: Period) -> tuple[Slice, ...]:

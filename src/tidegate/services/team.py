@@ -1,19 +1,27 @@
 """What the Team page and My usage show of a time range, read from rollups alone."""
 
-import threading
 from collections.abc import Callable, Container, Iterable
 from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import structs
 
 from tidegate.core.calendar import HOUR_US
 from tidegate.core.figures import Figures, Metric
 from tidegate.core.periods import Period, PeriodFault
 from tidegate.core.periods import period as period_of
-from tidegate.core.spans import Slice, Span, later_slices, previous_slices, slices_of
+from tidegate.core.spans import (
+    Slice,
+    Span,
+    later_slices,
+    previous_slices,
+    running_slice,
+    settled_slices,
+)
 from tidegate.services.errors import InvalidField
+from tidegate.services.known_sums import Known
 from tidegate.store.people import MemberRecord
 from tidegate.store.ports import Store
 from tidegate.store.team import PlaceSums
@@ -100,7 +108,7 @@ class TeamReports:
     def __init__(self, store: Store) -> None:
         self._directory = store.directory
         self._team = store.usage.team
-        self._recent = _Recent()
+        self._known = Known(store.usage.team)
 
     def period(
         self,
@@ -150,7 +158,7 @@ class TeamReports:
 
         A rank is among all, whatever is looked for.
         """
-        sums = self._team.member_sums(organization_id, slices_of(period))
+        sums = self._member_sums(organization_id, period)
         last_uses = self._team.member_uses(organization_id)
         people = self._people(organization_id, sums)
         ranks = _ranks(figures.of(metric) for figures in sums.values())
@@ -274,12 +282,39 @@ class TeamReports:
     def _series(
         self, organization_id: str, period: Period, metric: Metric, member_ids: list[str]
     ) -> dict[str, list[int]]:
+        if not member_ids:
+            return {}
+        bars, running = _of_bars(period), running_slice(period)
+
+        def read(start_us: int, end_us: int) -> list[tuple[str, int, int]]:
+            part = Slice(bars.span, start_us, end_us)
+            found = self._team.member_buckets(organization_id, part, member_ids)
+            return [(who, at_us, figures.of(metric)) for (who, at_us), figures in found.items()]
+
         series = {member_id: [0] * len(period.starts) for member_id in member_ids}
-        if member_ids:
-            found = self._team.member_buckets(organization_id, _of_bars(period), member_ids)
-            for (member_id, start_us), figures in found.items():
-                series[member_id][period.index_of(start_us)] += figures.of(metric)
+        settled = self._known.settled(
+            organization_id,
+            period,
+            ("series", metric.value, *member_ids),
+            lambda: read(bars.start_us, running.start_us),
+        )
+        for values in (settled or [], read(running.start_us, running.end_us)):
+            for member_id, at_us, value in values:
+                series[member_id][period.index_of(at_us)] += value
         return series
+
+    def _member_sums(self, organization_id: str, period: Period) -> dict[str, Figures]:
+        settled = self._known.settled(
+            organization_id,
+            period,
+            ("members",),
+            lambda: self._team.member_sums(organization_id, settled_slices(period)),
+        )
+        sums = dict(settled or {})
+        running = self._team.member_sums(organization_id, (running_slice(period),))
+        for member_id, figures in running.items():
+            sums[member_id] = sums.get(member_id, _NOTHING) + figures
+        return sums
 
     def _repositories(
         self,
@@ -305,35 +340,28 @@ class TeamReports:
         return RankedRepositories(rows=rows, total=len(named), unattributed=unattributed)
 
     def _places(self, organization_id: str, period: Period) -> list[PlaceSums]:
-        """Kept until anything changes: one page asks three times."""
-        version = self._team.version(organization_id)
-        key = (organization_id, period.name, period.start_us, period.end_us, version)
-        return self._recent.get(
-            key,
-            lambda: self._team.place_sums(organization_id, slices_of(period), later_slices(period)),
+        """One page asks three times."""
+        return self._known.unchanged(
+            organization_id, period, lambda: self._place_sums(organization_id, period)
         )
 
-
-class _Recent:
-    """The last few answers."""
-
-    def __init__(self, limit: int = 16) -> None:
-        self._limit = limit
-        self._answers: dict[tuple[str | int, ...], list[PlaceSums]] = {}
-        self._lock = threading.Lock()
-
-    def get(
-        self, key: tuple[str | int, ...], ask: Callable[[], list[PlaceSums]]
-    ) -> list[PlaceSums]:
-        with self._lock:
-            found = self._answers.get(key)
-        if found is None:
-            found = ask()
-            with self._lock:
-                self._answers[key] = found
-                while len(self._answers) > self._limit:
-                    del self._answers[next(iter(self._answers))]
-        return found
+    def _place_sums(self, organization_id: str, period: Period) -> list[PlaceSums]:
+        settled = self._known.settled(
+            organization_id,
+            period,
+            ("places",),
+            lambda: self._team.place_sums(organization_id, settled_slices(period)),
+        )
+        sums = {(place.repository, place.pull_request): place for place in settled or []}
+        for place in self._team.place_sums(organization_id, (running_slice(period),)):
+            key = (place.repository, place.pull_request)
+            sums[key] = sums[key] + place if key in sums else place
+        ended = self._team.sessions_after(organization_id, later_slices(period))
+        for key, sessions in ended.items():
+            if key in sums:  # else nothing was requested there in the range
+                place = sums[key]
+                sums[key] = structs.replace(place, sessions=place.sessions + sessions)
+        return list(sums.values())
 
 
 def _of_bars(period: Period) -> Slice:

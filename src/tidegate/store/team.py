@@ -16,8 +16,17 @@ class PlaceSums(msgspec.Struct, frozen=True):
     repository: str
     pull_request: str  # empty: the whole repository
     figures: Figures
-    sessions: int  # under way in the range
+    sessions: int
     last_us: int
+
+    def __add__(self, other: "PlaceSums") -> "PlaceSums":
+        return PlaceSums(
+            self.repository,
+            self.pull_request,
+            self.figures + other.figures,
+            self.sessions + other.sessions,
+            max(self.last_us, other.last_us),
+        )
 
 
 class ModelSums(msgspec.Struct, frozen=True):
@@ -33,6 +42,10 @@ class TeamReads(Protocol):
     """Time ranges are slices of buckets that exclude each other, see `core/spans.py`."""
 
     def version(self, organization_id: str) -> int: ...
+    def changes(self, organization_id: str, part: Slice) -> int:
+        """Raised with whatever is added to one of the slice's buckets."""
+        ...
+
     def time_zone(self, organization_id: str) -> str: ...
     def totals(self, organization_id: str, slices: Sequence[Slice]) -> dict[int, Figures]:
         """By bucket."""
@@ -50,10 +63,15 @@ class TeamReads(Protocol):
         """By member: of these, or of all who used anything."""
         ...
 
-    def place_sums(
-        self, organization_id: str, slices: Sequence[Slice], later: Sequence[Slice]
-    ) -> list[PlaceSums]:
-        """All repositories and pull requests of a range; `later` is all time after it."""
+    def place_sums(self, organization_id: str, slices: Sequence[Slice]) -> list[PlaceSums]:
+        """All repositories and pull requests; of sessions those whose last request was then."""
+        ...
+
+    def sessions_after(
+        self, organization_id: str, slices: Sequence[Slice]
+    ) -> dict[tuple[str, str], int]:
+        """By repository and pull request: how many sessions ended in a time that they did not
+        begin in, which is all the time after a range."""
         ...
 
     def model_sums(self, organization_id: str, part: Slice, member_id: str) -> list[ModelSums]: ...

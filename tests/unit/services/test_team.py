@@ -171,6 +171,31 @@ def test_sessions_count_where_they_were_under_way(team: Team) -> None:
         assert row.sessions == sessions
 
 
+def test_what_is_known_of_settled_days_is_read_anew_when_it_changes(team: Team) -> None:
+    """By a late event, a session that goes on, another zone."""
+    organization_id, yesterday = team.world.organization_id, NOW_US - DAY_US
+    team.use("ann", 50, started_us=yesterday, repository="r", session_id="ses_1")
+
+    def look() -> tuple[int, list[int], int, int]:
+        period = team.period("7d")
+        ann = team.members(period=period, find="ann").uses[0]
+        [row] = team.reports.top_repositories(organization_id, period).rows
+        return ann.figures.cost_nusd, ann.series[-2:], row.sessions, row.figures.cost_nusd
+
+    assert look() == (50, [50, 0], 1, 50)
+    assert look() == (50, [50, 0], 1, 50)
+    team.use("ann", 7, started_us=yesterday, repository="r", session_id="ses_2")
+    assert look() == (57, [57, 0], 2, 57)
+    team.use("ann", 1, repository="r", session_id="ses_1")
+    assert look() == (58, [57, 1], 2, 58)
+    team.use("ann", 2, started_us=yesterday, billing="subscription", repository="r")
+    assert look() == (58, [57, 1], 2, 58)
+    team.world.store.usage.adopt_zones({organization_id: "Pacific/Kiritimati"})
+    assert look() == (58, [57, 1], 2, 58)
+    team.world.store.usage.adopt_zones({organization_id: "Etc/GMT+12"})
+    assert look()[1] == [57, 1]
+
+
 def test_my_usage_is_one_members(team: Team) -> None:
     team.use("ann", 50, model_served="opus")
     team.use("ann", 20, model_served="opus", billing="subscription")

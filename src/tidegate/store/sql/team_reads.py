@@ -27,6 +27,16 @@ class SqlTeamReads:
         query = sa.select(t.versions.c.version).where(mine)
         return self._one(query) or 0
 
+    def changes(self, organization_id: str, part: Slice) -> int:
+        table = t.bucket_changes
+        query = sa.select(sa.func.sum(table.c.changes)).where(
+            table.c.organization_id == organization_id,
+            table.c.span == part.span.value,
+            table.c.bucket_start_us >= part.start_us,
+            table.c.bucket_start_us < part.end_us,
+        )
+        return int(self._one(query) or 0)
+
     def time_zone(self, organization_id: str) -> str:
         """The zone that the organization's sums are in."""
         mine = t.zones.c.organization_id == organization_id
@@ -62,29 +72,26 @@ class SqlTeamReads:
         rows = self._rows(sa.select(parts.c.member_id, *sums).group_by(parts.c.member_id))
         return {member_id: _figures(numbers) for member_id, *numbers in rows}
 
-    def place_sums(
-        self, organization_id: str, slices: Sequence[Slice], later: Sequence[Slice]
-    ) -> list[PlaceSums]:
-        # A session that ended later and did not begin later was under way in the range.
-        ended_later = {
-            (repository, pull_request): int(ended) - int(begun)
-            for repository, pull_request, ended, begun in self._places(
-                organization_id, later, ("sessions_ended", "sessions_begun")
-            )
-        }
+    def place_sums(self, organization_id: str, slices: Sequence[Slice]) -> list[PlaceSums]:
         names = (*t.FIGURES, "sessions_ended", "last_us")
         return [
-            PlaceSums(
-                repository,
-                pull_request,
-                _figures(numbers),
-                int(ended) + ended_later.get((repository, pull_request), 0),
-                int(last_us),
-            )
+            PlaceSums(repository, pull_request, _figures(numbers), int(ended), int(last_us))
             for repository, pull_request, *numbers, ended, last_us in self._places(
                 organization_id, slices, names
             )
         ]
+
+    def sessions_after(
+        self, organization_id: str, slices: Sequence[Slice]
+    ) -> dict[tuple[str, str], int]:
+        names = ("sessions_ended", "sessions_begun")
+        return {
+            (repository, pull_request): int(ended) - int(begun)
+            for repository, pull_request, ended, begun in self._places(
+                organization_id, slices, names
+            )
+            if ended != begun
+        }
 
     def model_sums(self, organization_id: str, part: Slice, member_id: str) -> list[ModelSums]:
         table = _WIDE[part.span]

@@ -37,6 +37,7 @@ def add_team_sums(
         if table is t.by_repository:
             _count(sums, counts)
         add_up(connection, table, [sums[key] for key in sorted(sums)])
+    _raise_changes(connection, figures, counts)
 
 
 def add_last_uses(connection: sa.Connection, hours: Sums) -> None:
@@ -55,6 +56,16 @@ def add_counts(connection: sa.Connection, counts: Counts) -> None:
     sums: Sums = {}
     _count(sums, counts)
     add_up(connection, t.by_repository, [sums[key] for key in sorted(sums)])
+    _raise_changes(connection, (), counts)
+
+
+def _raise_changes(connection: sa.Connection, figures: Iterable[Row], counts: Counts) -> None:
+    """Note which buckets are not what they were."""
+    names = [column.name for column in t.bucket_changes.primary_key]
+    changed = {tuple(row[name] for name in names) for row in figures}
+    changed |= {key[: len(names)] for key in counts}
+    raised = [{**dict(zip(names, key, strict=True)), "changes": 1} for key in sorted(changed)]
+    add_up(connection, t.bucket_changes, raised)
 
 
 def _ten_days_us(day: Row, zones: Mapping[str, str]) -> int:

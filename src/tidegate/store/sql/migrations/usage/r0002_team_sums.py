@@ -54,7 +54,8 @@ def fill(connection: sa.Connection) -> None:
             " FROM usage_days GROUP BY organization_id, member_id, key_id"
         )
     )
-    for organization_id, zone in connection.execute(sa.text("SELECT * FROM usage_zones")).all():
+    zones = sa.text("SELECT organization_id, time_zone FROM usage_zones")
+    for organization_id, zone in connection.execute(zones).all():
         days = _days(connection, organization_id)
         _sum_up_ten_days(connection, organization_id, days, ZoneInfo(zone))
         _place_sessions(connection, organization_id, days)
@@ -81,6 +82,13 @@ def _create_tables() -> None:
         ),
     ):
         op.create_table(name, *_key(*key), *_numbers(*numbers), sqlite_with_rowid=False)
+    op.create_table(
+        "usage_changes",
+        *_key("organization_id", "span"),
+        sa.Column("bucket_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+        *_numbers("changes"),
+        sqlite_with_rowid=False,
+    )
     op.create_table("usage_versions", *_key("organization_id"), *_numbers("version"))
 
 
