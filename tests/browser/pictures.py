@@ -60,14 +60,13 @@ def fill_in(page: Page) -> None:
 
 
 PICTURES = (
+    Picture("overview-light", "/", before=look_at_a_bar),
+    Picture("overview-dark", "/", "dark", before=look_at_a_bar),
     Picture("team-light-1440", "/", whole=True, before=look_at_a_bar),
     Picture("team-dark-1440", "/", "dark", whole=True, before=look_at_a_bar),
     Picture("team-light-390", "/", width=390, whole=True),
-    Picture("team-table-light", "/?view=table&sort=tokens"),
     Picture("my-usage-light", "/my-usage"),
-    Picture("settings-light", "/settings/providers"),
-    Picture("members-dark", "/settings/members", "dark"),
-    Picture("audit-light", "/settings/audit"),
+    Picture("settings-light", "/settings/members"),
     Picture("manage-dark", "/", "dark", before=manage),
     Picture("enrol-light", "/", before=enrol),
     Picture("sign-in-light", "/sign-in", signed_in=False, before=fill_in),
