@@ -83,6 +83,7 @@ def test_the_owner_and_one_member_sign_in_with_the_password(demo: tuple[SqlStore
         assert (viewer.email, viewer.role) == (email, role)
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_sums(tmp_path: Path, demo: tuple[SqlStore, Opened]) -> None:
     store, opened = demo
     again, other = filled(tmp_path)
