@@ -118,7 +118,6 @@ sessions = sa.Table(
 )  # fmt: skip
 sa.Index("sessions_by_root", sessions.c.organization_id, sessions.c.root_session_id)
 sa.Index("sessions_by_time", sessions.c.organization_id, sessions.c.last_us)
-sa.Index("sessions_by_client", sessions.c.organization_id, sessions.c.client_session)
 
 
 def _team_sums(name: str, *subject: str, more: tuple[str, ...] = ()) -> sa.Table:
@@ -143,19 +142,6 @@ by_repository = _team_sums(
 )  # fmt: skip
 """A row without a pull request is the whole repository, one with it the part that went there.
 Sessions are counted in the bucket of their first and in that of their last use."""
-
-LATENCY_KEY: Final = ("organization_id", "span", "bucket_start_us", "agent", "model", "bin")
-latencies = sa.Table(
-    "usage_latencies",
-    usage,
-    *_key("organization_id", "span"),
-    sa.Column("bucket_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
-    *_key("agent", "model"),
-    sa.Column("bin", sa.BigInteger, primary_key=True, autoincrement=False),
-    *_numbers("requests", "failed"),
-    sqlite_with_rowid=False,
-)
-"""How many requests took how long, in bins of core/latency.py."""
 
 last_uses = sa.Table(
     "usage_last",
