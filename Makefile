@@ -6,7 +6,7 @@ UV := .tools/uv/bin/uv
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 # How much of their examples property tests try; all of them in `make test`.
-export TIDEGATE_TEST_EFFORT ?= 0.25
+export TIDEGATE_TEST_EFFORT ?= 0.1
 
 .PHONY: help
 help: ## List the targets
@@ -59,7 +59,7 @@ agents: .venv/dev.installed ## Install the pinned coding agents that the wire te
 test: export TIDEGATE_TEST_EFFORT = 1
 test: check agents ## Everything: check, then the wire and browser tests
 	@tools/install_chromium.sh
-	$(BIN)/pytest tests/unit tests/port -m slow -n 2
+	$(BIN)/pytest tests/unit tests/property tests/port tests/upgrade -m slow -n 2
 	$(BIN)/python -m tests.fuzz --seconds 5
 	$(BIN)/pytest tests/wire tests/browser -m "not soak"
 

@@ -15,6 +15,8 @@ from tidegate.services.usage import UsageReports
 from tidegate.services.vault import derive
 from tidegate.store.sql.database import SqlStore, open_store
 
+pytestmark = pytest.mark.slow
+
 NOW_US = 1_795_014_300_000_000  # Wednesday, 18 Nov 2026, 15:05 UTC
 DAY_US = 86_400_000_000
 SUBKEYS = derive(bytes(range(32)))
@@ -83,7 +85,6 @@ def test_the_owner_and_one_member_sign_in_with_the_password(demo: tuple[SqlStore
         assert (viewer.email, viewer.role) == (email, role)
 
 
-@pytest.mark.slow
 def test_the_same_seed_makes_the_same_sums(tmp_path: Path, demo: tuple[SqlStore, Opened]) -> None:
     store, opened = demo
     again, other = filled(tmp_path)
