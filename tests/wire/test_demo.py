@@ -12,19 +12,19 @@ from tests.wire.serving import isolated_environment, run_tidegate
 pytestmark = pytest.mark.wire
 
 
-def signed_in(demo: RunningDemo) -> httpx.Client:
-    """A client that has followed the printed link."""
-    client = httpx.Client(base_url=demo.base_url, follow_redirects=True)
+def sign_in(client: httpx.Client, demo: RunningDemo) -> None:
+    """Follow the printed link, and press its button."""
     page = client.get(demo.link)
     token = re.search(r'name="csrf" value="([^"]+)"', page.text)
-    fields = {"csrf": token[1]} if token else {}
-    client.post(demo.link, data=fields, headers={"origin": demo.base_url}).raise_for_status()
-    return client
+    assert token is not None
+    fields, headers = {"csrf": token[1]}, {"origin": demo.base_url}
+    client.post(demo.link, data=fields, headers=headers).raise_for_status()
 
 
 def test_a_visitor_sees_the_team_and_nothing_is_left_afterwards(tmp_path: Path) -> None:
     with start_demo(tmp_path) as demo:
-        with signed_in(demo) as client:
+        with httpx.Client(base_url=demo.base_url, follow_redirects=True) as client:
+            sign_in(client, demo)
             page = client.get("/?range=30d").raise_for_status().text
         assert "Brightwater" in page
         for name in ("Aiko Tanaka", "Ben Carter", "rana.haddad@brightwater.example"):
