@@ -18,6 +18,8 @@ from tidegate.store.people import (
 from tidegate.store.ports import AuditEntry, AuditFilter, DirectoryChange
 from tidegate.store.sql.database import SqlStore
 
+pytestmark = pytest.mark.slow
+
 OTHER_ORGANIZATION = OrganizationRecord(organization_id="org_2", name="Other")
 OTHER_MEMBER = MemberRecord(
     member_id="mem_2", organization_id="org_2", email="a@b.c", name="\u202eB 🚀", created_us=6

@@ -13,6 +13,8 @@ from tidegate.services.audit import Actor
 from tidegate.services.enrolment import Enrolled
 from tidegate.store.ports import AuditEntry, StoredKey
 
+pytestmark = pytest.mark.slow
+
 CODE = re.compile(r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){4}")
 HOUR_US = 3_600_000_000
 POSTS = ["compression", "debug", "reveal", "rotate", "unenrol", "setup"]

@@ -6,6 +6,8 @@ from tests.browser.world import PUBLIC_URL, World
 
 from tidegate.core.model import Cost, TokenCounts
 
+pytestmark = pytest.mark.slow
+
 
 def test_login_exchanges_a_code_once(world: World, client: TestClient) -> None:
     enrolled = world.enroll("elena@brightwater.dev", "codex")

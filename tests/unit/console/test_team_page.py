@@ -14,6 +14,8 @@ from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import Actor
 from tidegate.store.ports import StoreUnavailable
 
+pytestmark = pytest.mark.slow
+
 TOKENS = TokenCounts(input=1_000, output=234)
 USD = 1_000_000_000
 
