@@ -5,6 +5,7 @@ None of them is or was anybody's.
 
 import json
 import re
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
@@ -103,7 +104,7 @@ def _escaped(text: str, only: str) -> str:
     return "".join(f"\\u{ord(c):04x}" if c in only else c for c in text)
 
 
-WRITTEN: Final = {
+WRITTEN: Final[dict[str, Callable[[str], str]]] = {
     "plain": lambda text: text,
     "json": lambda text: json.dumps(text)[1:-1],
     "json in json": lambda text: json.dumps(json.dumps({"a": text})),

@@ -198,9 +198,9 @@ def _timings(log: RequestLog, period: Period, sample: UsageEvent, rounds: int) -
         newer = page(older).newer if older else ""
         parts = {
             "first": page,
-            "older": lambda older=older: page(older),  # type: ignore[misc]
-            "newer": lambda newer=newer: page(newer),  # type: ignore[misc]
-            "histogram": lambda only=only: log.histogram(ORGANIZATION, only, period),  # type: ignore[misc]
+            "older": lambda older=older: page(older),
+            "newer": lambda newer=newer: page(newer),
+            "histogram": lambda only=only: log.histogram(ORGANIZATION, only, period),
         }
         times = {part: _time(run, rounds) for part, run in parts.items()}
         yield Timing(name, is_summed, times)

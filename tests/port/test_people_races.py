@@ -17,6 +17,8 @@ from tidegate.services.passwords import Passwords
 from tidegate.services.vault import derive
 from tidegate.store.sql.database import SqlStore
 
+pytestmark = pytest.mark.slow
+
 SUBKEYS = derive(bytes(32))
 CHEAP = PasswordHashing(rounds=1, memory_kib=8)
 AT_ONCE = 4

@@ -18,6 +18,8 @@ from tidegate.store.people import (
 from tidegate.store.ports import AuditEntry, AuditFilter, DirectoryChange
 from tidegate.store.sql.database import SqlStore
 
+pytestmark = pytest.mark.slow
+
 OTHER_ORGANIZATION = OrganizationRecord(organization_id="org_2", name="Other")
 OTHER_MEMBER = MemberRecord(
     member_id="mem_2", organization_id="org_2", email="a@b.c", name="\u202eB 🚀", created_us=6
@@ -332,7 +334,8 @@ def test_an_odd_id_is_not_found(store: SqlStore, odd: str) -> None:
         assert reads.organization(odd) is None
         assert reads.member("org_1", odd) is None
         assert reads.member_by_email("org_1", odd) is None
-        assert reads.members_by_email(odd) == reads.passwords_by_email(odd) == []
+        assert not reads.members_by_email(odd)
+        assert not reads.passwords_by_email(odd)
         assert reads.invitation("org_1", odd) is None
         assert reads.invitation_by_id(odd) is None
         assert reads.key("org_1", odd) is None

@@ -21,6 +21,8 @@ from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.database import SqlStore
 from tidegate.store.sql.migrate import version_table
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = ("mem_1", "mem_2", "mem_3")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Zones, and times around which their clocks do something.

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 from tests.planted import EVERY, PLANTED, WRITTEN, telling
-from tests.wire.answers import Answer, Text, messages_document, messages_stream
+from tests.wire.answers import Answer, Content, Text, messages_document, messages_stream
 from tests.wire.bills import Bill
 from tests.wire.book import Exchange
 from tests.wire.raw import RawClient, request
@@ -36,7 +36,7 @@ MODEL = "claude-sonnet-4-5"
 
 def echo(exchange: Exchange) -> Answer:
     """Say again what was asked, as a stream if that was asked for."""
-    said = [Text(json.dumps(exchange.payload.get("messages"), ensure_ascii=False))]
+    said: list[Content] = [Text(json.dumps(exchange.payload.get("messages"), ensure_ascii=False))]
     bill = Bill.for_messages(MODEL, exchange.number)
     make = messages_stream if exchange.payload.get("stream") else messages_document
     return make(said, bill, exchange.number)

@@ -141,8 +141,8 @@ def rows_of_bar(period: Period, index: int, rows: LogQuery) -> LogQuery:
         return _between(rows, start_us, end_us)
     zone = ZoneInfo(period.time_zone)
     first, last = (local_time(at_us, zone).date() for at_us in (start_us, end_us - 1))
-    days = {"first": first.isoformat(), "last": last.isoformat(), "start": "", "end": ""}
-    return replace(rows, range=CUSTOM, **days)
+    dated = replace(rows, range=CUSTOM, first=first.isoformat(), last=last.isoformat())
+    return replace(dated, start="", end="")
 
 
 def _between(rows: LogQuery, start_us: int, end_us: int) -> LogQuery:

@@ -19,7 +19,7 @@ from tidegate.core.periods import Period
 from tidegate.services.team import MemberPage, MemberUse, Metric
 from tidegate.store.ports import StoredKey
 
-PER_PAGE: Final = 50
+PER_PAGE: Final = 28  # twice as many paint twice as late
 SEARCH_FROM: Final = 9  # fewer members are found by looking
 ACTIVE_US: Final = 3_600_000_000
 _HUES: Final = 6

@@ -8,6 +8,8 @@ from tests.unit.cli.world import KEY, FakeServer, error_reply, fake_server, logi
 
 from tidegate.cli.server_api import ServerApi, ServerError
 
+pytestmark = pytest.mark.slow
+
 
 def test_launch_facts(server: FakeServer) -> None:
     server.answer_launch(providers={"anthropic": True, "openai": False}, allow_own=False)

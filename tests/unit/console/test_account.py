@@ -9,6 +9,8 @@ from tests.unit.console.forms import send
 
 from tidegate.services.audit import Actor
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = "/account"
 PASSWORD = "correct horse battery"
 NEW = "another long sentence"

@@ -13,6 +13,8 @@ from tidegate.services.audit import Actor
 from tidegate.services.enrolment import Enrolled
 from tidegate.store.ports import AuditEntry, StoredKey
 
+pytestmark = pytest.mark.slow
+
 CODE = re.compile(r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){4}")
 POSTS = ["compression", "debug", "reveal", "rotate", "unenrol", "setup"]
 FIELDS = {"on": "yes", "hours": "1", "overlap": "0"}

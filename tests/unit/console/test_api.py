@@ -7,6 +7,8 @@ from tests.browser.world import DAY_US, PUBLIC_URL, World
 from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import COMMAND_LINE
 
+pytestmark = pytest.mark.slow
+
 
 def test_login_exchanges_a_code_once(world: World, client: TestClient) -> None:
     enrolled = world.enroll("elena@brightwater.dev", "codex")

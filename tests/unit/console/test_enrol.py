@@ -11,6 +11,8 @@ from tests.unit.console.forms import HTMX, send
 from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import Actor
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "\N{RIGHT-TO-LEFT OVERRIDE}محمد🌊<script>alert(1)</script>"
 CODE = re.compile(r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){4}")
 

@@ -13,6 +13,8 @@ from tidegate.services.audit import Actor
 from tidegate.services.invitations import Invited
 from tidegate.services.mail_form import MailForm
 
+pytestmark = pytest.mark.slow
+
 RANA = {"email": "rana@brightwater.dev", "role": "member"}
 LINK = re.compile(rf'data-copy="({re.escape(PUBLIC_URL)}/join/[^"]+)"')
 

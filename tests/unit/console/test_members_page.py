@@ -9,6 +9,8 @@ from tests.unit.console.forms import HTMX, send
 
 from tidegate.services.audit import COMMAND_LINE, Actor
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = "/settings/members"
 NASTY = "محمد 🌊 <script>alert(1)</script>"
 

@@ -13,6 +13,8 @@ from tidegate.console.app import ConsoleOptions, create_app
 from tidegate.store.ports import StoreUnavailable
 from tidegate.wiring.logs import Log
 
+pytestmark = pytest.mark.slow
+
 PATHS = ["/", "/nothing", "/api/launch", "/sign-in/x", "/install/", "/sign-out"]
 
 

@@ -12,6 +12,8 @@ from tidegate.services.mail_settings import Delivery
 from tidegate.services.notices import Notices
 from tidegate.services.passwords import Reset, SignInLink
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 NASTY = "محمد 🌊 <script>alert(1)</script>"

@@ -11,6 +11,8 @@ from tests.unit.console.forms import HTMX, send
 from tidegate.console.settings_organization import time_zones, zone_named
 from tidegate.services.mail_form import MailForm
 
+pytestmark = pytest.mark.slow
+
 SECRET = "sk-ant-api03-abcdefghijklmnop"
 NASTY = "محمد 🌊 <script>alert(1)</script>"
 

@@ -10,6 +10,8 @@ from tests.browser.world import PUBLIC_URL, World
 from tidegate.console.app import ConsoleOptions, create_app
 from tidegate.services.audit import Actor
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 

@@ -14,6 +14,8 @@ from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import Actor
 from tidegate.store.ports import StoreUnavailable
 
+pytestmark = pytest.mark.slow
+
 TOKENS = TokenCounts(input=1_000, output=234)
 USD = 1_000_000_000
 
@@ -251,17 +253,17 @@ def test_removed_members_keep_their_name_where_they_used_something(
     assert "pieter" not in owner.get("/?range=7d").text
 
 
-def test_above_fifty_members_the_cards_have_pages(world: World, owner: TestClient) -> None:
+def test_the_cards_of_many_members_have_pages(world: World, owner: TestClient) -> None:
     for n in range(60):
         world.services.members.add(world.organization_id, f"m{n:02d}@brightwater.dev")
     world.use(world.enroll("m00@brightwater.dev"), TOKENS, cost(1))
     first, second = owner.get("/").text, owner.get("/?page=2").text
-    assert len(cards(first)) == 50
-    assert len(cards(second)) == 11
-    assert "1\N{EN DASH}50 of 61" in first
+    assert len(cards(first)) == 28
+    assert len(cards(second)) == 28
+    assert "1\N{EN DASH}28 of 61" in first
     assert 'href="/?page=2"' in first
-    assert "51\N{EN DASH}61 of 61" in second
-    assert cards(owner.get("/?page=99").text) == cards(second)
+    assert "29\N{EN DASH}56 of 61" in second
+    assert cards(owner.get("/?page=99").text) == cards(owner.get("/?page=3").text)
     found = owner.get("/?find=M07").text
     assert [name for name, _, _ in cards(found)] == ["m07@brightwater.dev"]
     assert "Nobody fits" in owner.get("/?find=<b>zzz").text

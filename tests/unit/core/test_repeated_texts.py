@@ -12,7 +12,7 @@ _WORDS = [word.encode() for _, word in EVERY]
 
 
 def _conversation(chance: random.Random, size: int) -> bytes:
-    words = []
+    words: list[bytes] = []
     while sum(map(len, words)) < size:
         plain = b" turn" * chance.randrange(1, 400)
         words.append(plain + (chance.choice(_WORDS) if chance.random() < 0.2 else b"") + b"\n")

@@ -15,6 +15,8 @@ from tidegate.services.usage import UsageReports
 from tidegate.services.vault import derive
 from tidegate.store.sql.database import SqlStore, open_store
 
+pytestmark = pytest.mark.slow
+
 NOW_US = 1_795_014_300_000_000  # Wednesday, 18 Nov 2026, 15:05 UTC
 DAY_US = 86_400_000_000
 SUBKEYS = derive(bytes(range(32)))

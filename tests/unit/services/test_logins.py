@@ -13,6 +13,8 @@ from tidegate.services.organizations import Organizations
 from tidegate.services.vault import derive
 from tidegate.store.sql.database import SqlStore, open_store
 
+pytestmark = pytest.mark.slow
+
 
 class Fresh:
     """A store without an organization."""

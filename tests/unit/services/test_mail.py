@@ -18,6 +18,8 @@ from tests.wire.authority import Authority
 from tidegate.services.letters import Envelope, Letter, make_message
 from tidegate.services.mail import MailFault, MailSender, MailServer, Security, Unreachable
 
+pytestmark = pytest.mark.slow
+
 SECRET = "correct horse"
 AT_US = 1_795_348_800_000_000  # 22 Nov 2026, 12:00 UTC
 LETTER = Letter(subject="Hello", paragraphs=("Some words.",))

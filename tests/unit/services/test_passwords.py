@@ -9,6 +9,8 @@ from tests.unit.services.world import DAY_US, MINUTE_US, PASSWORD, World
 from tidegate.services.audit import COMMAND_LINE, Actor
 from tidegate.services.errors import Forbidden, InvalidCode, InvalidField, NotFound, TooMany
 
+pytestmark = pytest.mark.slow
+
 NEW = "another correct horse"
 
 

@@ -4,6 +4,8 @@ import pytest
 from starlette.testclient import TestClient
 from tests.unit.console.api_v1.programs import Programs
 
+pytestmark = pytest.mark.slow
+
 KEY = {"idempotency-key": "b1946ac9-2f31"}
 
 

@@ -12,6 +12,8 @@ from tidegate.console.api_v1.endpoint import ApiRoute
 from tidegate.console.api_v1.operation import Operation
 from tidegate.services.audit import COMMAND_LINE
 
+pytestmark = pytest.mark.slow
+
 every_operation = pytest.mark.parametrize("operation", TABLE, ids=lambda o: o.name)
 OWN_KEY = [o for o in TABLE if "key_id" in o.parameters]
 

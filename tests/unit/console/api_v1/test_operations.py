@@ -9,6 +9,8 @@ from tests.unit.console.api_v1.programs import Programs
 
 from tidegate.core.model import Billing, Cost, TokenCounts
 
+pytestmark = pytest.mark.slow
+
 
 def test_who_asks(programs: Programs) -> None:
     found = programs.of("admin", "read").get("/me").json()

@@ -11,6 +11,8 @@ from tests.unit.console.api_v1.programs import Programs
 from tidegate.console.api_v1.paging import PageQuery, page_of, read_cursor, write_cursor
 from tidegate.console.api_v1.problems import ProblemRaised
 
+pytestmark = pytest.mark.slow
+
 
 @given(
     st.sets(st.text(min_size=1, max_size=5), max_size=30),

@@ -12,6 +12,8 @@ from tidegate.console.app import create_app
 from tidegate.core.model import OrganizationRecord
 from tidegate.store.ports import StoreUnavailable
 
+pytestmark = pytest.mark.slow
+
 JSON = {"content-type": "application/json"}
 
 
