@@ -48,6 +48,8 @@ class Settings:
     spool_limit_bytes: int
     spool_limit_age_s: float
     spool_segment_bytes: int
+    capture_body_bytes: int
+    capture_limit_bytes: int
     allow_upstreams: tuple[str, ...]
     upstream_ca: Path | None
     https_proxy: str = field(repr=False)
@@ -216,20 +218,36 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "that requests under way can be recorded on a full disk.",
     ),
     Setting(
+        name="capture_body_bytes",
+        section=SPOOL,
+        parse=text.size,
+        default="4MB",
+        help="How much debug mode keeps of each body: received, sent and answered.",
+    ),
+    Setting(
+        name="capture_limit_bytes",
+        section=SPOOL,
+        parse=text.size,
+        default="256MB",
+        help="How much of what debug mode keeps may wait for the console on the disk; what is "
+        "beyond is dropped. Nothing is kept on a disk with less than 64 MB free.",
+    ),
+    Setting(
         name="allow_upstreams",
         section=UPSTREAMS,
         parse=text.upstream,
         several=True,
         flag="--allow-upstream",
-        help="HOST:PORT of an upstream that may have a private or loopback address; port * allows "
-        "every port. Metadata addresses of clouds are never allowed.",
+        help="HOST:PORT of an upstream or mail server that may have a private or loopback address; "
+        "port * allows every port. Metadata addresses of clouds are never allowed.",
     ),
     Setting(
         name="upstream_ca",
         section=UPSTREAMS,
         parse=text.path,
         absent=None,
-        help="Certificate authorities (PEM) to trust beside the system's when calling upstreams.",
+        help="Certificate authorities (PEM) to trust beside the system's when calling upstreams "
+        "and mail servers.",
     ),
     Setting(
         name="https_proxy",
@@ -379,6 +397,12 @@ def require_public_url(settings: Settings) -> None:
             "--public-url is required when listening on more than loopback: give the URL by which "
             "people reach this server, as in --public-url https://tidegate.example.com."
         )
+
+
+def without_settings(environ: Environment | None = None) -> dict[str, str]:
+    """The environment of a server that has nothing to do with the one installed here."""
+    environ = os.environ if environ is None else environ
+    return {name: value for name, value in environ.items() if not name.startswith("TIDEGATE_")}
 
 
 def child_environment(environ: Environment | None = None) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""`python -m tests.bench`: CPU per request of Tidegate beside nginx and LiteLLM, and its parts."""
+"""`python -m tests.bench`: CPU per request of Tidegate beside nginx and LiteLLM, its parts, and the
+Team page with millions of events stored."""
 
 import argparse
 import asyncio
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvloop
-from tests.bench import micro, report, targets
+from tests.bench import micro, pages, report, targets, team
 from tests.bench.litellm import NoLiteLLM
 from tests.bench.nginx import NoNginx
 from tests.bench.processes import host_time
@@ -32,13 +33,15 @@ def main() -> int:
     notes: list[str] = []
     summaries: list[dict[str, Any]] = []
     before = host_time()
-    if options.only != "parts":
+    if options.only in {None, "load"}:
         summaries = _measure_targets(plan, notes)
-    parts = micro.measure() if options.only != "load" else []
+    parts = micro.measure() if options.only in {None, "parts"} else []
+    sections = _measure_console(options)
     after = host_time()
     notes.append(report.disturbance(after.foreign_since(before), after.stolen_since(before)))
     command = shlex.join(["python", "-m", "tests.bench", *sys.argv[1:]])
     text = report.document(plan.workloads, summaries, parts, notes=notes, command=command)
+    text += "".join(f"\n{section}\n" for section in sections)
     sys.stdout.write(text)
     if options.write:
         _DOCUMENT.write_text(text)
@@ -48,13 +51,36 @@ def main() -> int:
     return int(failed or any(note.startswith(_WRONG) for note in notes))
 
 
+def _measure_console(options: argparse.Namespace) -> list[str]:
+    """The Team page's times, and the pages in a browser, both with the same events stored."""
+    wanted = {"team", "pages"} if options.only is None else {options.only}
+    sections = []
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch) / "store"
+        if "team" in wanted:
+            sections.append(team.table(team.measure(options.events, keep=place), options.events))
+        if "pages" in wanted:
+            sections.append(
+                pages.section(pages.measure(options.events, keep=place), options.events)
+            )
+    return sections
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--short", action="store_true", help="two rounds of short phases")
     parser.add_argument("--rounds", type=int, help="default 5")
     parser.add_argument("--paced-rounds", type=int, help="of BP and D; default as many")
     parser.add_argument("--workloads", default=",".join(_NAMES), help="default %(default)s")
-    parser.add_argument("--only", choices=("load", "parts"), help="measure only one half")
+    parser.add_argument(
+        "--only", choices=("load", "parts", "team", "pages"), help="measure only that"
+    )
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=team.EVENTS,
+        help="stored for the console's pages, default %(default)s",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     return parser.parse_args()

@@ -1,6 +1,7 @@
 """A gateway worker without sockets: what our own code costs, apart from the kernel's share."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from tidegate.core.model import (
 )
 from tidegate.core.pricing import PriceBook
 from tidegate.core.routing import parse_base_url
+from tidegate.gateway.capture import CaptureKeeper
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.options import GatewayOptions
@@ -36,16 +38,20 @@ _BASE_URL: Final = "http://127.0.0.1:9"
 class NullTransport(asyncio.Transport):
     """Takes everything and counts the writes, each of which would be a system call."""
 
+    first_write_at = 0.0  # since this was set to 0
+
     def __init__(self) -> None:
         super().__init__()
         self.writes = 0
         self.written = 0
 
     def write(self, data: Any) -> None:
+        self.first_write_at = self.first_write_at or time.perf_counter()
         self.writes += 1
         self.written += len(data)
 
     def writelines(self, list_of_data: Any) -> None:
+        self.first_write_at = self.first_write_at or time.perf_counter()
         self.writes += 1
         self.written += sum(map(len, list_of_data))
 
@@ -62,6 +68,9 @@ class NullTransport(asyncio.Transport):
 class OneKey:
     """A store whose directory holds one organization with one key and one credential."""
 
+    def __init__(self, *, is_debugged: bool = False) -> None:
+        self._debug_until_us = 1 << 60 if is_debugged else 0
+
     def version(self) -> int:
         return 1
 
@@ -76,6 +85,7 @@ class OneKey:
                     organization_id="org_bench",
                     member_id="mem_bench",
                     agent="claude_code",
+                    debug_until_us=self._debug_until_us,
                 ),
             ),
             secrets=(SecretRecord(hash_secret(SUBKEYS.lookup, KEY), "key_bench"),),
@@ -95,15 +105,20 @@ class OneKey:
 class SocketlessGateway:
     """A gateway that listens nowhere, with a real spool, one client and one upstream."""
 
-    def __init__(self, place: Path, book: PriceBook) -> None:
+    def __init__(self, place: Path, book: PriceBook, *, is_debugged: bool = False) -> None:
         self.client_transport = NullTransport()
-        self._directory = Directory(OneKey(), lookup=SUBKEYS.lookup, credential=SUBKEYS.credential)
+        self._directory = Directory(
+            OneKey(is_debugged=is_debugged), lookup=SUBKEYS.lookup, credential=SUBKEYS.credential
+        )
+        self._spool = SpoolWriter(place, "bench")
+        self.captures = CaptureKeeper(place, "bench", SUBKEYS.capture, NoLog())
         self.gateway = Gateway(
             GatewayOptions(console_socket=""),
             directory=self._directory,
-            spool=SpoolWriter(place, "bench"),
+            spool=self._spool,
             price_book=book,
             log=NoLog(),
+            captures=self.captures,
         )
         self._client = ClientConnection(self.gateway)
         self._upstream = UpstreamConnection(self.gateway.pool, parse_base_url(_BASE_URL).origin)
@@ -117,6 +132,16 @@ class SocketlessGateway:
 
     def stop(self) -> None:
         self.gateway.abort()
+
+    def take(self, request: list[bytes], answer: list[bytes]) -> float:
+        """Take one request; how long the answer's first bytes were here, in seconds."""
+        for piece in request:
+            self._client.data_received(piece)
+        self.client_transport.first_write_at = 0.0
+        began = time.perf_counter()
+        for piece in answer:
+            self._upstream.data_received(piece)
+        return self.client_transport.first_write_at - began
 
     def request(self, workload: Workload) -> Callable[[], None]:
         """A function that takes one request of this workload from its first byte to its last."""

@@ -23,14 +23,15 @@ HEIGHT_PX = 900
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_executable(), args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=[*_FLAGS, *flags])
         yield browser
         browser.close()
 
 
-def _executable() -> str:
+def executable() -> str:
+    """The path of the browser's program."""
     chosen = os.environ.get("TIDEGATE_TEST_CHROMIUM", "")
     for name in (chosen, *_NAMES):
         if name and (path := shutil.which(name)):
@@ -38,7 +39,7 @@ def _executable() -> str:
     raise RuntimeError("The browser tests need Chromium: run tools/install_chromium.sh")
 
 
-def sign_in(context: BrowserContext, world: World) -> None:
-    """Give the browser the cookie of a new login of the owner."""
-    url = world.options.public_url
-    context.add_cookies([{"name": "tidegate_login", "value": world.login(), "url": url}])
+def sign_in(context: BrowserContext, world: World, member_id: str = "") -> None:
+    """Give the browser the cookie of a new login, of the owner if nobody else is named."""
+    url, secret = world.options.public_url, world.login(member_id)
+    context.add_cookies([{"name": "tidegate_login", "value": secret, "url": url}])

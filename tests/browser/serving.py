@@ -36,10 +36,10 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def served_world(data_dir: Path) -> Iterator[World]:
-    """A world whose console is served under its public URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+def served_world(data_dir: Path, public_url: str = "", port: int = 0) -> Iterator[World]:
+    """A world whose console is served under its public URL, on a free port unless one is given."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        url = public_url or f"http://127.0.0.1:{listener.getsockname()[1]}"
         with made_world(data_dir, public_url=url) as world:
             config = uvicorn.Config(
                 Gateway(world.app), lifespan="off", ws="none", log_config=None, access_log=False

@@ -1,8 +1,13 @@
 """Every page at every width, in light and dark: accessible, inside its window, no complaint."""
 
+from typing import Any
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from tests.browser import everything
 from tests.browser.conftest import OpenPage
+from tests.browser.walking import open_dialog
 from tests.browser.world import World
 
 from tidegate.core.model import Cost, TokenCounts
@@ -10,55 +15,104 @@ from tidegate.core.model import Cost, TokenCounts
 pytestmark = pytest.mark.browser
 
 WIDTHS = [360, 390, 768, 1024, 1440, 2560]
-PAGES = ["usage", "sign_in", "confirm", "install", "setup", "first_run", "empty"]
+BOTH = pytest.mark.parametrize(
+    ("width", "scheme"), [(w, s) for w in (390, 1440) for s in ("light", "dark")]
+)
 
 
-def prepared(name: str, request: pytest.FixtureRequest) -> tuple[World, str, bool]:
-    """The world, the path and whether someone is signed in for a page of that name."""
-    match name:
-        case "usage":
-            return request.getfixturevalue("used_world"), "/?range=30d", True
-        case "empty":
-            world: World = request.getfixturevalue("used_world")
-            world.now_us += 10 * 86_400_000_000
-            return world, "/?range=7d", True
-        case "first_run":
-            return request.getfixturevalue("world"), "/", True
-        case "setup":
-            world = request.getfixturevalue("empty_world")
-            return world, f"/setup/{world.services.logins.make_setup_token()}", False
-    world = request.getfixturevalue("world")
-    logins = world.services.logins
-    token = logins.make_sign_in_token(world.organization_id, world.owner_id)
-    return (
-        world,
-        {"sign_in": "/", "confirm": f"/sign-in/{token}", "install": "/install/"}[name],
-        False,
-    )
+SETTLED = """() => Promise.allSettled(document.getAnimations()
+    .filter(it => it.effect.getComputedTiming().endTime !== Infinity)
+    .map(it => it.finished)
+)"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing(
-    request: pytest.FixtureRequest, open_page: OpenPage, name: str, width: int, scheme: str
+def violations(page: Page) -> list[str]:
+    """What axe finds, of any weight, once all that fades in has: half faded, contrast is low."""
+    page.evaluate(SETTLED)
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {node['html']}" for v in found for node in v["nodes"]]
+
+
+def too_wide(page: Page) -> list[int]:
+    """The widths of the window that the page does not keep to."""
+    found = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        if page.evaluate("document.documentElement.scrollWidth") != width:
+            found.append(width)
+    return found
+
+
+@BOTH
+def test_axe_finds_nothing_on_the_pages(
+    team_world: World, open_page: OpenPage, width: int, scheme: str
 ) -> None:
-    world, path, signed_in = prepared(name, request)
-    page = open_page(world, path, signed_in=signed_in, width=width, color_scheme=scheme)
-    violations = Axe().run(page).response["violations"]
-    found = [f"{v['id']}: {n['html']}" for v in violations for n in v["nodes"]]
+    page = open_page(team_world, width=width, color_scheme=scheme)
+    found = {}
+    for name, path in everything.pages(team_world).items():
+        page.goto(path)
+        found[name] = violations(page)
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+@BOTH
+def test_axe_finds_nothing_outside(
+    team_world: World, open_page: OpenPage, width: int, scheme: str
+) -> None:
+    page = open_page(team_world, "/sign-in", signed_in=False, width=width, color_scheme=scheme)
+    found = {}
+    for name, path in everything.outside(team_world).items():
+        page.goto(path)
+        found[name] = violations(page)
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+@BOTH
+def test_axe_finds_nothing_in_the_dialogs(
+    team_world: World, open_page: OpenPage, width: int, scheme: str
+) -> None:
+    page = open_page(team_world, "/settings/members", width=width, color_scheme=scheme)
+    found = {}
+    for name, path in everything.dialogs(team_world).items():
+        dialog = open_dialog(page, path)
+        box = dialog.bounding_box()
+        assert box is not None
+        assert box["width"] <= width, name
+        assert dialog.evaluate("it => it.scrollWidth <= it.clientWidth"), name
+        found[name] = violations(page)
+        page.keyboard.press("Escape")
+        expect(dialog).not_to_be_visible()
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+@BOTH
+def test_axe_finds_nothing_on_first_pages(
+    empty_world: World, open_page: OpenPage, width: int, scheme: str
+) -> None:
+    look: dict[str, Any] = {"width": width, "color_scheme": scheme}
+    token = empty_world.services.logins.make_setup_token()
+    open_page.expect("status of 404")
+    found = violations(open_page(empty_world, f"/setup/{token}", signed_in=False, **look))
+    found += violations(open_page(empty_world, "/sign-in", signed_in=False, **look))
+    empty_world.found()
+    for path in ("/", "/my-usage", "/settings/providers", "/no-such-page"):
+        page = open_page(empty_world, path, **look)
+        found += violations(page)
+        assert too_wide(page) == [], path
     assert found == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_nothing_is_wider_than_the_window(
-    request: pytest.FixtureRequest, open_page: OpenPage, name: str
-) -> None:
-    world, path, signed_in = prepared(name, request)
-    page = open_page(world, path, signed_in=signed_in)
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") == width
+def test_nothing_is_wider_than_the_window(team_world: World, open_page: OpenPage) -> None:
+    page = open_page(team_world)
+    found = {}
+    for name, path in everything.pages(team_world).items():
+        page.goto(path)
+        found[name] = too_wide(page)
+    page = open_page(team_world, "/sign-in", signed_in=False)
+    for name, path in everything.outside(team_world).items():
+        page.goto(path)
+        found[name] = too_wide(page)
+    assert {name: widths for name, widths in found.items() if widths} == {}
 
 
 def test_long_and_foreign_names_keep_the_page_in_shape(world: World, open_page: OpenPage) -> None:
@@ -67,6 +121,9 @@ def test_long_and_foreign_names_keep_the_page_in_shape(world: World, open_page: 
     for email in ("ö" * 60 + "@brightwater.dev", "a@" + "x" * 60 + ".dev"):
         key = world.enroll(email)
         world.use(key, TokenCounts(input=10**15), Cost(input=10**17), model="m" * 200)
-    page = open_page(world, width=390)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    assert page.locator("tbody tr").count() == 2
+    page = open_page(world)
+    for path in ("/", "/?view=table", "/settings/members", "/settings/audit"):
+        page.goto(path)
+        assert too_wide(page) == [], path
+    page.goto("/")
+    expect(page.locator(".tg-member")).to_have_count(3)

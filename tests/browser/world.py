@@ -2,49 +2,67 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 
-from tidegate.console.app import ConsoleOptions, ConsoleServices, create_app
+from tidegate.console.app import ConsoleOptions, create_app
+from tidegate.core.captures import Capture, Part, pack
 from tidegate.core.model import Billing, Cost, TokenCounts, UsageEvent
-from tidegate.services.credentials import Credentials
-from tidegate.services.enrolment import Enrolled, Enrolment
-from tidegate.services.logins import Logins
-from tidegate.services.members import Members
-from tidegate.services.organizations import Organizations
-from tidegate.services.price_book import ModelListing
-from tidegate.services.usage import UsageReports
-from tidegate.services.vault import derive
+from tidegate.core.price_book import PriceBook
+from tidegate.gateway.options import GatewayOptions
+from tidegate.services.demo import Demo, Opened
+from tidegate.services.enrolment import Enrolled
+from tidegate.services.mail import MailSender
+from tidegate.services.password_hashing import PasswordHashing
+from tidegate.services.price_book import ModelListing, compile_price_book
+from tidegate.services.vault import derive, seal_capture
+from tidegate.store.captures import StoredCapture
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
+from tidegate.wiring.composition import Surroundings, compose
+from tidegate.wiring.outbound import Outbound
+from tidegate.wiring.probe import UpstreamProbe
 
 DAY_US = 86_400_000_000
 NOON_US = 1_795_348_800_000_000  # 22 Nov 2026, 12:00 UTC
+WEDNESDAY_US = 1_795_014_300_000_000  # 18 Nov 2026, 15:05 UTC
 PUBLIC_URL = "http://localhost:4180"
+QUICK_HASHING = PasswordHashing(rounds=1, memory_kib=8)
+LOOPBACK = ("127.0.0.1:*", "localhost:*")
 
 
 class World:
-    """One organization with an owner; its clock stands at noon unless a test moves it."""
+    """One organization with an owner; its clock stands at noon unless a test moves it.
 
-    def __init__(self, store: SqlStore, options: ConsoleOptions) -> None:
-        subkeys = derive(bytes(range(32)))
+    Mail servers and providers may be on loopback; `authorities` (PEM) vouch for their certificates.
+    """
+
+    def __init__(self, store: SqlStore, options: ConsoleOptions, *, authorities: str = "") -> None:
+        self._subkeys = subkeys = derive(bytes(range(32)))
         self.now_us = NOON_US
         self.drains = 0
         self._store = store
         self._events = count(1)
         self._offset = 0
-        self.services = ConsoleServices(
-            organizations=Organizations(store, subkeys, self.clock),
-            members=Members(store, subkeys, self.clock),
-            logins=Logins(store, subkeys, self.clock),
-            enrolment=Enrolment(store, subkeys, self.clock),
-            credentials=Credentials(store, subkeys, self.clock),
-            usage=UsageReports(store),
+        upstreams = GatewayOptions(
+            console_socket="", allow_upstreams=LOOPBACK, upstream_ca=authorities
+        )
+        outbound = Outbound(LOOPBACK, authorities)
+        around = Surroundings(
+            public_url=options.public_url,
             drain_now=self._drain,
             agent_models=_agent_models,
+            prices=price_book,
+            mail_sender=MailSender(outbound.connect, outbound.tls),
+            probe=UpstreamProbe(upstreams),
+            clock=self.clock,
+            hashing=QUICK_HASHING,
         )
+        self.services = compose(store, subkeys, around)
         self.options = options
         self.organization_id = ""
         self.owner_id = ""
@@ -61,6 +79,14 @@ class World:
         founded = self.services.organizations.bootstrap(name, email)
         self.organization_id, self.owner_id = founded.organization_id, founded.member_id
         return founded.sign_in_token
+
+    def demo(self) -> Opened:
+        """Make the organization of `tidegate demo`, on a Wednesday afternoon."""
+        self.now_us = WEDNESDAY_US
+        demo = Demo(self._store, self._subkeys, price_book(), now_us=self.now_us)
+        opened = demo.fill()
+        self.organization_id, self.owner_id = opened.organization_id, opened.owner_id
+        return opened
 
     def login(self, member_id: str = "") -> str:
         """The secret of a new login, as the cookie holds it."""
@@ -84,37 +110,63 @@ class World:
         estimated: bool = False,
         price_unknown: bool = False,
         launch_id: str = "",
+        session_id: str = "",
+        repository: str = "",
         times: int = 1,
-    ) -> None:
-        """Record finished requests."""
+        **more: Any,
+    ) -> list[str]:
+        """Record finished requests; their ids. `more` are other fields of them."""
+        fields: dict[str, Any] = {
+            "organization_id": self.organization_id,
+            "member_id": enrolled.member_id,
+            "key_id": enrolled.key_id,
+            "agent": agent,
+            "provider": "anthropic",
+            "billing": billing,
+            "model_asked": model,
+            "model_served": model,
+            "dialect": "anthropic_messages",
+            "launch_id": launch_id,
+            "session_id": session_id,
+            "repository": repository,
+            "started_us": self.now_us - days_ago * DAY_US,
+            "status": 200,
+            "outcome": "ok",
+            "tokens": tokens,
+            "cost": cost,
+            "estimated": estimated,
+            "price_unknown": price_unknown,
+        } | more
         events = [
-            UsageEvent(
-                event_id=f"req_{next(self._events):032x}",
-                organization_id=self.organization_id,
-                member_id=enrolled.member_id,
-                key_id=enrolled.key_id,
-                agent=agent,
-                provider="anthropic",
-                billing=billing,
-                model_asked=model,
-                model_served=model,
-                dialect="anthropic_messages",
-                launch_id=launch_id,
-                started_us=self.now_us - days_ago * DAY_US,
-                status=200,
-                outcome="ok",
-                tokens=tokens,
-                cost=cost,
-                estimated=estimated,
-                price_unknown=price_unknown,
-            )
-            for _ in range(times)
+            UsageEvent(event_id=f"req_{next(self._events):032x}", **fields) for _ in range(times)
         ]
         batch = SpoolBatch(
             file="test", start=self._offset, end=self._offset + len(events), events=events
         )
         self._store.usage.record(batch)
         self._offset = batch.end
+        return [event.event_id for event in events]
+
+    def capture(
+        self, organization_id: str, enrolled: Enrolled, event_id: str, text: str = "Hello"
+    ) -> None:
+        """Store what debug mode would have of a request."""
+        body = Part([("content-type", "application/json")], f'{{"model": "{text}"}}'.encode())
+        kept = Capture(event_id, "POST", "/v1/messages", body, body, 200, body, 1, 2)
+        packed = pack(kept)
+        self._store.usage.captures.put_capture(
+            StoredCapture(
+                event_id=event_id,
+                organization_id=organization_id,
+                key_id=enrolled.key_id,
+                member_id=enrolled.member_id,
+                at_us=self.now_us,
+                expires_us=self.now_us + 3 * DAY_US,
+                size_bytes=len(packed),
+                truncated=False,
+                ciphertext=seal_capture(self._subkeys.capture, organization_id, event_id, packed),
+            )
+        )
 
     def _drain(self) -> int:
         self.drains += 1
@@ -123,13 +175,24 @@ class World:
 
 @contextmanager
 def made_world(
-    data_dir: Path, *, public_url: str = PUBLIC_URL, migrate: bool = True
+    data_dir: Path,
+    *,
+    public_url: str = PUBLIC_URL,
+    migrate: bool = True,
+    authorities: str = "",
 ) -> Iterator[World]:
     store = open_store(data_dir=data_dir, migrate=migrate)
     try:
-        yield World(store, ConsoleOptions(public_url=public_url, version="0.1.0"))
+        options = ConsoleOptions(public_url=public_url, version="0.1.0")
+        yield World(store, options, authorities=authorities)
     finally:
         store.close()
+
+
+@cache
+def price_book() -> PriceBook:
+    """List prices, compiled once."""
+    return compile_price_book()
 
 
 def _agent_models(provider: str) -> list[ModelListing]:

@@ -53,7 +53,7 @@ def postgresql_place(postgresql: Postgresql) -> Iterator[Place]:
         yield Place(database_url=url)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest) -> Place:
     """A place without anything in it."""
     made = request.getfixturevalue(f"{request.param}_place")

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tests.port.captures import capture
 from tests.port.conftest import Place
-from tests.port.test_directory_store import CODE, LOGIN, fill
+from tests.port.test_directory_store import CODE, fill
+from tests.port.test_people_store import fill_people
 from tests.postgresql import Postgresql
 from tests.unit.jobs.events import event
 
@@ -43,8 +45,8 @@ def full(store: SqlStore) -> SqlStore:
     """A store with rows in every table."""
     with store.directory.changing() as change:
         fill(change)
+        fill_people(change)
         change.add_code(CODE)
-        change.add_login(LOGIN)
         change.add_audit(AUDIT)
     store.usage.adopt_zones({"org_1": "Asia/Kathmandu"})
     events = [
@@ -52,6 +54,7 @@ def full(store: SqlStore) -> SqlStore:
         for n in range(EVENTS)
     ]
     store.usage.record(SpoolBatch(file="worker-1-1-ab.events", start=0, end=9, events=events))
+    store.usage.captures.put_capture(capture("req_000001"))
     return store
 
 

@@ -4,12 +4,11 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from tidegate.core.model import CredentialRecord, KeyRecord, OrganizationRecord
+from tidegate.store.people import LoginRecord, MemberRecord
 from tidegate.store.ports import (
     AuditEntry,
     Code,
     DirectoryChange,
-    LoginRecord,
-    MemberRecord,
     StoredCredential,
     StoredKey,
     StoredSecret,

@@ -10,6 +10,8 @@ from tidegate.core.model import Cost, TokenCounts
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore
 
+pytestmark = pytest.mark.slow
+
 RANDOM = random.Random(7)  # what does not repeat cannot be compressed
 NOISE = "".join(chr(RANDOM.randrange(0x21, 0x2FA0)) for _ in range(100_000))
 FAR = 1 << 70  # beyond every column

@@ -7,6 +7,8 @@ from tidegate.core.model import UsageEvent
 from tidegate.store.ports import OffsetMoved, SpoolBatch
 from tidegate.store.sql.database import SqlStore
 
+pytestmark = pytest.mark.slow
+
 
 def batch(*events: UsageEvent, file: str = "a", start: int = 0, end: int = 10) -> SpoolBatch:
     return SpoolBatch(file=file, start=start, end=end, events=events)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.effort import examples
@@ -16,6 +17,8 @@ from tests.unit.jobs.events import event
 from tidegate.core.model import UsageEvent
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
+
+pytestmark = pytest.mark.slow
 
 ZONES = (
     "UTC",

@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tests.upgrade.make import HERE, MASTER_KEY, MEMBERS, SPENT_EACH
 
 from tidegate.jobs.drain import SpoolDrain
@@ -14,7 +17,9 @@ from tidegate.services.enrolment import Enrolment
 from tidegate.services.price_book import compile_price_book
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import derive
-from tidegate.store.sql.database import open_store
+from tidegate.store.ports import SpoolBatch
+from tidegate.store.sql import usage_tables
+from tidegate.store.sql.database import SqlStore, open_store
 from tidegate.wiring.logs import make_log
 
 RELEASES = sorted(path.parent for path in HERE.glob("*/expected.json"))
@@ -36,6 +41,7 @@ def test_an_older_installation_opens(release: Path, tmp_path: Path) -> None:
 
     found = json.loads(json.dumps(reports.totals(organization_id)))
     assert {name: found[name] for name in expected["drained"]} == expected["drained"]
+    _check_sums(store, organization_id, tmp_path)
 
     log = make_log(level="warning", form="text", process="upgrade")
     drained = SpoolDrain(data_dir / "spool", store, log, compile_price_book).run_once()
@@ -44,6 +50,7 @@ def test_an_older_installation_opens(release: Path, tmp_path: Path) -> None:
     totals = reports.totals(organization_id)
     assert totals["requests"] == 2 * drained
     assert totals["by_outcome"] == Counter(ok=drained) + waiting
+    _check_sums(store, organization_id, tmp_path)
 
     enrolment = Enrolment(store, subkeys)
     for key_id, secret in expected["keys"].items():
@@ -51,3 +58,26 @@ def test_an_older_installation_opens(release: Path, tmp_path: Path) -> None:
         assert enrolment.authenticate(secret) is not None
     assert Credentials(store, subkeys).available(organization_id) == {"anthropic"}
     store.close()
+
+
+def _check_sums(store: SqlStore, organization_id: str, scratch: Path) -> None:
+    """Whatever is kept besides the ledger is as this release makes it of the same events."""
+    events = store.usage.events(organization_id, 1000)[::-1]
+    assert events
+    made = open_store(data_dir=Path(tempfile.mkdtemp(dir=scratch)))
+    made.usage.adopt_zones({organization_id: store.usage.time_zone(organization_id)})
+    made.usage.record(SpoolBatch(file="all", start=0, end=1, events=events))
+    assert _rows(store) == _rows(made)
+    made.close()
+
+
+def _rows(store: SqlStore) -> dict[str, list[Any]]:
+    """The rows of all usage tables but those that count changes and places in files."""
+    counters = {usage_tables.versions, usage_tables.bucket_changes}
+    left_out = {*counters, usage_tables.spool_files}
+    with store.engines["usage"].connect() as connection:
+        return {
+            table.name: sorted(tuple(row) for row in connection.execute(sa.select(table)))
+            for table in usage_tables.usage.sorted_tables
+            if table not in left_out
+        }

@@ -227,14 +227,14 @@ def start_server(
     server = RunningServer(process, log, data_dir, environment)
     try:
         if wait:
-            server.description = _read_description(ready, server)
+            server.description = read_description(ready, server)
         yield server
     finally:
         os.close(ready)
         server.clean_up()
 
 
-def _read_description(ready: int, server: RunningServer) -> dict[str, Any]:
+def read_description(ready: int, server: RunningServer) -> dict[str, Any]:
     line = b""
     deadline = time.monotonic() + READY_WITHIN_S
     while not line.endswith(b"\n"):

@@ -18,6 +18,7 @@ from tests.wire.serving import RunningServer, processes_writing_to, start_server
 from tests.wire.upstream import Upstream
 
 from tidegate.config import load
+from tidegate.services.audit import COMMAND_LINE
 from tidegate.wiring.admin import Administration, open_administration
 from tidegate.wiring.lock import read_note
 
@@ -145,6 +146,14 @@ def test_revocation_takes_effect_on_both_within_a_second(
                 )
             admin.enrolment.unenroll(organization_id, key_id)
             wait_for(lambda: {status_of(server, key) for server in both}, {403}, REVOKED_WITHIN_S)
+            made = admin.enrolment.enroll(organization_id, "leo@acme.example", "claude_code")
+            wait_for(lambda: {status_of(server, made.key) for server in both}, {200})
+            admin.members.remove(
+                organization_id, made.member_id, by_role="owner", actor=COMMAND_LINE
+            )
+            wait_for(
+                lambda: {status_of(server, made.key) for server in both}, {403}, REVOKED_WITHIN_S
+            )
 
 
 def test_both_meter_into_one_ledger_and_one_killed_loses_nothing(

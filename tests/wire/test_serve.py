@@ -122,7 +122,7 @@ def test_first_start(tmp_path: Path, record_property: Any) -> None:
         assert server.base_url == f"http://127.0.0.1:{server.port}"
         for host in ("127.0.0.1", "::1", "localhost"):
             assert get(server, "/healthz", host)[0] == 200
-            assert get(server, "/", host)[0] == 200
+            assert get(server, "/sign-in", host)[0] == 200
         assert get(server, "/readyz")[0] == 200
         assert mode_of(server.data_dir) == 0o700
         assert {mode_of(path) for path in server.data_dir.iterdir() if path.is_file()} == {0o600}
@@ -292,7 +292,7 @@ def test_a_killed_console_is_started_again_and_no_request_fails(
     with start_server(tmp_path) as server:
         held = Held(server, upstream, enroll(server, upstream.url))
         os.kill(server.console, signal.SIGKILL)
-        assert get(server, "/")[0] == 200  # waits for the new console
+        assert get(server, "/sign-in")[0] == 200  # waits for the new console
         assert '"child":"console"' in server.wait_log("starting it again")
         assert b"message_stop" in held.finish()
         assert server.stop() == 0

@@ -9,6 +9,7 @@ import typer
 
 from tidegate.cli.admin_command import Email, Report, Task, add_command, dollars, table
 from tidegate.cli.admin_keys import keys
+from tidegate.cli.admin_members import members
 from tidegate.cli.admin_store import copy_store
 from tidegate.cli.errors import CommandError
 
@@ -26,7 +27,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 credentials = typer.Typer(help="Provider credentials of an organization.", no_args_is_help=True)
-members = typer.Typer(help="The people of an organization.", no_args_is_help=True)
 organizations = typer.Typer(help="The organization itself.", no_args_is_help=True)
 app.add_typer(credentials, name="credential")
 app.add_typer(keys, name="key")
@@ -200,31 +200,10 @@ def remove_credential(
     return Report({"credential_id": credential}, [f"Removed {credential}."])
 
 
-@add_command(members, "list")
-def list_members(task: Task) -> Report:
-    """List the members and their agents."""
-    organization_id = task.organization_id
-    agents: dict[str, list[str]] = {}
-    for key in task.admin.enrolment.list_keys(organization_id):
-        agents.setdefault(key.record.member_id, []).append(key.record.agent)
-    found = [
-        {
-            "member_id": m.member_id,
-            "email": m.email,
-            "name": m.name,
-            "role": m.role,
-            "agents": agents.get(m.member_id, []),
-        }
-        for m in task.admin.members.list(organization_id)
-        if not m.removed_us
-    ]
-    rows = [[str(m["email"]), str(m["role"]), ", ".join(m["agents"])] for m in found]
-    return Report({"members": found}, table(["email", "role", "agents"], rows))
-
-
 @add_command(organizations, "update")
 def update_organization(
     task: Task,
+    *,
     name: Annotated[str | None, typer.Option(help="New name.")] = None,
     time_zone: Annotated[
         str | None, typer.Option(metavar="ZONE", help="Time zone, as Europe/Berlin.")
@@ -232,6 +211,12 @@ def update_organization(
     allow_own: Annotated[
         bool | None,
         typer.Option("--allow-own/--forbid-own", help="Own subscriptions of developers."),
+    ] = None,
+    self_enrolment: Annotated[
+        bool | None,
+        typer.Option(
+            "--self-enrolment/--no-self-enrolment", help="Members may give themselves keys."
+        ),
     ] = None,
     allow_model: Annotated[
         list[str] | None,
@@ -244,6 +229,7 @@ def update_organization(
         name=name,
         time_zone=time_zone,
         allow_own_credential=allow_own,
+        self_enrolment=self_enrolment,
         allowed_models=allow_model or None,
     )
     if time_zone is not None:
@@ -253,6 +239,7 @@ def update_organization(
         "name": record.name,
         "time_zone": record.time_zone,
         "allow_own_credential": record.allow_own_credential,
+        "self_enrolment": record.self_enrolment,
         "allowed_models": list(record.allowed_models),
     }
     return Report(fields, [f"{field}: {value}" for field, value in fields.items()])

@@ -28,7 +28,7 @@ from tidegate.cli.profile import (
 from tidegate.cli.programs import agent_command, check_arguments
 from tidegate.cli.server_api import LaunchFacts, ServerApi, ServerError
 from tidegate.cli.server_url import is_loopback
-from tidegate.cli.summary import summary_line
+from tidegate.cli.summary import local_time_text, summary_line
 
 _LAUNCH_TIMEOUT_S: Final = 5.0
 _SUMMARY_TIMEOUT_S: Final = 3.0
@@ -75,12 +75,12 @@ def launch(
         )
         prepared = setup.prepare(plan, arguments or [])
         check_arguments(command, prepared.arguments)
-        for note in prepared.notes:
+        for note in (*prepared.notes, *debug_notes(facts)):
             print(f"tidegate: {note}", file=sys.stderr)  # noqa: T201
         environ = child_environ(os.environ, prepared.variables, plan.base_url)
         code = run_program([*command, *prepared.arguments], environ)
     if not no_summary:
-        print_summary(server, key, launch_id)
+        print_summary(server, key, launch_id, debugged=facts.debug_until is not None)
     sys.exit(code)
 
 
@@ -146,10 +146,22 @@ def ask_server(server: ServerApi, key: AgentKey, setup: AgentSetup) -> LaunchFac
         raise CommandError(f"{setup.title} was not started. {error}") from None
 
 
-def print_summary(server: ServerApi, key: AgentKey, launch_id: str) -> None:
-    """One line on standard error; nothing if there was no request, and never a failure."""
+def debug_notes(facts: LaunchFacts) -> list[str]:
+    """What a developer is to know before the first request."""
+    if facts.debug_until is None:
+        return []
+    return [
+        f"Debug mode is on until {local_time_text(facts.debug_until)}:"
+        " your requests and their answers are stored, for you and your admins to read."
+    ]
+
+
+def print_summary(
+    server: ServerApi, key: AgentKey, launch_id: str, *, debugged: bool = False
+) -> None:
+    """Standard error; nothing if there was no request, and never a failure."""
     # The terminal may be gone, and the server may be away: neither is the agent's failure.
     with suppress(ServerError, OSError):
         usage = server.launch_usage(key.key, launch_id, timeout_s=_SUMMARY_TIMEOUT_S)
-        if line := summary_line(usage):
+        if line := summary_line(usage, debugged=debugged):
             print(line, file=sys.stderr, flush=True)  # noqa: T201

@@ -49,6 +49,12 @@ def _serve(context: typer.Context) -> None:
     _run_server_command("serve", context.args)
 
 
+@app.command("demo", context_settings=_PASS_ALL)
+def _demo(context: typer.Context) -> None:
+    """Serve a made-up organization, to look around (needs tidegate[server])."""
+    _run_server_command("demo", context.args)
+
+
 @app.command("admin", context_settings=_PASS_ALL)
 def _admin(context: typer.Context) -> None:
     """Administer an installation from its own machine (needs tidegate[server])."""
@@ -71,8 +77,8 @@ def run(arguments: list[str]) -> None:
 
 
 def _run_server_command(name: str, arguments: list[str]) -> None:
-    # `tidegate.cli.serve` and `tidegate.cli.admin` each hold a typer app called `app`. They import
-    # what only the server extra installs, so they are loaded when asked for, not before.
+    # `tidegate.cli.serve`, `demo` and `admin` each hold a typer app called `app`. They import what
+    # only the server extra installs, so they are loaded when asked for, not before.
     try:
         module = import_module(f"tidegate.cli.{name}")
         module.app(args=arguments, prog_name=f"tidegate {name}")

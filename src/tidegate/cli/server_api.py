@@ -8,6 +8,7 @@ import ssl
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
@@ -70,6 +71,7 @@ class LaunchFacts:
     allow_own: bool
     providers: frozenset[str]
     models: tuple[Model, ...]
+    debug_until: datetime | None = None  # requests and answers are stored until then
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class LaunchUsage:
     cost_nusd: int
     subscription_cost_nusd: int
     estimated: int
+    debug_until: datetime | None = None
 
 
 class ServerApi:
@@ -114,6 +117,7 @@ class ServerApi:
                 bool(reply["allow_own"]),
                 frozenset(name for name, there in reply["providers"].items() if there),
                 tuple(_read_model(entry) for entry in reply["models"]),
+                _time(reply.get("debug_until")),
             )
 
     def launch_usage(self, key: str, launch_id: str, *, timeout_s: float) -> LaunchUsage:
@@ -126,6 +130,7 @@ class ServerApi:
                 int(reply["cost_nusd"]),
                 int(reply["subscription_cost_nusd"]),
                 int(reply["estimated"]),
+                _time(reply.get("debug_until")),
             )
 
     def _call(
@@ -234,6 +239,16 @@ def _read_model(entry: dict[str, Any]) -> Model:
         entry["output_tokens"],
         dict(entry["cost"]),
     )
+
+
+def _time(value: object) -> datetime | None:
+    """A time with its zone; an older server says none."""
+    if value is None:
+        return None
+    at = datetime.fromisoformat(_text(value))
+    if at.tzinfo is None:
+        raise ValueError
+    return at
 
 
 def _text(value: object) -> str:

@@ -1,5 +1,6 @@
 """What a launch used, in one line for a person."""
 
+from datetime import datetime
 from typing import Final
 
 from tidegate.cli.server_api import LaunchUsage
@@ -8,15 +9,28 @@ _NANO_PER_CENT: Final = 10_000_000
 _NANO_PER_USD: Final = 1_000_000_000
 
 
-def summary_line(usage: LaunchUsage) -> str:
-    """One line, or nothing if there was no request."""
+def summary_line(usage: LaunchUsage, *, debugged: bool = False) -> str:
+    """What was used, or nothing if there was no request; `debugged` if bodies were stored."""
     if usage.requests == 0:
         return ""
     word = "request" if usage.requests == 1 else "requests"
     about = "about " if usage.estimated else ""
     parts = [f"{usage.requests:,} {word}", f"{about}{_short(usage.tokens)} tokens"]
     parts += _costs(usage)
-    return "Tidegate: " + ", ".join(parts)
+    return "Tidegate: " + ", ".join(parts) + _debug(usage, debugged=debugged)
+
+
+def local_time_text(at: datetime) -> str:
+    """`22 Nov 2026, 14:02`, by the clock of this machine."""
+    local = at.astimezone()
+    return f"{local.day} {local:%b %Y, %H:%M}"
+
+
+def _debug(usage: LaunchUsage, *, debugged: bool) -> str:
+    if usage.debug_until is not None:
+        until = local_time_text(usage.debug_until)
+        return f". Debug mode is on until {until}: requests and answers are stored."
+    return ". Debug mode was on: requests and answers are stored." if debugged else ""
 
 
 def _costs(usage: LaunchUsage) -> list[str]:

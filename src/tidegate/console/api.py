@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tidegate.console import formats
 from tidegate.console.refusals import ApiRefusal
 from tidegate.console.web import Web, peer_of
 from tidegate.core.model import KEY_PREFIX, NANO_PER_USD, KeyRecord, Provider
@@ -97,12 +98,14 @@ class Api:
             "allow_own": organization.allow_own_credential,
             "providers": {provider.value: provider in available for provider in Provider},
             "models": models,
+            "debug_until": debug_until(key, self._web.clock()),
             "server_version": self._web.options.version,
         }
 
     def _launch_usage(self, key: KeyRecord, launch_id: str) -> Mapping[str, Any]:
         self._services.drain_now()
-        return self._services.usage.launch_summary(key.organization_id, key.key_id, launch_id)
+        used = self._services.usage.launch_summary(key.organization_id, key.key_id, launch_id)
+        return {**used, "debug_until": debug_until(key, self._web.clock())}
 
     async def _key(self, request: Request) -> KeyRecord:
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
@@ -112,6 +115,11 @@ class Api:
         if key is None or key.disabled:
             raise ApiRefusal(401, "unknown_key", "This key is not known, or was switched off.")
         return key
+
+
+def debug_until(key: KeyRecord, now_us: int) -> str | None:
+    """Until when bodies are captured, in ISO 8601; null: they are not."""
+    return formats.utc(key.debug_until_us) if key.captures(now_us) else None
 
 
 def _model(listing: ModelListing) -> dict[str, Any]:

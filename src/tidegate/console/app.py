@@ -5,18 +5,39 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
+from tidegate.console import api_v1
+from tidegate.console.account import Account
+from tidegate.console.agent_setup import Setup
+from tidegate.console.agents import Agents
 from tidegate.console.api import Api
+from tidegate.console.enrol import Enrol
 from tidegate.console.install import Install
+from tidegate.console.invite import Invites
+from tidegate.console.join import Join
+from tidegate.console.log_files import LogFiles
+from tidegate.console.logs import Logs
 from tidegate.console.middleware import Border, OwnHosts, SecurityHeaders
+from tidegate.console.my_usage import MyUsagePage
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.refusals import ApiRefusal, Refusals, api_refusal
+from tidegate.console.reset import Reset
 from tidegate.console.services import ConsoleServices
+from tidegate.console.set_up import SetUp
+from tidegate.console.settings import Settings
+from tidegate.console.settings_access import AccessSettings
+from tidegate.console.settings_audit import AuditSettings
+from tidegate.console.settings_email import EmailSettings
+from tidegate.console.settings_members import MemberSettings
+from tidegate.console.settings_organization import OrganizationSettings
+from tidegate.console.settings_providers import ProviderSettings
+from tidegate.console.settings_retention import RetentionSettings
 from tidegate.console.sign_in import SignIn
-from tidegate.console.usage import UsagePage
-from tidegate.console.web import make_web
+from tidegate.console.team import TeamPage
+from tidegate.console.web import Web, make_web
 from tidegate.services.context import Clock, now_us
+from tidegate.services.errors import Refused
 from tidegate.services.log import Log, NoLog
 from tidegate.store.ports import StoreUnavailable
 
@@ -34,13 +55,7 @@ def create_app(
     web = make_web(services, options, clock)
     refusals = Refusals(web)
     app = Starlette(
-        routes=[
-            *UsagePage(web).routes(),
-            *SignIn(web).routes(),
-            *Api(web).routes(),
-            *Install(web).routes(),
-            Route("/assets/{version}/{name:path}", web.assets.serve),
-        ],
+        routes=_routes(web),
         middleware=[
             Middleware(SecurityHeaders, options=options),
             Middleware(Border, log=log or NoLog()),
@@ -51,8 +66,41 @@ def create_app(
         exception_handlers={
             HTTPException: refusals.http,
             ApiRefusal: api_refusal,
+            Refused: refusals.refused,
             StoreUnavailable: refusals.unavailable,
         },
     )
+    app.state.web = web
     app.router.redirect_slashes = False  # its redirects would be built from the Host header
     return app
+
+
+def _routes(web: Web) -> list[BaseRoute]:
+    """All of them; where two fit, the one that stands first."""
+    return [
+        *TeamPage(web).routes(),
+        *MyUsagePage(web).routes(),
+        *LogFiles(web).routes(),
+        *Logs(web).routes(),
+        *Reset(web).routes(),
+        *SignIn(web).routes(),
+        *Join(web).routes(),
+        *SetUp(web).routes(),
+        *Account(web).routes(),
+        *Settings().routes(),
+        *OrganizationSettings(web).routes(),
+        *ProviderSettings(web).routes(),
+        *MemberSettings(web).routes(),
+        *AccessSettings(web).routes(),
+        *EmailSettings(web).routes(),
+        *RetentionSettings(web).routes(),
+        *AuditSettings(web).routes(),
+        *Invites(web).routes(),
+        *Enrol(web).routes(),
+        *Setup(web).routes(),
+        *Agents(web).routes(),
+        *Api(web).routes(),
+        *api_v1.routes(web),
+        *Install(web).routes(),
+        Route("/assets/{version}/{name:path}", web.assets.serve),
+    ]

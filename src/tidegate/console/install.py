@@ -1,13 +1,12 @@
 """What a developer's machine fetches: the install page, the scripts, the wheel."""
 
-import shlex
-
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tidegate.console.setup_steps import install_command, login_command, powershell_command
 from tidegate.console.web import Web
 from tidegate.services import delivery
 
@@ -27,13 +26,12 @@ class Install:
 
     async def page(self, request: Request) -> Response:
         wheel = await run_in_threadpool(delivery.own_wheel)
-        script = f"{self._url}/install/install"
         return self._web.page(
             request,
             "install.html",
-            shell_command=f"curl -fsSL {shlex.quote(script + '.sh')} | sh",
-            powershell_command=f"irm {script}.ps1 | iex",
-            login_command=f"tidegate login {shlex.quote(self._url)} CODE",
+            shell_command=install_command(self._url),
+            powershell_command=powershell_command(self._url),
+            login_command=login_command(self._url, "CODE"),
             wheel_path=f"/install/{wheel.filename}",
         )
 

@@ -1,5 +1,6 @@
 """What stands around every page: the error border with the access log, the host, the headers."""
 
+import re
 import time
 import traceback
 from typing import Final
@@ -7,6 +8,8 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tidegate.console.api_v1.operation import PREFIX
+from tidegate.console.api_v1.problems import Kind, ProblemRaised, respond
 from tidegate.console.options import ConsoleOptions
 from tidegate.services.log import Log
 
@@ -22,6 +25,7 @@ _HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+_REQUEST_ID: Final = re.compile(r"req_[0-9a-f]{32}")
 _HSTS: Final = "max-age=31536000"
 _PLAIN: Final = {
     421: b"This host name is not served here.\n",
@@ -73,12 +77,18 @@ class Border:
         except Exception as fault:  # noqa: BLE001  # the border: no fault shows itself outside
             # Formatted here, as log renderers like to add the values of local variables.
             told = "".join(traceback.format_exception(fault))
-            self._log.error("page failed", route=route_of(scope), traceback=told)
+            self._log.error(
+                "page failed",
+                request_id=request_id_of(scope),
+                route=route_of(scope),
+                traceback=told,
+            )
             if not status:
-                await send_plain(watch, 500)
+                await _send_fault(scope, receive, watch)
         finally:
             self._log.info(
                 "page",
+                request_id=request_id_of(scope),
                 method=scope["method"],
                 route=route_of(scope),
                 status=status,
@@ -105,6 +115,19 @@ class OwnHosts:
 def route_of(scope: Scope) -> str:
     """The pattern of the path: what stands in for its parameters may be secret."""
     return getattr(scope.get("route"), "path", "-")
+
+
+def request_id_of(scope: Scope) -> str:
+    """What the gateway calls the request; it takes away what clients call it."""
+    request_id = Headers(scope=scope).get("x-request-id", "")
+    return request_id if _REQUEST_ID.fullmatch(request_id) else ""
+
+
+async def _send_fault(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"].startswith(f"{PREFIX}/"):
+        await respond(ProblemRaised(Kind.FAILED))(scope, receive, send)
+    else:
+        await send_plain(send, 500)
 
 
 async def send_plain(send: Send, status: int) -> None:

@@ -3,12 +3,25 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tidegate.services.access_tokens import AccessTokens
+from tidegate.services.audit_log import AuditLog
+from tidegate.services.captures import Captures
+from tidegate.services.credential_test import CredentialTests
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
+from tidegate.services.idempotency import Idempotency
+from tidegate.services.invitations import Invitations
+from tidegate.services.log_export import LogExport
 from tidegate.services.logins import Logins
+from tidegate.services.mail_settings import MailSettings
 from tidegate.services.members import Members
+from tidegate.services.notices import Notices
 from tidegate.services.organizations import Organizations
+from tidegate.services.passwords import Passwords
 from tidegate.services.price_book import ModelListing
+from tidegate.services.request_log import RequestLog
+from tidegate.services.retention import Retention
+from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
 
 
@@ -17,8 +30,21 @@ class ConsoleServices:
     organizations: Organizations
     members: Members
     logins: Logins
+    passwords: Passwords
+    invitations: Invitations
     enrolment: Enrolment
     credentials: Credentials
+    credential_tests: CredentialTests
+    mail_settings: MailSettings
+    notices: Notices
+    access_tokens: AccessTokens
+    idempotency: Idempotency
+    audit_log: AuditLog
     usage: UsageReports
+    team: TeamReports
+    request_log: RequestLog
+    log_export: LogExport
+    retention: Retention
+    captures: Captures
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

@@ -1,15 +1,17 @@
-"""Coming and going: the set-up link, one-time sign-in links, sign-out."""
+"""Coming and going: email and password, one-time links, sign-out, and from one organization to
+another of the same login."""
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from tidegate.console.web import Web, peer_of
-from tidegate.services.errors import InvalidCode, Refused
+from tidegate.console.access import Need, own_path, page
+from tidegate.console.web import SEE_OTHER, Web, browser_of, peer_of
+from tidegate.services.errors import InvalidCode, TooMany
+from tidegate.services.logins import Viewer
 
-_SEE_OTHER = 303
-_FIELDS = ("organization", "email")
+_MISSING = {"email": "Type in your email address.", "password": "Type in your password."}
 
 
 class SignIn:
@@ -20,84 +22,118 @@ class SignIn:
         self._logins = web.services.logins
 
     def routes(self) -> list[Route]:
+        post = ["POST"]
         return [
-            Route("/sign-in/{token}", self.offer, methods=["GET"]),
-            Route("/sign-in/{token}", self.sign_in, methods=["POST"]),
-            Route("/sign-out", self.sign_out, methods=["POST"]),
-            Route("/setup/{token}", self.setup_form, methods=["GET"]),
-            Route("/setup/{token}", self.set_up, methods=["POST"]),
+            page("/sign-in", self.form, need=Need.ANYONE),
+            page("/sign-in", self.enter, methods=post, need=Need.ANYONE),
+            page("/sign-in/{token}", self.offer, need=Need.ANYONE),
+            page("/sign-in/{token}", self.redeem, methods=post, need=Need.ANYONE),
+            page("/sign-out", self.sign_out, methods=post, need=Need.ANYONE),
+            page("/switch", self.switch, methods=post, need=Need.MEMBER),
         ]
+
+    async def form(self, request: Request) -> Response:
+        if not await run_in_threadpool(self._web.services.organizations.exists):
+            return self._web.page(request, "sign_in_setup.html")
+        return self._form(request, next_path=own_path(request.query_params.get("next", "")))
+
+    async def enter(self, request: Request) -> Response:
+        """Every failure reads the same, whether the address is known or not."""
+        fields: dict[str, str] = request.state.form
+        email, password = fields.get("email", ""), fields.get("password", "")
+        next_path = own_path(fields.get("next", ""))
+        if missing := {name: told for name, told in _MISSING.items() if not fields.get(name)}:
+            return self._form(request, 422, email=email, next_path=next_path, errors=missing)
+        self._web.refuse_hurried(request)
+        try:
+            secret = await run_in_threadpool(
+                self._logins.sign_in,
+                email,
+                password,
+                address=peer_of(request),
+                user_agent=browser_of(request),
+                login_secret=self._web.login_secret(request),
+            )
+        except (InvalidCode, TooMany) as refused:
+            self._web.failures.failed(peer_of(request))
+            status, told = 429 if isinstance(refused, TooMany) else 422, {"": refused.message}
+            again = self._form(request, status, email=email, next_path=next_path, errors=told)
+            if isinstance(refused, TooMany):
+                again.headers["retry-after"] = str(refused.wait_s)
+            return again
+        return enter(self._web, secret, next_path)
 
     async def offer(self, request: Request) -> Response:
         self._web.refuse_hurried(request)
-        offer = await run_in_threadpool(self._logins.peek_sign_in, _token(request))
+        offer = await run_in_threadpool(self._logins.peek_sign_in, token_of(request))
         if offer is None:
-            return self._invalid(request)
-        return self._web.page(request, "sign_in_confirm.html", with_form=True, offer=offer)
+            return invalid_link(self._web, request, "sign_in")
+        signed_in = request.state.viewer
+        return self._web.page(
+            request, "sign_in_confirm.html", with_form=True, offer=offer, signed_in=signed_in
+        )
 
-    async def sign_in(self, request: Request) -> Response:
+    async def redeem(self, request: Request) -> Response:
         self._web.refuse_hurried(request)
-        await self._web.form(request)
         try:
             secret = await run_in_threadpool(
-                self._logins.redeem_sign_in, _token(request), address=peer_of(request)
+                self._logins.redeem_sign_in,
+                token_of(request),
+                address=peer_of(request),
+                user_agent=browser_of(request),
+                login_secret=self._web.login_secret(request),
             )
         except InvalidCode:
-            return self._invalid(request)
-        return self._enter(secret)
+            return invalid_link(self._web, request, "sign_in")
+        return enter(self._web, secret)
 
     async def sign_out(self, request: Request) -> Response:
-        await self._web.form(request)
-        if secret := request.cookies.get(self._web.login_cookie):
+        if secret := self._web.login_secret(request):
             await run_in_threadpool(self._logins.sign_out, secret, address=peer_of(request))
-        response = RedirectResponse("/", _SEE_OTHER)
+        response = RedirectResponse("/sign-in", SEE_OTHER)
         self._web.end_login(response)
         return response
 
-    async def setup_form(self, request: Request) -> Response:
-        self._web.refuse_hurried(request)
-        if not await run_in_threadpool(self._logins.setup_open, _token(request)):
-            return self._invalid(request)
-        return self._setup_page(request, dict.fromkeys(_FIELDS, ""), {})
+    async def switch(self, request: Request, _viewer: Viewer) -> Response:
+        wanted = request.state.form.get("organization", "")
+        await run_in_threadpool(self._logins.switch, self._web.login_secret(request), wanted)
+        return RedirectResponse("/", SEE_OTHER)
 
-    async def set_up(self, request: Request) -> Response:
-        self._web.refuse_hurried(request)
-        form = await self._web.form(request)
-        values = {name: form.get(name, "") for name in _FIELDS}
-        try:
-            secret = await run_in_threadpool(
-                self._logins.redeem_setup,
-                _token(request),
-                values["organization"],
-                values["email"],
-                address=peer_of(request),
-            )
-        except InvalidCode:
-            return self._invalid(request)
-        except Refused as refused:
-            faults = {refused.field: refused.message}
-            return self._setup_page(request, values, faults)
-        return self._enter(secret)
-
-    def _setup_page(
-        self, request: Request, values: dict[str, str], faults: dict[str, str]
+    def _form(
+        self,
+        request: Request,
+        status: int = 200,
+        *,
+        email: str = "",
+        next_path: str = "",
+        errors: dict[str, str] | None = None,
     ) -> Response:
-        status = 422 if faults else 200
         return self._web.page(
-            request, "setup.html", status=status, with_form=True, values=values, faults=faults
+            request,
+            "sign_in.html",
+            status=status,
+            with_form=True,
+            signed_in=request.state.viewer,
+            email=email,
+            next_path=next_path,
+            errors=errors or {},
         )
 
-    def _enter(self, login_secret: str) -> Response:
-        response = RedirectResponse("/", _SEE_OTHER)
-        self._web.set_login(response, login_secret)
-        return response
 
-    def _invalid(self, request: Request) -> Response:
-        """Wrong, used and expired look the same."""
-        self._web.failures.failed(peer_of(request))
-        return self._web.page(request, "link_invalid.html", status=404)
+def enter(web: Web, login_secret: str, next_path: str = "") -> Response:
+    """To where the person wanted to go, with the cookie of the login."""
+    response = RedirectResponse(next_path or "/", SEE_OTHER)
+    web.set_login(response, login_secret)
+    return response
 
 
-def _token(request: Request) -> str:
+def invalid_link(web: Web, request: Request, kind: str) -> Response:
+    """Wrong, used and expired look the same, and count as a failed attempt."""
+    web.failures.failed(peer_of(request))
+    return web.page(request, "link_invalid.html", status=404, kind=kind)
+
+
+def token_of(request: Request) -> str:
+    """The secret of a link."""
     token: str = request.path_params["token"]
     return token

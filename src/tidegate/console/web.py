@@ -1,31 +1,37 @@
 """What every route of the console needs: rendering, the viewer, forms, and refusals."""
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, unquote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from tidegate.console import csrf, formats
 from tidegate.console.limits import FailureLimit
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
 from tidegate.console.static import Assets
-from tidegate.console.usage_view import billed_nusd
+from tidegate.core.model import Role
+from tidegate.services.browser_logins import LOGIN_LIFETIME_US
 from tidegate.services.context import Clock, now_us
-from tidegate.services.logins import LOGIN_LIFETIME_US, Viewer
+from tidegate.services.errors import Refused
+from tidegate.services.logins import Viewer
 from tidegate.services.vault import new_token
 
 _TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _MAX_FIELDS: Final = 50
+_MAX_TOAST_CHARS: Final = 300
+_MAX_AGENT_CHARS: Final = 300
+SEE_OTHER: Final = 303
 
 
 @dataclass(frozen=True)
@@ -38,12 +44,27 @@ class Navigation:
     current: bool = False
 
 
+def navigation(viewer: Viewer, current: str) -> Sequence[Navigation]:
+    """The entries that this person has; `current` is "team", "my_usage", "logs" or "settings"."""
+    entries = [
+        Navigation("My usage", "/my-usage", "chart-column", current == "my_usage"),
+        Navigation("Logs", "/logs", "scroll-text", current == "logs"),
+    ]
+    if viewer.role == Role.MEMBER:
+        return entries
+    return [
+        Navigation("Team", "/", "users", current == "team"),
+        *entries,
+        Navigation("Settings", "/settings", "settings", current == "settings"),
+    ]
+
+
 @dataclass(frozen=True)
 class Web:
     services: ConsoleServices
     options: ConsoleOptions
     assets: Assets
-    failures: FailureLimit
+    failures: FailureLimit  # per peer: wrong codes, tokens and passwords
     clock: Clock = now_us
     templates: Environment = field(init=False, repr=False)
 
@@ -69,6 +90,10 @@ class Web:
     def form_cookie(self) -> str:
         return self._cookie("tidegate_form")
 
+    @property
+    def toast_cookie(self) -> str:
+        return self._cookie("tidegate_toast")
+
     def _cookie(self, name: str) -> str:
         """Over TLS the prefix keeps other hosts of the domain from setting it."""
         return f"__Host-{name}" if self.options.secure else name
@@ -92,18 +117,23 @@ class Web:
         )
 
     def end_login(self, response: Response) -> None:
+        self._end_cookie(response, self.login_cookie)
+
+    def _end_cookie(self, response: Response, name: str) -> None:
         response.delete_cookie(
-            self.login_cookie, path="/", secure=self.options.secure, httponly=True, samesite="lax"
+            name, path="/", secure=self.options.secure, httponly=True, samesite="lax"
         )
 
     # who looks, and what they send
 
     async def viewer(self, request: Request) -> Viewer | None:
-        """The signed-in person, if any."""
-        secret = request.cookies.get(self.login_cookie, "")
-        if not secret:
-            return None
-        return await run_in_threadpool(self.services.logins.viewer, secret)
+        """The signed-in person, if any; looked up once in a request."""
+        if not hasattr(request.state, "viewer"):
+            secret = self.login_secret(request)
+            found = await run_in_threadpool(self.services.logins.viewer, secret) if secret else None
+            request.state.viewer = found
+        viewer: Viewer | None = request.state.viewer
+        return viewer
 
     async def form(self, request: Request) -> dict[str, str]:
         """The fields of a form that one of our pages sent, or 403."""
@@ -124,6 +154,10 @@ class Web:
         cookies = request.cookies
         return cookies.get(self.login_cookie) or cookies.get(self.form_cookie) or ""
 
+    def login_secret(self, request: Request) -> str:
+        """What the browser's login cookie holds; good or not."""
+        return request.cookies.get(self.login_cookie, "")
+
     def refuse_hurried(self, request: Request) -> None:
         """429 for a peer whose attempts failed too often."""
         if wait_s := self.failures.wait_s(peer_of(request)):
@@ -138,22 +172,100 @@ class Web:
         *,
         status: int = 200,
         with_form: bool = False,
+        viewer: Viewer | None = None,
+        current: str = "",
         **context: Any,
     ) -> HTMLResponse:
-        """A page. One with a form for a visitor without a login comes with a cookie for it."""
+        """A page. One with a form for a visitor without a login comes with a cookie for it.
+
+        With a viewer it stands in the shell: `current` names its entry of the navigation.
+        """
         owner = self._form_owner(request)
         made = "" if owner or not with_form else new_token()
-        token = csrf.token_for(owner or made)
-        body = self.templates.get_template(template).render(csrf=token, **context)
+        toast = request.cookies.get(self.toast_cookie, "")
+        if viewer is not None:
+            context |= {"viewer": viewer, "entries": navigation(viewer, current)}
+        body = self._render(
+            template,
+            layout="shell.html",
+            csrf=csrf.token_for(owner or made),
+            toast=unquote(toast)[:_MAX_TOAST_CHARS],
+            **context,
+        )
         response = HTMLResponse(body, status)
         if made:
             self._set_cookie(response, self.form_cookie, made, max_age_s=None)
+        if toast:
+            self._end_cookie(response, self.toast_cookie)
         return response
+
+    def fragment(
+        self, request: Request, template: str, *, status: int = 200, **context: Any
+    ) -> HTMLResponse:
+        """A part of a page, without what stands around it."""
+        token = csrf.token_for(self._form_owner(request))
+        return HTMLResponse(
+            self._render(template, layout="partial.html", csrf=token, **context), status
+        )
+
+    def refused(
+        self, request: Request, template: str, refused: Refused, **context: Any
+    ) -> HTMLResponse:
+        """The form again, with the reason at its field; nothing was changed."""
+        errors = {refused.field: refused.message}
+        if is_partial(request):
+            return self.fragment(request, template, status=422, errors=errors, **context)
+        return self.page(request, template, status=422, errors=errors, **context)
+
+    def done(self, request: Request, url: str, toast: str = "", *, leave: bool = False) -> Response:
+        """What follows a change that was made.
+
+        A plain form goes to `url`. A form that htmx sent stays: the dialog closes and the page
+        renews its parts; with `leave` it goes to `url` as well.
+        """
+        if is_partial(request) and not leave:
+            return Response(status_code=204, headers={"hx-trigger": _events(toast)})
+        response: Response = RedirectResponse(url, SEE_OTHER)
+        if is_partial(request):
+            response = Response(status_code=204, headers={"hx-redirect": url})
+        if toast:
+            self._set_cookie(response, self.toast_cookie, quote(toast), max_age_s=60)
+        return response
+
+    def _render(self, template: str, **context: Any) -> str:
+        return self.templates.get_template(template).render(**{"errors": {}} | context)
+
+
+def is_partial(request: Request) -> bool:
+    """Whether htmx asks, for a part of the page that it is on."""
+    return request.headers.get("hx-request") == "true"
+
+
+def toast_header(text: str, *, failed: bool = False) -> str:
+    """The event that makes the page on view show a message. ASCII, as headers are."""
+    return json.dumps({"tg:toast": _toast(text, failed=failed)})
+
+
+def _events(toast: str) -> str:
+    events: dict[str, object] = {"tg:changed": {"target": "body"}}
+    if toast:
+        events["tg:toast"] = _toast(toast)
+    return json.dumps(events)
+
+
+def _toast(text: str, *, failed: bool = False) -> dict[str, object]:
+    return {"target": "body", "text": text, "failed": failed}
 
 
 def peer_of(request: Request) -> str:
     """The address that the gateway saw; the gateway removes what clients claim."""
     return request.headers.get("x-tidegate-peer", "")
+
+
+def browser_of(request: Request) -> str:
+    """What the browser says it is, as far as it is worth keeping."""
+    agent = request.headers.get("user-agent", "")[:_MAX_AGENT_CHARS]
+    return "".join(char for char in agent if char.isprintable())
 
 
 def make_web(services: ConsoleServices, options: ConsoleOptions, clock: Clock = now_us) -> Web:
@@ -170,5 +282,5 @@ _FILTERS: Mapping[str, Callable[..., object]] = {
     "tokens": formats.tokens,
     "initials": formats.initials,
     "first_letter": formats.first_letter,
-    "billed_nusd": billed_nusd,
+    "plural": formats.plural,
 }

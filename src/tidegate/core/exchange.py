@@ -32,6 +32,7 @@ from tidegate.core.model import (
     UsageEvent,
 )
 from tidegate.core.pricing import PriceBook, Priced, price
+from tidegate.core.redaction import redact_name
 from tidegate.core.routing import Route
 from tidegate.core.ticket import Ticket, known_event, start_of
 
@@ -405,7 +406,7 @@ class Exchange:
             cost=priced.cost,
             price_version=priced.price_version,
             price_unknown=priced.price_unknown,
-            upstream_request_id=self._head.request_id if self._head else "",
+            upstream_request_id=redact_name(self._head.request_id) if self._head else "",
             **_what(usage),
         )
         return Record(event)
@@ -472,11 +473,11 @@ class Exchange:
 def _what(usage: Usage) -> dict[str, Any]:
     return {
         "tokens": usage.tokens,
-        "model_served": usage.model_served,
+        "model_served": redact_name(usage.model_served),
         "estimated": usage.estimated,
         "service_tier": usage.service_tier,
         "speed": usage.speed,
         "region": usage.region,
         "web_searches": usage.web_searches,
-        "upstream_id": usage.upstream_id,
+        "upstream_id": redact_name(usage.upstream_id),
     }

@@ -35,6 +35,11 @@ def frame(payload: bytes) -> bytes:
     return _HEADER.pack(MAGIC, len(payload), _checksum(payload)) + payload
 
 
+def frame_around(content: bytes) -> bytes:
+    """What stands before `content` to make it a frame, so that it need not be copied."""
+    return _HEADER.pack(MAGIC, len(content), _checksum(content))
+
+
 def read_frames(buffer: bytes, offset: int = 0) -> tuple[list[bytes], int]:
     """The whole frames of `buffer` from `offset` on, and where the next pass begins."""
     scan = scan_frames(buffer, offset)

@@ -29,6 +29,7 @@ _CREDENTIALS: Final = frozenset((b"authorization", b"x-api-key"))
 _ACCOUNT: Final = frozenset((b"chatgpt-account-id", b"openai-organization", b"openai-project"))
 _PRIVATE: Final = frozenset((b"cookie", b"forwarded", b"via", b"origin", b"referer"))
 _PRIVATE_PREFIXES: Final = (b"x-tidegate-", b"x-forwarded-", b"sec-")
+_NOT_FOR_CONSOLE: Final = frozenset((b"content-length", b"expect", b"forwarded", b"x-request-id"))
 _DROP_UPSTREAM: Final = HOP_BY_HOP | _REPLACED | _PRIVATE
 
 _DROP_DOWNSTREAM: Final = HOP_BY_HOP | frozenset(
@@ -109,7 +110,7 @@ def client_headers(
 
 def console_headers(headers: Iterable[Header], *, connection: bytes) -> list[bytes]:
     """The lines of a request's headers as they go to the console, which trusts what we add."""
-    dropped = HOP_BY_HOP | nominated(connection) | {b"content-length", b"expect", b"forwarded"}
+    dropped = HOP_BY_HOP | nominated(connection) | _NOT_FOR_CONSOLE
     return [
         b"%b: %b\r\n" % (raw, value)
         for name, raw, value in headers
@@ -119,5 +120,5 @@ def console_headers(headers: Iterable[Header], *, connection: bytes) -> list[byt
 
 def from_console_headers(headers: Iterable[Header], *, connection: bytes) -> list[bytes]:
     """The lines of the console's answer; its cookies and policies are its own and pass."""
-    dropped = HOP_BY_HOP | nominated(connection) | {b"content-length", b"server"}
+    dropped = HOP_BY_HOP | nominated(connection) | {b"content-length", b"server", b"x-request-id"}
     return [b"%b: %b\r\n" % (raw, value) for name, raw, value in headers if name not in dropped]

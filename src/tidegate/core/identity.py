@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import msgspec
 
 from tidegate.core.model import KEY_PREFIX, Agent
+from tidegate.core.redaction import redact_name
 
 _MAX_ID_CHARS: Final = 200  # a longer session id is no agent's
 _MAX_PLACE_CHARS: Final = 500
@@ -41,7 +42,7 @@ def read_client(headers: Headers) -> ClientFacts:
     """Read the caller's facts; what is absent or absurd is left empty."""
     agent, version = _read_user_agent(headers.get(b"user-agent", b""))
     subagent, parent_agent = _read_subagent(headers)
-    return ClientFacts(
+    facts = ClientFacts(
         agent,
         version,
         _first(headers, b"x-claude-code-session-id", b"x-session-id", b"session-id"),
@@ -53,6 +54,15 @@ def read_client(headers: Headers) -> ClientFacts:
         _place(headers, b"x-tidegate-branch"),
         _place(headers, b"x-tidegate-commit"),
     )
+    texts = [text for text in msgspec.structs.astuple(facts) if isinstance(text, str)]
+    return facts if redact_name("\n".join(texts)) == "\n".join(texts) else _redacted(facts)
+
+
+def _redacted(facts: ClientFacts) -> ClientFacts:
+    """What a client calls things by may hold a secret, and is stored."""
+    fields = msgspec.structs.asdict(facts)
+    texts = {n: redact_name(v) for n, v in fields.items() if type(v) is str}
+    return msgspec.structs.replace(facts, **texts)
 
 
 def session_id(organization_id: str, key_id: str, client_session: str) -> str:

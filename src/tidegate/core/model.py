@@ -191,6 +191,7 @@ class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     web_searches: int = 0
     upstream_request_id: str = ""
     upstream_id: str = ""
+    captured: bool = False  # its bodies were handed over to be kept
 
 
 class RequestStart(msgspec.Struct, frozen=True, array_like=True):
@@ -217,6 +218,12 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     credential_ids: dict[str, str] = {}  # provider → chosen credential; absent: the default
     allowed_models: tuple[str, ...] = ()  # globs; empty: every model
     disabled: bool = False
+    compression: bool = True
+    debug_until_us: int = 0  # bodies are captured until then, 0: no
+
+    def captures(self, now_us: int) -> bool:
+        """Whether debug mode is on."""
+        return now_us < self.debug_until_us
 
 
 class SecretRecord(msgspec.Struct, frozen=True):
@@ -246,6 +253,9 @@ class OrganizationRecord(msgspec.Struct, frozen=True, kw_only=True):
     week_start: int = 1  # ISO weekday
     allow_own_credential: bool = True
     allowed_models: tuple[str, ...] = ()
+    self_enrolment: bool = False  # members may give themselves keys
+    ledger_days: int = 0  # how long usage events are kept, 0: for ever; sums always are
+    capture_days: int = 3
 
 
 class DirectorySnapshot(msgspec.Struct, frozen=True):

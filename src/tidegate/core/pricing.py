@@ -7,7 +7,7 @@ import msgspec
 from tidegate.core.model import Cost, Usage
 from tidegate.core.price_book import PriceBook, Rates, Step, half_even
 
-__all__ = ["TOKENS_PER_MTOK", "PriceBook", "Priced", "price"]
+__all__ = ["TOKENS_PER_MTOK", "Applied", "PriceBook", "Priced", "applied", "price", "token_cost"]
 
 TOKENS_PER_MTOK: Final = 1_000_000
 
@@ -22,6 +22,14 @@ class Priced(msgspec.Struct, frozen=True):
     cost: Cost
     price_version: str
     price_unknown: bool
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """The rates of a request, per million tokens, and what a web search costs, in nUSD."""
+
+    rates: Rates
+    web_search_nusd: int
+    price_version: str
 
 
 def price(
@@ -44,16 +52,32 @@ def price(
     rates = _rates(step, tokens.prompt)
     return Priced(
         Cost(
-            input=_cost(tokens.input, rates.input),
-            cache_write_5m=_cost(tokens.cache_write_5m, rates.cache_write_5m),
-            cache_write_1h=_cost(tokens.cache_write_1h, rates.cache_write_1h),
-            cache_read=_cost(tokens.cache_read, rates.cache_read),
-            output=_cost(tokens.output, rates.output),
+            input=token_cost(tokens.input, rates.input),
+            cache_write_5m=token_cost(tokens.cache_write_5m, rates.cache_write_5m),
+            cache_write_1h=token_cost(tokens.cache_write_1h, rates.cache_write_1h),
+            cache_read=token_cost(tokens.cache_read, rates.cache_read),
+            output=token_cost(tokens.output, rates.output),
             extras=usage.web_searches * step.web_search_nusd,
         ),
         step.price_version,
         quote.unknown,
     )
+
+
+def applied(
+    book: PriceBook,
+    *,
+    provider: str,
+    model: str,
+    usage: Usage,
+    at_us: int,
+    price_table: str = "",
+) -> Applied:
+    """Return the rates that `price` multiplies with, to write its arithmetic out."""
+    quote = book.quote(provider, model, price_table, usage.service_tier, usage.speed, usage.region)
+    step = quote.at(at_us)
+    rates = _rates(step, usage.tokens.prompt)
+    return Applied(rates, step.web_search_nusd, step.price_version)
 
 
 def _rates(step: Step, prompt_tokens: int) -> Rates:
@@ -65,5 +89,6 @@ def _rates(step: Step, prompt_tokens: int) -> Rates:
     return rates
 
 
-def _cost(tokens: int, rate: int) -> int:
+def token_cost(tokens: int, rate: int) -> int:
+    """Return tokens times a rate in nUSD, rounded half-even."""
     return half_even(tokens * rate, TOKENS_PER_MTOK) if tokens else 0

@@ -112,7 +112,7 @@ class EventRuns:
 def fields(event: bytes) -> tuple[bytes, bytes]:
     """Return the name and the joined data of one event; either may be empty."""
     name, values = b"", []
-    for line in event.removeprefix(_BYTE_ORDER_MARK).split(b"\n"):
+    for line in event.lstrip(b"\n").removeprefix(_BYTE_ORDER_MARK).split(b"\n"):
         if line.startswith(b"data:"):
             values.append(line[6:] if line.startswith(b"data: ") else line[5:])
         elif line.startswith(b"event:"):

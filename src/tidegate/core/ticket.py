@@ -5,6 +5,7 @@ import msgspec
 from tidegate.core.dialects import RequestFacts
 from tidegate.core.identity import ClientFacts, session_id
 from tidegate.core.model import Dialect, KeyRecord, Outcome, RequestStart, UsageEvent
+from tidegate.core.redaction import redact_name
 from tidegate.core.routing import Route
 
 
@@ -42,7 +43,7 @@ def known_event(ticket: Ticket) -> UsageEvent:
         provider=route.provider.value if route else "",
         credential_id=route.credential_id if route else "",
         billing=route.billing.value if route else "api",
-        model_asked=facts.model if facts else "",
+        model_asked=redact_name(facts.model) if facts else "",
         dialect=ticket.dialect,
         stream=facts.stream if facts else False,
         session_id=session_id(key.organization_id, key.key_id, client.session),

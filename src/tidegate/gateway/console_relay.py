@@ -8,6 +8,7 @@ from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.request import Request
 from tidegate.gateway.upstream import Answer, Pool, UpstreamConnection
+from tidegate.services.ids import new_id
 
 _UNAVAILABLE: Final = b"The console is not available at the moment. Try again in a few seconds.\n"
 
@@ -19,6 +20,7 @@ class Crew(Protocol):
     pool: Pool
 
     def now(self) -> float: ...
+    def console_failed(self, request_id: str) -> None: ...
     def driver_done(self, driver: Any) -> None: ...
 
 
@@ -37,6 +39,7 @@ class ConsoleRelay:
         "_over",
         "_peer",
         "_request",
+        "_request_id",
         "_secure",
         "_task",
         "_upstream",
@@ -49,6 +52,7 @@ class ConsoleRelay:
         self._crew = crew
         self._client = client
         self._request = request
+        self._request_id = new_id("req")  # in both processes' logs, and told to the client
         self._peer = peer
         self._secure = secure
         self._upstream: UpstreamConnection | None = None
@@ -84,6 +88,7 @@ class ConsoleRelay:
         request.close_body()
         lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
         lines += console_headers(request.headers, connection=request.first.get(b"connection", b""))
+        lines.append(self._id_line())
         lines.append(b"x-tidegate-peer: %b\r\n" % self._peer.encode())
         lines.append(b"x-tidegate-proto: %b\r\n" % (b"https" if self._secure else b"http"))
         if request.body or request.method in {b"POST", b"PUT", b"PATCH"}:
@@ -95,8 +100,12 @@ class ConsoleRelay:
 
     def _fail(self) -> None:
         self._leave()
-        retry = (b"retry-after: 2\r\n",)
-        self._client.reply(503, b"text/plain; charset=utf-8", _UNAVAILABLE, retry)
+        self._crew.console_failed(self._request_id)
+        lines = (b"retry-after: 2\r\n", self._id_line())
+        self._client.reply(503, b"text/plain; charset=utf-8", _UNAVAILABLE, lines)
+
+    def _id_line(self) -> bytes:
+        return b"x-request-id: %b\r\n" % self._request_id.encode()
 
     def _leave(self) -> None:
         self._over = True
@@ -121,6 +130,7 @@ class ConsoleRelay:
         self._answer = answer
         connection = answer.first.get(b"connection", b"")
         lines = from_console_headers(answer.headers, connection=connection)
+        lines.append(self._id_line())
         self._client.write_head(answer.status, lines, answer.length)
 
     def upstream_flush(self) -> None:

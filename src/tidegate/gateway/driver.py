@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from tidegate.core import errors
-from tidegate.core.errors import Failure, render
+from tidegate.core.errors import Failure, Reply, render
 from tidegate.core.exchange import (
     Abort,
     Begin,
@@ -211,7 +211,7 @@ class ExchangeDriver:
             self._client.write_body(command.chunk)  # type: ignore[union-attr]
         elif kind is Record:
             if self._metered:
-                self._crew.record(command.event)  # type: ignore[union-attr]
+                self._record(command.event)  # type: ignore[union-attr]
         elif kind is RelayHead:
             self._relay_head()
         elif kind is RelayEnd:
@@ -229,6 +229,9 @@ class ExchangeDriver:
             self._client.abort()
         elif kind is CloseUpstream:
             self._close_upstream()
+
+    def _record(self, event: UsageEvent) -> None:
+        self._crew.record(event)
 
     def _leave(self) -> None:
         self._over = True
@@ -249,6 +252,9 @@ class ExchangeDriver:
         reply = render(failure, ticket.dialect, ticket.client.agent, ticket.event_id)
         lines = [b"%b: %b\r\n" % header for header in reply.headers]
         lines.append(b"x-tidegate-request-id: %b\r\n" % ticket.event_id.encode())
+        self._reply(reply, lines)
+
+    def _reply(self, reply: Reply, lines: Sequence[bytes]) -> None:
         self._client.reply(reply.status, reply.content_type, reply.body, tuple(lines))
 
     # -- towards the upstream ------------------------------------------------

@@ -50,7 +50,12 @@ class Recorder:
         try:
             self._spool.begin(start)
         except Exception as fault:  # noqa: BLE001 - whatever ails the spool, the policy decides
-            self._tell("requests_unrecordable", "gateway.usage_not_recordable", fault)
+            self._tell(
+                "requests_unrecordable",
+                "gateway.usage_not_recordable",
+                fault,
+                request_id=start.event.event_id,
+            )
             self._unmetered.add(start.event.event_id)
             if self._refuses:
                 return errors.usage_not_recordable()
@@ -66,7 +71,10 @@ class Recorder:
         try:
             self._spool.append(event)
         except Exception as fault:  # noqa: BLE001 - whatever ails the spool, the answer goes on
-            self._tell("events_lost", "gateway.event_lost", fault)
+            self._tell("events_lost", "gateway.event_lost", fault, request_id=event.event_id)
+        self._log.debug(
+            "gateway.request", request_id=event.event_id, status=event.status, outcome=event.outcome
+        )
 
     def when_durable(self, then: Callable[[], None]) -> bool:
         """Call `then` once the disk holds it all; False, and no call, if it need not."""
@@ -98,10 +106,10 @@ class Recorder:
             while not self._commits.idle.is_set():
                 await self._commits.idle.wait()
 
-    def _tell(self, counter: str, event: str, fault: Exception) -> None:
+    def _tell(self, counter: str, event: str, fault: Exception, **fields: str) -> None:
         self._counters.add(counter)
         if (unreported := self._counters.due(counter, self._now)) is not None:
-            self._log.error(event, error=str(fault), count=unreported)
+            self._log.error(event, error=str(fault), count=unreported, **fields)
 
     def _on_unsynced(self, fault: BaseException) -> None:
         self._tell("syncs_failed", "gateway.usage_not_synced", Exception(str(fault)))

@@ -15,9 +15,12 @@ from tidegate.core.exchange import Exchange
 from tidegate.core.identity import ClientFacts, read_client
 from tidegate.core.model import RequestStart, UsageEvent
 from tidegate.core.pricing import PriceBook
+from tidegate.core.redaction import redact_name
 from tidegate.core.routing import Endpoint, Route, endpoint
 from tidegate.core.ticket import Ticket
 from tidegate.gateway.admission import Caller, Reading, body_encoding, decide, identify, read_body
+from tidegate.gateway.capture import CaptureKeeper, Draft
+from tidegate.gateway.captured_driver import CapturedDriver
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.connector import Connector
 from tidegate.gateway.console_relay import ConsoleRelay
@@ -48,6 +51,7 @@ class Gateway:
         spool: Spool,
         price_book: PriceBook,
         log: Any,
+        captures: CaptureKeeper | None = None,
     ) -> None:
         self.options = options
         self.draining = False
@@ -55,6 +59,7 @@ class Gateway:
         self._directory = directory
         self._book = price_book
         self._log = log
+        self._captures = captures
         self._counters = Counters()
         self._recorder = Recorder(
             spool, self._counters, log, policy=options.spool_policy, sync=options.spool_sync
@@ -139,11 +144,16 @@ class Gateway:
 
     def counters(self) -> dict[str, int]:
         """What happened since the start, and what is open now."""
-        return self._counters.as_dict() | {
-            "client_connections": len(self._connections),
-            "upstream_connections": self.pool.open_connections,
-            "requests_running": len(self._drivers),
-        }
+        captures = self._captures.counters() if self._captures is not None else {}
+        return (
+            captures
+            | self._counters.as_dict()
+            | {
+                "client_connections": len(self._connections),
+                "upstream_connections": self.pool.open_connections,
+                "requests_running": len(self._drivers),
+            }
+        )
 
     def now(self) -> float:
         """The loop's monotonic clock, in seconds."""
@@ -160,6 +170,8 @@ class Gateway:
             driver.check(now)
         self.pool.sweep(now)
         self._recorder.watch(now)
+        if self._captures is not None:
+            self._captures.watch(now)
 
     # -- for connections -----------------------------------------------------
 
@@ -287,7 +299,12 @@ class Gateway:
             started_mono_us=time.monotonic_ns() // 1000,
         )
         exchange = Exchange(ticket, self._book)
-        driver = ExchangeDriver(self, connection, request, ticket, exchange, metered=point.metered)
+        made = (self, connection, request, ticket, exchange)
+        if caller.key.debug_until_us > started_us and point.metered and self._captures is not None:
+            draft = Draft(self._captures, request, ticket.event_id)
+            driver: ExchangeDriver = CapturedDriver(draft, *made, metered=True)
+        else:
+            driver = ExchangeDriver(*made, metered=point.metered)
         self._drivers.add(driver)
         if failure is not None:
             driver.start(failure)
@@ -348,7 +365,9 @@ class Gateway:
     def _log_unknown_key(self, connection: ClientConnection, request: Request) -> None:
         if (unreported := self._counters.due("unknown_keys", self.now())) is not None:
             peer, _ = self._origin_of(connection, request)
-            self._log.warning("gateway.unknown_key", peer=peer, path=request.path, count=unreported)
+            self._log.warning(
+                "gateway.unknown_key", peer=peer, path=redact_name(request.path), count=unreported
+            )
 
     # -- for drivers ---------------------------------------------------------
 
@@ -386,6 +405,12 @@ class Gateway:
         self._counters.add("connects_failed")
         if (unreported := self._counters.due("connects_failed", self.now())) is not None:
             self._log.warning("gateway.connect_failed", reason=reason, count=unreported)
+
+    def console_failed(self, request_id: str) -> None:
+        """A request for the console was not answered by it."""
+        self._counters.add("console_failures")
+        if (unreported := self._counters.due("console_failures", self.now())) is not None:
+            self._log.warning("gateway.console_failed", request_id=request_id, count=unreported)
 
     def driver_done(self, driver: ExchangeDriver | ConsoleRelay) -> None:
         self._drivers.discard(driver)

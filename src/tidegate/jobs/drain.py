@@ -31,6 +31,7 @@ POLL_S: Final = 0.5
 _MAX_PAUSE_S: Final = 30.0
 _READ_BYTES: Final = 4 * MAX_FRAME_BYTES
 _READ_LIVE_BYTES: Final = 256 << 10  # of a file that is allocated ahead: most of it is zeros
+_TOLD_IDS: Final = 20
 _SEGMENT: Final = ".segment"
 _SUFFIXES: Final = (_SEGMENT, ".events")  # the latter is how 0.1.0 wrote: events only, no zeros
 _DRAINED: Final = "drained"  # its time says up to when the ledger has it all
@@ -152,7 +153,12 @@ class SpoolDrain:
             except (msgspec.DecodeError, ValueError) as fault:
                 self._damaged.add(reading.path.name)
                 self._log.error("drain.damaged", file=reading.path.name, error=str(fault))
-        self._log.warning("drain.crashed", file=reading.path.name, requests=len(events))
+        self._log.warning(
+            "drain.crashed",
+            file=reading.path.name,
+            requests=len(events),
+            request_ids=[event.event_id for event in events[:_TOLD_IDS]],
+        )
         place, moved = reading.place, 0
         for at in range(0, len(events), BATCH_EVENTS):
             some = events[at : at + BATCH_EVENTS]
@@ -181,9 +187,15 @@ class SpoolDrain:
     def _record(self, reading: "_Reading", batch: SpoolBatch) -> int:
         """Write a batch; an event that the ledger refuses is logged and left out."""
         try:
-            return self._usage.record(batch)
+            return self._recorded(batch)
         except EventRefused:
             return self._record_singly(reading, batch)
+
+    def _recorded(self, batch: SpoolBatch) -> int:
+        moved = self._usage.record(batch)
+        for event in batch.events:
+            self._log.debug("drain.recorded", request_id=event.event_id)
+        return moved
 
     def _record_singly(self, reading: "_Reading", batch: SpoolBatch) -> int:
         moved = 0
@@ -192,10 +204,10 @@ class SpoolDrain:
             end = batch.end if is_last else batch.start
             single = msgspec.structs.replace(batch, end=end, events=[event])
             try:
-                moved += self._usage.record(single)
+                moved += self._recorded(single)
             except EventRefused as refusal:
                 self._damaged.add(reading.path.name)
-                self._log.error("drain.refused", event_id=event.event_id, error=str(refusal))
+                self._log.error("drain.refused", request_id=event.event_id, error=str(refusal))
                 self._usage.record(msgspec.structs.replace(single, events=[]))
         return moved
 

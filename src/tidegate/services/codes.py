@@ -20,12 +20,14 @@ class Purpose(StrEnum):
     SETUP = "setup"
     SIGN_IN = "sign_in"
     ENROLMENT = "enrolment"
+    RESET = "reset"
 
 
 LIFETIME_US: Final = {
     Purpose.SETUP: 15 * _MINUTE_US,
     Purpose.SIGN_IN: 15 * _MINUTE_US,
     Purpose.ENROLMENT: 24 * 60 * _MINUTE_US,
+    Purpose.RESET: 60 * _MINUTE_US,
 }
 
 

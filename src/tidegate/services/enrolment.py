@@ -12,12 +12,17 @@ from tidegate.services.codes import Purpose, hash_code, make_code
 from tidegate.services.context import Service
 from tidegate.services.errors import Conflict, InvalidCode, InvalidField, NotFound
 from tidegate.services.ids import new_id
-from tidegate.services.members import ensure_member, new_member
+from tidegate.services.logins import Viewer
+from tidegate.services.people_changes import ensure_member, new_member
 from tidegate.services.vault import hash_secret, new_secret, seal, unseal
+from tidegate.store.people import MemberRecord
 from tidegate.store.ports import DirectoryChange, DirectoryReads, StoredKey, StoredSecret
 
 _PREFIX_CHARS: Final = 7  # tg_ and four more, for lists
 _MAX_OVERLAP_S: Final = 30 * 86_400
+HOUR_US: Final = 3_600_000_000
+MAX_DEBUG_HOURS: Final = 7 * 24
+_AT_ONCE_US: Final = 30_000_000  # a form that was sent twice
 _INVALID: Final = "This code is wrong, was used already, or has expired. Ask for a new one."
 
 
@@ -55,18 +60,18 @@ class Enrolment(Service):
             if change.organization(organization_id) is None:
                 raise NotFound("There is no such organization.")
             member = ensure_member(change, actor, now_us, wanted)
-            _refuse_enrolled(change, organization_id, member.member_id, chosen)
-            record = KeyRecord(
-                key_id=new_id("key"),
-                organization_id=organization_id,
-                member_id=member.member_id,
-                agent=chosen,
-            )
-            change.add_key(StoredKey(record=record, prefix="", created_us=now_us))
-            secret = self._add_secret(change, organization_id, record.key_id)
-            code = self._add_login_code(change, record)
-            self._audit(change, actor, "key.enroll", record, {"agent": chosen})
-        return Enrolled(member.member_id, record.key_id, secret, code)
+            return self._add_key(change, actor, member, chosen)
+
+    def enroll_member(
+        self, organization_id: str, member_id: str, agent: str, *, actor: Actor
+    ) -> Enrolled:
+        """Give a present member a key for an agent."""
+        chosen = fields.agent(agent)
+        with self._directory.changing() as change:
+            member = change.member(organization_id, member_id)
+            if member is None or member.removed_us:
+                raise NotFound("There is no such member in this organization.")
+            return self._add_key(change, actor, member, chosen)
 
     def login_code(self, organization_id: str, key_id: str, *, actor: Actor = COMMAND_LINE) -> str:
         """Another login code for a key, good for 24 hours."""
@@ -100,14 +105,26 @@ class Enrolment(Service):
         )
 
     def rotate(
-        self, organization_id: str, key_id: str, overlap_s: int = 0, *, actor: Actor = COMMAND_LINE
+        self,
+        organization_id: str,
+        key_id: str,
+        overlap_s: int = 0,
+        *,
+        seen_prefix: str = "",
+        actor: Actor = COMMAND_LINE,
     ) -> str:
-        """Give the key a new secret; the present one stays valid for the overlap."""
+        """Give the key a new secret; the present one stays valid for the overlap.
+
+        Conflict if a prefix is given and the present secret does not begin with it any more.
+        """
         if not 0 <= overlap_s <= _MAX_OVERLAP_S:
             raise InvalidField("The overlap is 0 to 30 days.", field="overlap")
         until_us = self._clock() + overlap_s * 1_000_000 if overlap_s else None
         with self._directory.changing() as change:
-            record = _key(change, organization_id, key_id).record
+            key = _key(change, organization_id, key_id)
+            if seen_prefix and key.prefix != seen_prefix:
+                raise Conflict("The key was rotated a moment ago. Look at it anew first.")
+            record = key.record
             change.retire_secrets(organization_id, key_id, until_us)
             secret = self._add_secret(change, organization_id, key_id)
             self._audit(change, actor, "key.rotate", record, {"overlap_s": str(overlap_s)})
@@ -152,6 +169,50 @@ class Enrolment(Service):
                 self._audit(change, actor, "key.update", record, detail)
         return record
 
+    def switch(
+        self, organization_id: str, key_id: str, *, compression: bool, actor: Actor
+    ) -> KeyRecord:
+        """Turn compression on or off; if it stands so already it is left alone."""
+        with self._directory.changing() as change:
+            key = _key(change, organization_id, key_id)
+            if key.record.compression == compression:
+                return key.record
+            record = msgspec.structs.replace(key.record, compression=compression)
+            change.update_key(msgspec.structs.replace(key, record=record))
+            detail = {"compression": "on" if compression else "off"}
+            self._audit(change, actor, "key.switch", record, detail)
+        return record
+
+    def set_debug(
+        self, organization_id: str, key_id: str, *, hours: int, actor: Actor
+    ) -> KeyRecord:
+        """Capture bodies from now on for so long; a new time replaces the one before.
+
+        The same asked again at once is no change.
+        """
+        if not 1 <= hours <= MAX_DEBUG_HOURS:
+            raise InvalidField("Debug mode is on for 1 hour to 7 days.", field="hours")
+        until_us = self._clock() + hours * HOUR_US
+        with self._directory.changing() as change:
+            key = _key(change, organization_id, key_id)
+            if 0 <= until_us - key.record.debug_until_us < _AT_ONCE_US:
+                return key.record
+            record = msgspec.structs.replace(key.record, debug_until_us=until_us)
+            change.update_key(msgspec.structs.replace(key, record=record))
+            self._audit(change, actor, "key.debug_on", record, {"hours": str(hours)})
+        return record
+
+    def end_debug(self, organization_id: str, key_id: str, *, actor: Actor) -> KeyRecord:
+        """Capture nothing more; what was captured stays for its time."""
+        with self._directory.changing() as change:
+            key = _key(change, organization_id, key_id)
+            if not key.record.captures(self._clock()):
+                return key.record
+            record = msgspec.structs.replace(key.record, debug_until_us=0)
+            change.update_key(msgspec.structs.replace(key, record=record))
+            self._audit(change, actor, "key.debug_off", record, {})
+        return record
+
     def unenroll(self, organization_id: str, key_id: str, *, actor: Actor = COMMAND_LINE) -> None:
         """Delete the key with its secrets and codes; its usage stays under the member."""
         with self._directory.changing() as change:
@@ -159,6 +220,18 @@ class Enrolment(Service):
             change.delete_key(organization_id, key_id)
             detail = {"agent": record.agent, "member_id": record.member_id}
             self._audit(change, actor, "key.unenroll", record, detail)
+
+    def key(self, organization_id: str, key_id: str) -> StoredKey:
+        """One key, or NotFound."""
+        with self._directory.reading() as reads:
+            return _key(reads, organization_id, key_id)
+
+    def old_secret_until(self, organization_id: str, key_id: str) -> int:
+        """Until when a secret from before the last rotation is valid; 0: there is none."""
+        now_us = self._clock()
+        with self._directory.reading() as reads:
+            secrets = reads.secrets(organization_id, key_id)
+        return max((s.valid_until_us for s in secrets if s.valid_until_us > now_us), default=0)
 
     def list_keys(self, organization_id: str) -> list[StoredKey]:
         """All keys of an organization, oldest first."""
@@ -171,6 +244,22 @@ class Enrolment(Service):
         with self._directory.reading() as reads:
             key = reads.key_by_secret(secret_hash, self._clock())
         return key.record if key else None
+
+    def _add_key(
+        self, change: DirectoryChange, actor: Actor, member: MemberRecord, agent: Agent
+    ) -> Enrolled:
+        _refuse_enrolled(change, member.organization_id, member.member_id, agent)
+        record = KeyRecord(
+            key_id=new_id("key"),
+            organization_id=member.organization_id,
+            member_id=member.member_id,
+            agent=agent,
+        )
+        change.add_key(StoredKey(record=record, prefix="", created_us=self._clock()))
+        secret = self._add_secret(change, record.organization_id, record.key_id)
+        code = self._add_login_code(change, record)
+        self._audit(change, actor, "key.enroll", record, {"agent": agent})
+        return Enrolled(member.member_id, record.key_id, secret, code)
 
     def _add_secret(self, change: DirectoryChange, organization_id: str, key_id: str) -> str:
         secret = new_secret()
@@ -213,6 +302,17 @@ class Enrolment(Service):
     ) -> None:
         action = Action(name, record.organization_id, record.key_id, detail)
         audit.record(change, actor, action, self._clock())
+
+
+def may_manage(viewer: Viewer, key: KeyRecord) -> bool:
+    """Whether a viewer may see and change this key: an admin, or the member whose it is."""
+    same = viewer.organization_id == key.organization_id
+    return same and (viewer.is_admin or viewer.member_id == key.member_id)
+
+
+def may_enroll(viewer: Viewer, member_id: str) -> bool:
+    """Whether a viewer may give a member a key: an admin, or oneself where that is allowed."""
+    return viewer.is_admin or (viewer.self_enrolment and viewer.member_id == member_id)
 
 
 def _key(reads: DirectoryReads, organization_id: str, key_id: str) -> StoredKey:

@@ -4,7 +4,9 @@ Refused
 ├── InvalidField   correct that field
 ├── NotFound       it does not exist in this organization
 ├── Conflict       it exists already, or something else stands in the way
-└── InvalidCode    the code or link is wrong, used or expired: ask for another
+├── Forbidden      someone of another role may do it
+├── InvalidCode    the code, link or password is wrong, used or expired: ask for another
+└── TooMany        wait, then try again
 """
 
 
@@ -30,4 +32,18 @@ class Conflict(Refused):
 
 
 class InvalidCode(Refused):
-    """A code or link that is wrong, used or expired; which one is not told."""
+    """A code, link or password that is wrong, used or expired; which one is not told."""
+
+
+class Forbidden(Refused):
+    """The role of whoever asks does not allow it."""
+
+
+class TooMany(Refused):
+    """Too many attempts; how long to wait is told."""
+
+    def __init__(self, wait_s: int) -> None:
+        minutes = -(-wait_s // 60)
+        wait = "a minute" if minutes <= 1 else f"{minutes} minutes"
+        super().__init__(f"Too many attempts. Wait {wait}, then try again.")
+        self.wait_s = wait_s

@@ -7,12 +7,15 @@ from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tidegate.core.model import Agent, CredentialMode, Provider
+from tidegate.core.model import Agent, CredentialMode, Provider, Role
 from tidegate.services.errors import InvalidField
 
 _MAX_EMAIL_CHARS: Final = 254
 _MAX_LOCAL_CHARS: Final = 64
 _MAX_NAME_CHARS: Final = 100
+_MIN_PASSWORD_CHARS: Final = 12
+_MAX_PASSWORD_CHARS: Final = 256
+_MIN_DISTINCT_CHARS: Final = 5
 _MAX_SECRET_CHARS: Final = 4096
 _MAX_URL_CHARS: Final = 500
 _MAX_GLOBS: Final = 100
@@ -24,10 +27,13 @@ _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+")
 
 def email_address(text: str) -> str:
     """An email address in the form that it is stored and compared in."""
-    email = unicodedata.normalize("NFC", text.strip()).casefold()
+    short = text[: 2 * _MAX_EMAIL_CHARS]
+    email = unicodedata.normalize("NFC", short.strip()).casefold()
     local = email.partition("@")[0]
-    too_long = len(email) > _MAX_EMAIL_CHARS or len(local) > _MAX_LOCAL_CHARS
-    if too_long or not _EMAIL.fullmatch(email) or not _printable(email):
+    too_long = len(text) > len(short) or len(email) > _MAX_EMAIL_CHARS
+    too_long = too_long or len(local) > _MAX_LOCAL_CHARS
+    encoded = "=?" in email  # an encoded word, which mail programs would write out
+    if too_long or encoded or not _EMAIL.fullmatch(email) or not _visible(email):
         raise InvalidField(
             f"{_shown(text)} is no email address; write it like name@example.com.", field="email"
         )
@@ -44,6 +50,33 @@ def display_name(text: str, *, field: str) -> str:
     if not _printable(name):
         raise InvalidField("The name holds control characters.", field=field)
     return name
+
+
+def person_name(text: str) -> str:
+    """A person's name, which may be left out."""
+    return display_name(text, field="name") if text.strip() else ""
+
+
+def role(text: str) -> Role:
+    """A role by its name."""
+    if text not in list(Role):
+        raise InvalidField(f"{_shown(text)} is no role; {_one_of(Role)}.", field="role")
+    return Role(text)
+
+
+def new_password(text: str, email: str) -> str:
+    """A password that someone chose, as given."""
+    if len(text) < _MIN_PASSWORD_CHARS:
+        sentence = f"Use at least {_MIN_PASSWORD_CHARS} characters."
+    elif len(text) > _MAX_PASSWORD_CHARS:
+        sentence = f"Use at most {_MAX_PASSWORD_CHARS} characters."
+    elif len(set(text.casefold())) < _MIN_DISTINCT_CHARS:
+        sentence = "This is too easy to guess. Use more different characters."
+    elif text.casefold().strip() == email:
+        sentence = "This is your email address. Use something that only you know."
+    else:
+        return text
+    raise InvalidField(sentence, field="password")
 
 
 def time_zone(text: str) -> str:
@@ -130,8 +163,13 @@ def _printable(text: str) -> bool:
     return not any(unicodedata.category(c) in {"Cc", "Cs"} for c in text)
 
 
+def _visible(text: str) -> bool:
+    """No character that shows as nothing or turns the text around: addresses look like others."""
+    return _printable(text) and not any(unicodedata.category(c) == "Cf" for c in text)
+
+
 def _shown(text: str) -> str:
-    shown = "".join(c if _printable(c) else "?" for c in text.strip())
+    shown = "".join(c if _printable(c) else "?" for c in text[:1000].strip())
     return f"“{shown[:60]}…”" if len(shown) > 60 else f"“{shown}”"
 
 

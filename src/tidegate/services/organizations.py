@@ -11,7 +11,7 @@ from tidegate.services.codes import Purpose, make_code
 from tidegate.services.context import Service
 from tidegate.services.errors import Conflict, InvalidField, NotFound
 from tidegate.services.ids import new_id
-from tidegate.services.members import ensure_member, new_member
+from tidegate.services.people_changes import ensure_member, new_member
 from tidegate.store.ports import DirectoryChange
 
 
@@ -86,6 +86,7 @@ class Organizations(Service):
         time_zone: str | None = None,
         week_start: int | None = None,
         allow_own_credential: bool | None = None,
+        self_enrolment: bool | None = None,
         allowed_models: Sequence[str] | None = None,
         actor: Actor = COMMAND_LINE,
     ) -> OrganizationRecord:
@@ -101,6 +102,8 @@ class Organizations(Service):
             changes["week_start"] = week_start
         if allow_own_credential is not None:
             changes["allow_own_credential"] = allow_own_credential
+        if self_enrolment is not None:
+            changes["self_enrolment"] = self_enrolment
         if allowed_models is not None:
             changes["allowed_models"] = fields.model_globs(allowed_models)
         return self._apply(organization_id, changes, actor)

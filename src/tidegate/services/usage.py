@@ -112,10 +112,7 @@ class UsageReports:
 
     def last_used(self, organization_id: str) -> dict[str, int]:
         """When each key was last used, in UTC microseconds; a key never used is absent."""
-        groups = self._usage.rollup_sums(
-            organization_id, ("key_id",), bucket="day", start_us=0, end_us=_FOREVER_US
-        )
-        return {group.values[0]: group.last_us for group in groups}
+        return self._usage.team.key_uses(organization_id)
 
     def _outcomes(self, organization_id: str, **chosen: str) -> dict[str, int]:
         groups = self._usage.ledger_sums(organization_id, ("outcome",), **chosen)

@@ -7,6 +7,7 @@ handed only what it needs: a gateway worker can neither reveal keys nor make log
 import hmac
 import os
 import secrets
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -31,6 +32,7 @@ class Subkeys(msgspec.Struct, frozen=True):
     reveal: bytes = b""  # encryption of keys' secrets: console and command line only
     credential: bytes = b""  # encryption of provider secrets
     login: bytes = b""  # keyed hash of codes and login cookies
+    capture: bytes = b""  # encryption of what debug mode keeps
 
 
 class SealBroken(ValueError):
@@ -41,7 +43,7 @@ def derive(master: bytes) -> Subkeys:
     """The sub-keys of a master key."""
     if len(master) != MASTER_KEY_BYTES:
         raise ValueError(f"the master key must be {MASTER_KEY_BYTES} bytes, not {len(master)}")
-    purposes = ("lookup", "reveal", "credential", "login")
+    purposes = ("lookup", "reveal", "credential", "login", "capture")
     return Subkeys(*(_expand(master, purpose) for purpose in purposes))
 
 
@@ -58,6 +60,12 @@ def new_token() -> str:
 def hash_secret(subkey: bytes, secret: str) -> str:
     """The keyed hash that a secret is stored and looked up by, in hex."""
     return hmac.digest(_required(subkey), secret.encode("utf-8", "replace"), "sha256").hex()
+
+
+def sign(subkey: bytes, purpose: str, text: str) -> str:
+    """A token that proves that whoever holds the sub-key made it, for this text and purpose."""
+    key = hmac.digest(_required(subkey), f"sign {purpose} v1".encode(), "sha256")
+    return _base62(int.from_bytes(hmac.digest(key, text.encode("utf-8", "replace"), "sha256")))
 
 
 def seal(subkey: bytes, plaintext: str, *, context: str) -> bytes:
@@ -77,6 +85,36 @@ def unseal(subkey: bytes, ciphertext: bytes, *, context: str) -> str:
         return cipher.decrypt(nonce, ciphertext[1 + _NONCE_BYTES :], context.encode()).decode()
     except InvalidTag:
         raise SealBroken("sealed under another master key or for another place") from None
+
+
+def seal_capture(subkey: bytes, organization_id: str, event_id: str, content: bytes) -> bytes:
+    """Encrypt what was kept of a request with its organization's own key, bound to both ids."""
+    nonce = os.urandom(_NONCE_BYTES)
+    cipher = _organization_cipher(_required(subkey), organization_id)
+    return _VERSION + nonce + cipher.encrypt(nonce, content, _place(organization_id, event_id))
+
+
+def unseal_capture(subkey: bytes, organization_id: str, event_id: str, ciphertext: bytes) -> bytes:
+    """Decrypt what `seal_capture` made for the same request, or raise SealBroken."""
+    version, nonce = ciphertext[:1], ciphertext[1 : 1 + _NONCE_BYTES]
+    if version != _VERSION or len(nonce) != _NONCE_BYTES:
+        raise SealBroken("not a sealed capture of this version")
+    cipher = _organization_cipher(_required(subkey), organization_id)
+    content = ciphertext[1 + _NONCE_BYTES :]
+    try:
+        return cipher.decrypt(nonce, content, _place(organization_id, event_id))
+    except InvalidTag:
+        raise SealBroken("sealed under another master key or for another place") from None
+
+
+@lru_cache(256)
+def _organization_cipher(subkey: bytes, organization_id: str) -> AESGCM:
+    info = f"tidegate capture {organization_id} v1".encode()
+    return AESGCM(HKDF(SHA256(), length=32, salt=None, info=info).derive(subkey))
+
+
+def _place(organization_id: str, event_id: str) -> bytes:
+    return f"{organization_id}:{event_id}".encode()
 
 
 def _expand(master: bytes, purpose: str) -> bytes:

@@ -6,7 +6,7 @@ gateway's snapshot and the drain need of all organizations at once.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -17,18 +17,10 @@ from tidegate.core.model import (
     OrganizationRecord,
     UsageEvent,
 )
-
-
-class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A person in an organization. A removed one stays, for the history under the name."""
-
-    member_id: str
-    organization_id: str
-    email: str  # normalised, see services/fields.py
-    name: str = ""
-    role: str = "member"  # Role
-    created_us: int = 0
-    removed_us: int = 0  # 0: not removed
+from tidegate.store.captures import CaptureStore
+from tidegate.store.log import LogReads
+from tidegate.store.people import PeopleChange, PeopleReads
+from tidegate.store.team import TeamReads
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,19 +57,6 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int
 
 
-class LoginRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A browser's login, known by the keyed hash of its cookie only."""
-
-    login_id: str
-    login_hash: str
-    organization_id: str
-    member_id: str
-    address: str  # where it was made from
-    created_us: int
-    last_seen_us: int
-    expires_us: int
-
-
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     audit_id: str
     organization_id: str
@@ -89,31 +68,44 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
 
 
-class DirectoryReads(Protocol):
+class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries to read; what is empty or 0 does not matter."""
+
+    actor: str = ""
+    action: str = ""  # the beginning of a name, e.g. key.
+    target: str = ""
+    start_us: int = 0
+    end_us: int = 0  # exclusive
+
+
+EVERY_ENTRY: Final = AuditFilter()
+
+
+class DirectoryReads(PeopleReads, Protocol):
     """One consistent view of the directory."""
 
     def organizations(self) -> list[OrganizationRecord]: ...
     def organization(self, organization_id: str) -> OrganizationRecord | None: ...
-    def members(self, organization_id: str) -> list[MemberRecord]: ...
-    def member(self, organization_id: str, member_id: str) -> MemberRecord | None: ...
-    def member_by_email(self, organization_id: str, email: str) -> MemberRecord | None: ...
     def keys(self, organization_id: str) -> list[StoredKey]: ...
     def key(self, organization_id: str, key_id: str) -> StoredKey | None: ...
     def key_by_secret(self, secret_hash: str, now_us: int) -> StoredKey | None: ...
     def secrets(self, organization_id: str, key_id: str) -> list[StoredSecret]: ...
     def credentials(self, organization_id: str) -> list[StoredCredential]: ...
     def code(self, code_hash: str, purpose: str, now_us: int) -> Code | None: ...
-    def login(self, login_hash: str, now_us: int) -> LoginRecord | None: ...
-    def logins(self, organization_id: str, member_id: str) -> list[LoginRecord]: ...
-    def audit(self, organization_id: str, limit: int, before_id: str = "") -> list[AuditEntry]: ...
+    def audit(
+        self,
+        organization_id: str,
+        limit: int,
+        before_id: str = "",
+        only: AuditFilter = EVERY_ENTRY,
+    ) -> list[AuditEntry]: ...
 
 
-class DirectoryChange(DirectoryReads, Protocol):
-    """One transaction; a change that a gateway must know of raises the directory's version."""
+class DirectoryChange(PeopleChange, DirectoryReads, Protocol):
+    """One transaction; a change that gateways or the Team page must know of raises the version."""
 
     def add_organization(self, record: OrganizationRecord, created_us: int) -> None: ...
     def update_organization(self, record: OrganizationRecord) -> None: ...
-    def add_member(self, record: MemberRecord) -> None: ...
     def add_key(self, key: StoredKey) -> None: ...
     def update_key(self, key: StoredKey) -> None: ...
     def delete_key(self, organization_id: str, key_id: str) -> None: ...
@@ -124,9 +116,6 @@ class DirectoryChange(DirectoryReads, Protocol):
     def add_code(self, code: Code) -> None: ...
     def use_code(self, code_hash: str, purpose: str, now_us: int) -> Code | None: ...
     def delete_ended_codes(self, now_us: int) -> None: ...
-    def add_login(self, record: LoginRecord) -> None: ...
-    def extend_login(self, login_hash: str, last_seen_us: int, expires_us: int) -> None: ...
-    def delete_login(self, organization_id: str, login_id: str) -> None: ...
     def add_audit(self, entry: AuditEntry) -> None: ...
 
 
@@ -231,6 +220,20 @@ class UsageStore(Protocol):
         member_id: str = "",
     ) -> list[Group]: ...
     def events(self, organization_id: str, limit: int = 100) -> list[UsageEvent]: ...
+    @property
+    def team(self) -> TeamReads: ...
+    @property
+    def log(self) -> LogReads: ...
+    @property
+    def captures(self) -> CaptureStore: ...
+    # retention
+    def drop_ledger_before(self, organization_id: str, at_us: int) -> None:
+        """Say that the ledger of before a day's start goes; sums of it are never made anew."""
+        ...
+
+    def delete_dropped(self, organization_id: str, most: int) -> int:
+        """Delete some of the rows that are to go: how many. 0: none is left."""
+        ...
 
 
 class Store(Protocol):

@@ -22,21 +22,21 @@ from tidegate.console.app import create_app
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
 from tidegate.core.price_book import PriceBook
+from tidegate.jobs.captures import CaptureImport
 from tidegate.jobs.drain import SpoolDrain
-from tidegate.services.credentials import Credentials
-from tidegate.services.enrolment import Enrolment
-from tidegate.services.logins import Logins
-from tidegate.services.members import Members
-from tidegate.services.organizations import Organizations
+from tidegate.jobs.retention import RetentionJob
+from tidegate.services.mail import MailSender
 from tidegate.services.price_book import agent_models
-from tidegate.services.usage import UsageReports
 from tidegate.store.sql.database import SqlStore
 from tidegate.wiring import runtime_dir
 from tidegate.wiring.channel import Channel, leave
+from tidegate.wiring.composition import Surroundings, compose
 from tidegate.wiring.data_dir import SPOOL
 from tidegate.wiring.logs import Log, adopt_standard_logging, make_log
 from tidegate.wiring.orders import ConsoleOrders, Prepared, Ready
+from tidegate.wiring.outbound import Outbound
 from tidegate.wiring.prices import load_prices, price_fault
+from tidegate.wiring.probe import UpstreamProbe
 from tidegate.wiring.stores import prepare_store, store_of
 
 _STORE_RETRY_S: Final = 2.0
@@ -65,16 +65,16 @@ def services_of(
     store: SqlStore, orders: ConsoleOrders, drain: SpoolDrain, prices: Callable[[], PriceBook]
 ) -> ConsoleServices:
     """What the pages and the API are made of."""
-    return ConsoleServices(
-        organizations=Organizations(store, orders.subkeys),
-        members=Members(store, orders.subkeys),
-        logins=Logins(store, orders.subkeys),
-        enrolment=Enrolment(store, orders.subkeys),
-        credentials=Credentials(store, orders.subkeys),
-        usage=UsageReports(store),
+    outbound = Outbound(orders.upstreams.allow_upstreams, orders.upstreams.upstream_ca)
+    around = Surroundings(
+        public_url=orders.public_url,
         drain_now=drain.run_once,
         agent_models=lambda provider: agent_models(prices(), provider),
+        prices=prices,
+        mail_sender=MailSender(outbound.connect, outbound.tls),
+        probe=UpstreamProbe(orders.upstreams),
     )
+    return compose(store, orders.subkeys, around)
 
 
 async def serve(
@@ -88,7 +88,8 @@ async def serve(
         version=metadata.version("tidegate"),
         admin_command=orders.admin_command,
     )
-    app = create_app(services_of(store, orders, drain, prices), options, log=log)
+    services = services_of(store, orders, drain, prices)
+    app = create_app(services, options, log=log)
     server = Server(
         uvicorn.Config(
             app,
@@ -105,11 +106,16 @@ async def serve(
     )
     stop = asyncio.Event()
     draining = asyncio.create_task(drain.run(stop))
+    captures = CaptureImport(
+        Path(orders.place.data_dir) / SPOOL, store, orders.subkeys.capture, log
+    )
+    importing = asyncio.create_task(captures.run(stop))
+    deleting = asyncio.create_task(RetentionJob(services.retention, log).run(stop))
     serving = asyncio.create_task(server.serve([socket.socket(fileno=orders.listener)]))
-    await asyncio.wait({serving, ending, draining}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({serving, ending, draining, importing}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     stop.set()
-    await asyncio.gather(serving, draining)
+    await asyncio.gather(serving, draining, importing, deleting)
 
 
 async def prepare(orders: ConsoleOrders, store: SqlStore, channel: Channel) -> bool:

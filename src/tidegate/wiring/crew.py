@@ -8,6 +8,7 @@ import msgspec
 
 from tidegate import config
 from tidegate.config import Settings
+from tidegate.gateway.capture import CaptureOptions
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.spool import SpoolOptions
 from tidegate.services.vault import Subkeys
@@ -75,10 +76,18 @@ class Crew:
             place=self.place,
             name=name,
             options=gateway_options(self._settings, str(self._runtime.console_socket)),
-            subkeys=Subkeys(lookup=self._subkeys.lookup, credential=self._subkeys.credential),
+            subkeys=Subkeys(
+                lookup=self._subkeys.lookup,
+                credential=self._subkeys.credential,
+                capture=self._subkeys.capture,
+            ),
             listeners=tuple(listener.fileno() for listener in self._listeners),
             drain_timeout_s=self._settings.drain_timeout_s,
             spool=spool_options(self._settings),
+            captures=CaptureOptions(
+                part_bytes=self._settings.capture_body_bytes,
+                disk_bytes=self._settings.capture_limit_bytes,
+            ),
             tls=self.tls,
         )
 
@@ -89,6 +98,7 @@ class Crew:
             place=self.place,
             subkeys=self._subkeys,
             public_url=self._public_url,
+            upstreams=gateway_options(self._settings, str(self._runtime.console_socket)),
             admin_command=tuple(config.admin_command(self._settings)),
             listener=listener.fileno(),
             workers_gone=workers_gone,

@@ -13,6 +13,8 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from tidegate.core.redaction import redact
+
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -55,16 +57,29 @@ class Log:
         if _LEVELS[level] < self._least:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        shown = self._bound | fields
+        shown = {name: _clean(value) for name, value in (self._bound | fields).items()}
+        event = redact(event)
         if self._form == "json":
             line = {"time": now, "level": level, "event": event, **shown}
-            content = msgspec.json.encode(line, enc_hook=str)
+            content = msgspec.json.encode(line)
         else:
             pairs = "".join(f" {name}={value}" for name, value in shown.items())
             content = f"{now} {level:7} {event}{pairs}".encode("utf-8", "replace")
         with contextlib.suppress(OSError):  # nobody reads the log any more; that must stop nothing
             self._stream.write(content + b"\n")
             self._stream.flush()
+
+
+def _clean(value: Any) -> Any:
+    """The value without known forms of secrets, whoever put one there."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case list() | tuple():
+            return [_clean(each) for each in value]
+        case dict():
+            return {str(name): _clean(each) for name, each in value.items()}
+    return redact(str(value))
 
 
 def make_log(*, level: str, form: str, process: str) -> Log:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from tidegate.gateway.capture import CaptureOptions
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.spool import SpoolOptions
 from tidegate.services.vault import Subkeys
@@ -44,6 +45,7 @@ class WorkerOrders(msgspec.Struct, frozen=True, kw_only=True):
     listeners: tuple[int, ...]  # descriptors of the listening sockets
     drain_timeout_s: float
     spool: SpoolOptions
+    captures: CaptureOptions
     tls: TlsFiles | None = None
 
 
@@ -51,6 +53,7 @@ class ConsoleOrders(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
     subkeys: Subkeys
     public_url: str
+    upstreams: GatewayOptions  # by whose rules credentials are tested and mail is sent
     admin_command: tuple[str, ...]  # for the steps that the first page shows
     listener: int  # descriptor of the listening Unix socket
     workers_gone: int  # descriptor of a pipe that ends with the last worker

@@ -5,7 +5,7 @@ import contextlib
 import os
 import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tidegate import config
@@ -32,8 +32,15 @@ from tidegate.wiring.tls import read_tls
 _OPEN_FILES: Final = 1 << 20  # where the system sets no limit
 
 
-def run(settings: Settings, *, ready_fd: int | None = None) -> None:
-    """Run the server until it is told to stop. ConfigError or StartFailed if it cannot start."""
+Welcome = Callable[[str], None]
+
+
+def run(settings: Settings, *, ready_fd: int | None = None, welcome: Welcome | None = None) -> None:
+    """Run the server until it is told to stop. ConfigError or StartFailed if it cannot start.
+
+    Once it is ready, one line of JSON is written to `ready_fd`, and `welcome` is called with the
+    public URL.
+    """
     config.require_public_url(settings)
     os.umask(0o077)
     raise_open_file_limit()
@@ -46,7 +53,10 @@ def run(settings: Settings, *, ready_fd: int | None = None) -> None:
         try:
             public_url = settings.public_url or loopback_url(settings, listeners)
             lock.write(Note(os.getpid(), public_url))
-            asyncio.run(_supervise(settings, master_key, listeners, public_url, ready_fd))
+            supervising = _supervise(
+                settings, master_key, listeners, public_url, ready_fd=ready_fd, welcome=welcome
+            )
+            asyncio.run(supervising)
         finally:
             close_all(listeners)
 
@@ -56,7 +66,9 @@ async def _supervise(
     master_key: bytes,
     listeners: Sequence[socket.socket],
     public_url: str,
+    *,
     ready_fd: int | None,
+    welcome: Welcome | None,
 ) -> None:
     log = make_log(level=settings.log_level, form=settings.log_format, process="supervisor")
     runtime = RuntimeDirectory(config.runtime_base())
@@ -73,7 +85,7 @@ async def _supervise(
             public_url=public_url,
             log=log,
         )
-        await supervisor.run(ready_fd)
+        await supervisor.run(ready_fd, welcome)
     finally:
         console_listener.close()
         runtime.close()

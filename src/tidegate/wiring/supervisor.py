@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from tidegate.config import Settings
@@ -57,7 +57,7 @@ class Supervisor:
         self._workers = [self._worker_child(n) for n in range(1, settings.workers + 1)]
         self._tasks: dict[Child, asyncio.Task[None]] = {}
 
-    async def run(self, ready_fd: int | None) -> None:
+    async def run(self, ready_fd: int | None, welcome: Callable[[str], None] | None) -> None:
         """Serve until a signal says to stop; StartFailed if it comes to nothing."""
         self._listen_to_signals()
         for child in (self._console, *self._workers):
@@ -70,7 +70,11 @@ class Supervisor:
             self._cleared.set()
             for child in self._tasks:
                 await self._unless_stopped(child.ready.wait())
-            self._announce(prepared, ready_fd)
+            took_s = round(time.monotonic() - self._began, 3)
+            self._announce(prepared, took_s)
+            if welcome is not None:
+                welcome(self._public_url)
+            self._tell(ready_fd, took_s)
             await self._unless_stopped(asyncio.Event().wait())
         except Stopped:
             return
@@ -115,14 +119,15 @@ class Supervisor:
         if prepared.fault:
             raise StartFailed(prepared.fault)
 
-    def _announce(self, prepared: Prepared, ready_fd: int | None) -> None:
-        took_s = round(time.monotonic() - self._began, 3)
+    def _announce(self, prepared: Prepared, took_s: float) -> None:
         self._log.info("ready", public_url=self._public_url, seconds=took_s)
         print(f"Tidegate is ready: {self._public_url}", flush=True)  # noqa: T201
         if prepared.setup_token:
             url = f"{self._public_url}/setup/{prepared.setup_token}"
             data_dir = self._settings.data_dir
             setup_link.hand_out(url, data_dir=data_dir, stdout=sys.stdout, log=self._log)
+
+    def _tell(self, ready_fd: int | None, took_s: float) -> None:
         if ready_fd is not None:
             with open(ready_fd, "w", encoding="utf-8") as file:
                 file.write(json.dumps(self._description(took_s)) + "\n")

@@ -10,6 +10,7 @@ from typing import Final
 
 import uvloop
 
+from tidegate.gateway.capture import CaptureKeeper
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.server import Gateway
 from tidegate.gateway.spool import SpoolWriter
@@ -41,12 +42,20 @@ class Worker:
             log=log,
         )
         self._spool = SpoolWriter(Path(orders.place.data_dir) / SPOOL, orders.name, orders.spool)
+        captures = CaptureKeeper(
+            Path(orders.place.data_dir) / SPOOL,
+            orders.name,
+            orders.subkeys.capture,
+            log,
+            orders.captures,
+        )
         self._gateway = Gateway(
             orders.options,
             directory=self._directory,
             spool=self._spool,
             price_book=load_prices(orders.place),
             log=log,
+            captures=captures,
         )
 
     async def run(self, channel: Channel) -> None:

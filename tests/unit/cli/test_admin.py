@@ -99,6 +99,10 @@ def test_there_must_be_an_installation(tmp_path: Path) -> None:
         (["key", "rotate"], "--email and --agent"),
         (["credential", "remove", "crd_none"], "no such credential"),
         (["organization", "update", "--time-zone", "Mars"], "no time zone"),
+        (["member", "add", "--email", "a@b.c", "--role", "king"], "no role"),
+        (["member", "add", "--email", "nobody"], "no email address"),
+        (["member", "role", "--email", "x@y.z", "--role", "admin"], "no member"),
+        (["member", "remove", "--email", "owner@example.com"], "last owner"),
     ],
 )
 def test_refusals_are_one_line(place: Installation, words: list[str], said: str) -> None:
@@ -127,6 +131,21 @@ def test_enroll(place: Installation) -> None:
     assert "rotate" in place.refuse("enroll", "--email", "dev@example.com", "--agent", "codex")
     found = {m["email"]: (m["role"], m["agents"]) for m in place.ask("member", "list")["members"]}
     assert found == {"dev@example.com": ("member", ["codex"]), "owner@example.com": ("owner", [])}
+
+
+def test_members_are_added_promoted_and_removed(place: Installation) -> None:
+    named = ("--email", "Dev@example.com")
+    assert place.ask("member", "add", *named)["role"] == "member"
+    enroll(place)
+    assert place.ask("member", "role", *named, "--role", "owner")["role"] == "owner"
+    place.ask("member", "remove", "--email", "owner@example.com")
+    [left] = place.ask("member", "list")["members"]
+    assert (left["email"], left["role"], left["agents"]) == ("dev@example.com", "owner", ["codex"])
+    place.ask("bootstrap", "--org", "Other", "--email", "owner@example.com")
+    acme = ("--org", "Acme")
+    place.ask("member", "add", "--email", "new@example.com", "--role", "owner", *acme)
+    place.run("member", "remove", *named, *acme)
+    assert place.ask("key", "list", *acme)["keys"] == []
 
 
 def test_usage_counts_what_is_still_in_the_spool(place: Installation) -> None:
@@ -267,6 +286,8 @@ def test_organization_update(place: Installation) -> None:
     assert changed["allow_own_credential"] is False
     assert changed["allowed_models"] == ["claude-*"]
     assert place.ask("organization", "update", "--allow-own")["allow_own_credential"] is True
+    assert changed["self_enrolment"] is False
+    assert place.ask("organization", "update", "--self-enrolment")["self_enrolment"] is True
 
 
 def test_before_there_is_an_organization_the_link_is_for_set_up(tmp_path: Path) -> None:

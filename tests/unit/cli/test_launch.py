@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,6 +141,17 @@ def test_without_traffic_or_answer_there_is_no_summary(
     assert capsys.readouterr() == ("", "")
     print_summary(ServerApi("http://127.0.0.1:9"), AGENT_KEY, "lch_1")
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_developer_is_told_of_debug_mode(ready: Machine, server: FakeServer) -> None:
+    server.answer("usage", USAGE_REPLY)
+    server.answer_launch(debug_until="2026-11-22T14:02:00Z")
+    first, last = ready.run("launch", "codex").stderr.splitlines()
+    assert re.fullmatch(
+        r"tidegate: Debug mode is on until 2\d Nov 2026, \d\d:\d\d: your requests .* are stored.*",
+        first,
+    )
+    assert last.endswith("Debug mode was on: requests and answers are stored.")
 
 
 def test_no_summary_asks_nothing(ready: Machine, server: FakeServer) -> None:

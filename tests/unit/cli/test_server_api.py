@@ -1,11 +1,14 @@
 """The calls to the server: where the key goes, and where it does not."""
 
 import socket
+from datetime import UTC, datetime
 
 import pytest
 from tests.unit.cli.world import KEY, FakeServer, error_reply, fake_server, login_reply
 
 from tidegate.cli.server_api import ServerApi, ServerError
+
+pytestmark = pytest.mark.slow
 
 
 def test_launch_facts(server: FakeServer) -> None:
@@ -15,6 +18,19 @@ def test_launch_facts(server: FakeServer) -> None:
     assert not facts.allow_own
     assert facts.models[0].cost["input"] == 3.0
     assert server.asked[0][2]["authorization"] == f"Bearer {KEY}"
+
+
+def test_until_when_bodies_are_captured(server: FakeServer) -> None:
+    ask = ServerApi(server.base_url).launch
+    assert ask(KEY, timeout_s=5).debug_until is None  # an older server
+    server.answer_launch(debug_until=None)
+    assert ask(KEY, timeout_s=5).debug_until is None
+    server.answer_launch(debug_until="2026-11-22T14:02:00Z")
+    assert ask(KEY, timeout_s=5).debug_until == datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
+    for strange in ("soon", "2026-11-22T14:02:00", 7, "\x1b[31m"):
+        server.answer_launch(debug_until=strange)
+        with pytest.raises(ServerError, match="does not answer like a Tidegate server"):
+            ask(KEY, timeout_s=5)
 
 
 @pytest.mark.parametrize("hostile", ["\x1b]0;x\x07", "a\r\nx-evil: 1", "\x9b31m", "\0"])

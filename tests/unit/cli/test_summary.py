@@ -1,9 +1,11 @@
 """The line at the end of a launch."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tidegate.cli.server_api import LaunchUsage
-from tidegate.cli.summary import summary_line
+from tidegate.cli.summary import local_time_text, summary_line
 
 
 @pytest.mark.parametrize(
@@ -29,3 +31,30 @@ from tidegate.cli.summary import summary_line
 )
 def test_line(usage: LaunchUsage, line: str) -> None:
     assert summary_line(usage) == (f"Tidegate: {line}" if line else "")
+
+
+UNTIL = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("until", "debugged", "told"),
+    [
+        (None, False, ""),
+        (None, True, ". Debug mode was on: requests and answers are stored."),
+        (
+            UNTIL,
+            True,
+            f". Debug mode is on until {local_time_text(UNTIL)}: requests and answers are stored.",
+        ),
+        (
+            UNTIL,
+            False,
+            f". Debug mode is on until {local_time_text(UNTIL)}: requests and answers are stored.",
+        ),
+    ],
+)
+def test_debug_mode_is_told(until: datetime | None, debugged: bool, told: str) -> None:
+    usage = LaunchUsage(1, 999, 840_000_000, 0, 0, until)
+    line = summary_line(usage, debugged=debugged)
+    assert line == f"Tidegate: 1 request, 999 tokens, $0.84{told}"
+    assert summary_line(LaunchUsage(0, 0, 0, 0, 0, until), debugged=debugged) == ""

@@ -2,9 +2,12 @@
 
 import pytest
 from starlette.testclient import TestClient
-from tests.browser.world import PUBLIC_URL, World
+from tests.browser.world import DAY_US, PUBLIC_URL, World
 
 from tidegate.core.model import Cost, TokenCounts
+from tidegate.services.audit import COMMAND_LINE
+
+pytestmark = pytest.mark.slow
 
 
 def test_login_exchanges_a_code_once(world: World, client: TestClient) -> None:
@@ -75,6 +78,7 @@ def test_launch_tells_what_configures_an_agent(world: World, client: TestClient)
                 "cost": {"input": 3.0, "output": 15.0, "cache_read": 0.1, "cache_write": 4.0},
             }
         ],
+        "debug_until": None,
         "server_version": "0.1.0",
     }
 
@@ -117,6 +121,25 @@ def test_a_credential_chosen_for_the_key_counts_though_it_is_no_default(
     assert client.get("/api/launch", headers=bearer).json()["providers"]["openai"] is False
     services.enrolment.set_key(organization_id, key.key_id, credential_ids={"openai": spare})
     assert client.get("/api/launch", headers=bearer).json()["providers"]["openai"] is True
+
+
+def test_launch_and_its_usage_say_until_when_bodies_are_captured(
+    world: World, client: TestClient
+) -> None:
+    key = world.enroll("aiko@brightwater.dev")
+    bearer = {"authorization": f"Bearer {key.key}"}
+    paths = ("/api/launch", "/api/launches/lch_1/usage")
+
+    def told() -> list[str | None]:
+        return [client.get(path, headers=bearer).json()["debug_until"] for path in paths]
+
+    assert told() == [None, None]
+    world.services.enrolment.set_debug(
+        world.organization_id, key.key_id, hours=24, actor=COMMAND_LINE
+    )
+    assert told() == ["2026-11-23T12:00:00Z"] * 2
+    world.now_us += DAY_US
+    assert told() == [None, None]
 
 
 def test_launch_usage_is_of_that_launch_and_key_alone(world: World, client: TestClient) -> None:

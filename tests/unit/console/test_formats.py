@@ -77,3 +77,75 @@ def test_plural() -> None:
         "1 member",
         "2,000 members",
     ]
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "shown"),
+    [
+        (108_4, 1000, "8.4 %"),
+        (0, 500, "100 %"),
+        (1_999, 1_000, "99.9 %"),
+        (2_000, 1_000, "100 %"),
+        (3_400, 1_000, "240 %"),
+        (12_000, 1_000, "12 times"),
+        (5 * 10**15, 1, "5,000,000,000,000,000 times"),
+        (5, 0, ""),
+        (1_000_001, 1_000_000, "0.0 %"),
+    ],
+)
+def test_change(now: int, before: int, shown: str) -> None:
+    assert formats.change(now, before) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-5, "just now"),
+        (59, "just now"),
+        (60, "1 min ago"),
+        (3_599, "59 min ago"),
+        (3_600, "1 h ago"),
+        (86_399, "23 h ago"),
+        (86_400, "yesterday"),
+        (2 * 86_400, "2 days ago"),
+        (30 * 86_400, "30 days ago"),
+        (31 * 86_400, "3 Nov 2026"),
+    ],
+)
+def test_ago(seconds: int, shown: str) -> None:
+    assert formats.ago(0, seconds * 1_000_000, date="3 Nov 2026") == shown
+
+
+def test_utc() -> None:
+    assert formats.utc(1_795_348_800_000_000) == "2026-11-22T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("nusd", "shown"),
+    [
+        (0, "$0.0000"),
+        (99_999, "<$0.0001"),
+        (100_000, "$0.0001"),
+        (90_248_125, "$0.0902"),
+        (90_250_000, "$0.0902"),
+        (1_284_200_050_000, "$1,284.2000"),
+    ],
+)
+def test_fine_money(nusd: int, shown: str) -> None:
+    assert formats.fine_money(nusd) == shown
+
+
+@pytest.mark.parametrize(
+    ("us", "shown"),
+    [
+        (400, "0 ms"),
+        (840_000, "840 ms"),
+        (999_499, "999 ms"),
+        (999_501, "1.0 s"),
+        (4_249_999, "4.2 s"),
+        (99_900_000, "99.9 s"),
+        (125_000_000, "2 min 5 s"),
+    ],
+)
+def test_duration(us: int, shown: str) -> None:
+    assert formats.duration(us) == shown

@@ -13,7 +13,9 @@ from tidegate.console.app import ConsoleOptions, create_app
 from tidegate.store.ports import StoreUnavailable
 from tidegate.wiring.logs import Log
 
-PATHS = ["/", "/nothing", "/api/usage", "/sign-in/x", "/install/", "/sign-out"]
+pytestmark = pytest.mark.slow
+
+PATHS = ["/", "/nothing", "/api/launch", "/sign-in/x", "/install/", "/sign-out"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -55,7 +57,7 @@ def test_every_answer_is_hardened(client: TestClient, path: str) -> None:
     ],
 )
 def test_only_own_hosts_are_served(client: TestClient, host: str, status: int) -> None:
-    response = client.get("/", headers={"host": host})
+    response = client.get("/sign-in", headers={"host": host})
     assert response.status_code == status
     assert status == 200 or response.text == "This host name is not served here.\n"
 
@@ -176,3 +178,20 @@ def test_refusals_are_json_for_programs(client: TestClient) -> None:
     response = client.get("/api/nothing")
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("req_" + "0a" * 16, "req_" + "0a" * 16),
+        ("", ""),
+        ("tg_secret", ""),
+        ("req_" + "0a" * 16 + "x", ""),
+    ],
+)
+def test_the_log_names_a_request_as_the_gateway_does(world: World, sent: str, told: str) -> None:
+    stream = io.BytesIO()
+    log = Log(level="info", form="json", stream=stream)
+    client = TestClient(create_app(world.services, world.options, log=log), base_url=PUBLIC_URL)
+    client.get("/sign-in", headers={"x-request-id": sent} if sent else {})
+    assert json.loads(stream.getvalue())["request_id"] == told

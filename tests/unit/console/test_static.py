@@ -62,4 +62,4 @@ def test_templates_use_only_icons_of_the_sprite() -> None:
 
 def test_every_vendored_package_has_its_licence() -> None:
     licences = {path.stem for path in (ROOT / "vendor/licenses").iterdir()}
-    assert licences == {"basecoat-css", "lucide", "geist", "geist-mono"}
+    assert licences == {"basecoat-css", "geist", "geist-mono", "htmx", "lucide"}

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tidegate.core.calendar import day_start_us, hour_start_us, range_start_us
+from tidegate.core.calendar import day_start_us, hour_start_us, next_hour_us, range_start_us
 
 
 def us(text: str) -> int:
@@ -46,12 +46,35 @@ def us(text: str) -> int:
         # Cairo skips midnight: the day begins at 01:00
         ("Africa/Cairo", "2026-04-23T22:10:00", "2026-04-23T22:00:00", "2026-04-23T22:00:00"),
         ("Africa/Cairo", "2026-04-23T21:59:00", "2026-04-23T21:00:00", "2026-04-22T22:00:00"),
+        # St. John's went back from 00:01 to 23:01: midnight twice, the day began with the first
+        ("America/St_Johns", "2010-11-07T02:30:30", "2010-11-07T02:30:00", "2010-11-07T02:30:00"),
+        ("America/St_Johns", "2010-11-07T02:45:00", "2010-11-07T02:31:00", "2010-11-07T02:30:00"),
+        ("America/St_Johns", "2010-11-07T03:30:00", "2010-11-07T03:30:00", "2010-11-07T02:30:00"),
+        # Toronto went forward from 23:30 to 00:30, over a midnight that there was not
+        ("America/Toronto", "1919-03-31T04:45:00", "1919-03-31T04:30:00", "1919-03-31T04:30:00"),
+        # Samoa had no 30 December
+        ("Pacific/Apia", "2011-12-30T10:00:00", "2011-12-30T10:00:00", "2011-12-30T10:00:00"),
+        ("Pacific/Apia", "2011-12-30T09:59:59", "2011-12-30T09:00:00", "2011-12-29T10:00:00"),
     ],
 )
 def test_bucket_of_an_instant(zone: str, at: str, hour: str, day: str) -> None:
     tz = ZoneInfo(zone)
     assert hour_start_us(us(at), tz) == us(hour)
     assert day_start_us(us(at), tz) == us(day)
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "end"),
+    [
+        ("UTC", "2026-03-01T10:00:00", "2026-03-01T11:00:00"),
+        ("Europe/Berlin", "2026-10-25T00:00:00", "2026-10-25T01:00:00"),
+        ("Australia/Lord_Howe", "2026-04-04T15:00:00", "2026-04-04T15:30:00"),
+        ("America/St_Johns", "2010-11-07T02:30:00", "2010-11-07T02:31:00"),
+        ("America/St_Johns", "2010-11-07T02:31:00", "2010-11-07T03:30:00"),
+    ],
+)
+def test_an_hour_ends_where_the_next_begins(zone: str, start: str, end: str) -> None:
+    assert next_hour_us(us(start), ZoneInfo(zone)) == us(end)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.unit.gateway.world import OK, Peer, Script, Upstream, in_loop, until, world
+
+pytestmark = pytest.mark.slow
 
 GET = b"GET /page HTTP/1.1\r\nhost: h\r\n\r\n"
 PAGE = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npage"

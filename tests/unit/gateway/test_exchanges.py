@@ -18,6 +18,8 @@ from tests.unit.gateway.world import (
     until,
 )
 
+pytestmark = pytest.mark.slow
+
 GET_MODELS = f"GET /v1/models HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {KEY}\r\n".encode()
 
 

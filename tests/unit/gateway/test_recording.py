@@ -19,6 +19,8 @@ from tests.unit.gateway.world import (
 
 from tidegate.gateway.recording import GroupCommit
 
+pytestmark = pytest.mark.slow
+
 FULL = OSError(28, "No space left on device")
 READY = b"GET /readyz HTTP/1.1\r\nhost: h\r\n\r\n"
 EVENTS = [e + b"\n\n" for e in MESSAGES_STREAM.split(b"\n\n")[:-1]]

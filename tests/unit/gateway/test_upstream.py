@@ -11,6 +11,8 @@ from tidegate.gateway.connector import Connector
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.upstream import Answer, Pool, UpstreamConnection
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = Origin(False, "h", 80)
 
 

@@ -26,6 +26,7 @@ from tidegate.core.model import (
 )
 from tidegate.core.pricing import PriceBook
 from tidegate.core.routing import Origin
+from tidegate.gateway.capture import CaptureKeeper
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.server import Gateway
@@ -298,11 +299,15 @@ def snapshot(base_url: str, **key: Any) -> DirectorySnapshot:
 
 @contextlib.asynccontextmanager
 async def world(
-    upstream: Upstream | str, *, tls: ssl.SSLContext | None = None, **options: Any
+    upstream: Upstream | str,
+    *,
+    tls: ssl.SSLContext | None = None,
+    captures: CaptureKeeper | None = None,
+    **options: Any,
 ) -> AsyncIterator[World]:
     """Run a gateway whose credentials lead to `upstream`."""
     base = upstream if isinstance(upstream, str) else f"http://127.0.0.1:{upstream.port}"
-    source = Source(snapshot(base))
+    source = Source(snapshot(base, debug_until_us=0 if captures is None else 1 << 60))
     log = NoLog()
     directory = Directory(
         source, lookup=SUBKEYS.lookup, credential=SUBKEYS.credential, log=log, max_age_s=600
@@ -319,6 +324,7 @@ async def world(
         spool=events,
         price_book=price_book(),
         log=log,
+        captures=captures,
     )
     await gateway.start([listener], tls)
     made = World(gateway, directory, source, port)

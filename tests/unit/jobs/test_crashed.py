@@ -21,6 +21,8 @@ from tidegate.store.sql.database import SqlStore, open_store
 from tidegate.store.sql.engines import sqlite_engine
 from tidegate.store.sql.usage import SqlUsageStore
 
+pytestmark = pytest.mark.slow
+
 SMALL = SpoolOptions(segment_bytes=64 << 10)
 
 

@@ -1,7 +1,7 @@
 import pytest
 from tests.unit.services.world import World
 
-from tidegate.services.errors import InvalidField, NotFound
+from tidegate.services.errors import Conflict, InvalidField, NotFound
 from tidegate.services.vault import unseal
 
 SECRET = "sk-ant-api03-abcdefghijkl"
@@ -90,3 +90,56 @@ def test_refused_fields_are_named(
 def test_there_must_be_an_organization(world: World) -> None:
     with pytest.raises(NotFound):
         world.credentials.set("org_none", "openai", URL, SECRET)
+
+
+def test_add_refuses_a_name_that_is_taken_and_makes_the_first_the_default(world: World) -> None:
+    organization_id = world.organization_id
+    first = world.credentials.add(organization_id, "openai", URL, SECRET)
+    second = world.credentials.add(organization_id, "openai", URL, SECRET, name="EU")
+    for name in ("", "OpenAI", " eu "):
+        with pytest.raises(Conflict) as refused:
+            world.credentials.add(organization_id, "openai", "https://c", "sk-c", name=name)
+        assert refused.value.field == "name"
+    found = {c.record.credential_id: c for c in world.credentials.list(organization_id)}
+    assert set(found) == {first, second}
+    assert (found[first].record.is_default, found[second].record.is_default) == (True, False)
+    assert (found[second].name, found[second].hint) == ("EU", "ijkl")
+
+
+def test_replace_keeps_all_but_secret_and_address(world: World) -> None:
+    organization_id = world.organization_id
+    credential_id = world.credentials.add(organization_id, "openai", URL, SECRET, name="EU")
+    world.credentials.replace(
+        organization_id, credential_id, base_url="https://b/", api_key="sk-another-and-longer-one"
+    )
+    stored = world.credentials.get(organization_id, credential_id)
+    assert (stored.name, stored.hint, stored.record.is_default) == ("EU", "-one", True)
+    assert stored.record.base_url == "https://b"
+    context = f"{organization_id}:{credential_id}"
+    secret = unseal(world.subkeys.credential, stored.record.ciphertext, context=context)
+    assert secret == "sk-another-and-longer-one"
+    assert "sk-another" not in str(world.audit())
+
+
+def test_make_default(world: World) -> None:
+    organization_id = world.organization_id
+    first = world.credentials.add(organization_id, "openai", URL, SECRET)
+    second = world.credentials.add(organization_id, "openai", URL, SECRET, name="EU")
+    for _ in range(2):
+        world.credentials.make_default(organization_id, second)
+    assert not world.credentials.get(organization_id, first).record.is_default
+    assert world.credentials.get(organization_id, second).record.is_default
+    assert [e.action for e in world.audit()].count("credential.default") == 1
+
+
+def test_what_another_organization_has_is_not_found(world: World) -> None:
+    credential_id = world.credentials.add(world.organization_id, "openai", URL, SECRET)
+    for change in (
+        lambda: world.credentials.get("org_other", credential_id),
+        lambda: world.credentials.make_default("org_other", credential_id),
+        lambda: world.credentials.remove("org_other", credential_id),
+        lambda: world.credentials.replace("org_other", credential_id, base_url=URL, api_key="k"),
+    ):
+        with pytest.raises(NotFound):
+            change()
+    assert world.credentials.get(world.organization_id, credential_id).hint == "ijkl"

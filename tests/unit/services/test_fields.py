@@ -26,7 +26,9 @@ def test_emails_that_are_taken(text: str, stored: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "ana", "@x.de", "ana@", "a@b@c.de", "a b@c.de", "a@b..c", "a@.b", "a@b.", "a@b\0.c",
-     "<a@b.c>", "a@b.c,d@e.f", f"{LONG}@x.de", "a\u202e\ud800@x.de", f"{'x' * 65}@x.de"],
+     "<a@b.c>", "a@b.c,d@e.f", f"{LONG}@x.de", "a\u202e\ud800@x.de", f"{'x' * 65}@x.de",
+     "=?utf-8?q?a=0Abcc=3Ax=40y.z?=@b.c", "a\u200bb@x.de", "a@x\u200d.de", "a\u00adb@x.de",
+     "\u202eed.x@a", "\ufeffa@x.de", "a@x.de\u2066", f"{'a' * 1_000_000}@x.de"],
 )  # fmt: skip
 def test_emails_that_are_refused(text: str) -> None:
     with pytest.raises(InvalidField, match="no email address") as refusal:
@@ -108,3 +110,17 @@ def test_model_globs() -> None:
     for refused in [["x" * 101], ["a\nb"], [f"m{i}" for i in range(101)]]:
         with pytest.raises(InvalidField):
             fields.model_globs(refused)
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"), [("", ""), ("  ", ""), (" Ana \u202e🚀 ", "Ana \u202e🚀")]
+)
+def test_a_persons_name_may_be_left_out(text: str, stored: str) -> None:
+    assert fields.person_name(text) == stored
+
+
+@pytest.mark.parametrize("text", ["x" * 101, "a\0", "\ud800"])
+def test_persons_names_that_are_refused(text: str) -> None:
+    with pytest.raises(InvalidField) as refusal:
+        fields.person_name(text)
+    assert refusal.value.field == "name"

@@ -13,6 +13,8 @@ from tidegate.services.organizations import Organizations
 from tidegate.services.vault import derive
 from tidegate.store.sql.database import SqlStore, open_store
 
+pytestmark = pytest.mark.slow
+
 
 class Fresh:
     """A store without an organization."""
@@ -37,6 +39,21 @@ def test_setup_founds_the_organization_and_signs_in(fresh: Fresh) -> None:
     assert viewer is not None
     assert (viewer.organization_name, viewer.email, viewer.role) == ("🚀 <b>", "ana@x.de", "owner")
     assert not fresh.logins.setup_open(token)
+
+
+def test_setup_takes_the_owners_name_password_and_zone(fresh: Fresh) -> None:
+    token = fresh.logins.make_setup_token()
+    for wrong in ({"password": "short"}, {"name": "x" * 101}, {"time_zone": "Mars/Base"}):
+        with pytest.raises(InvalidField):
+            fresh.logins.redeem_setup(token, "Acme", "a@b.c", **wrong)
+    secret = fresh.logins.redeem_setup(
+        token, "Acme", "a@b.c", name=" Ana ", password="twelve letters", time_zone="Europe/Berlin"
+    )
+    viewer = fresh.logins.viewer(secret)
+    assert viewer is not None
+    assert (viewer.name, viewer.time_zone) == ("Ana", "Europe/Berlin")
+    again = fresh.logins.sign_in("A@b.c", "twelve letters", address="", user_agent="")
+    assert fresh.logins.viewer(again) is not None
 
 
 def test_a_refused_field_leaves_the_setup_link_usable(fresh: Fresh) -> None:
@@ -82,7 +99,10 @@ def test_a_sign_in_link_works_once(world: World) -> None:
     assert seen is not None
     assert seen.email == "owner@example.com"
     secret = world.logins.redeem_sign_in(world.sign_in_token, address="10.0.0.1")
-    assert world.logins.viewer(secret) == seen
+    viewer = world.viewer(secret)
+    assert (viewer.member_id, viewer.organization_id) == (seen.member_id, seen.organization_id)
+    assert viewer.login_id
+    assert not seen.login_id
     assert world.logins.peek_sign_in(world.sign_in_token) is None
     with pytest.raises(InvalidCode):
         world.logins.redeem_sign_in(world.sign_in_token)

@@ -17,6 +17,8 @@ from tidegate.services.price_book import (
     load_or_compile,
 )
 
+pytestmark = pytest.mark.slow
+
 TURN = Usage(TokenCounts(120, 2000, 0, 3000, 40))
 
 

@@ -16,6 +16,8 @@ from tidegate.core.pricing import PriceBook, price
 from tidegate.services.price_book import compile_price_book
 from tidegate.services.price_lists import read_hosts, read_price_lists
 
+pytestmark = pytest.mark.slow
+
 CONTEXTS = {
     "": {},
     "batch": {"processing": "batch"},

@@ -11,6 +11,8 @@ from tidegate.services.price_additions import start_of_day_us
 from tidegate.services.price_book import compile_price_book
 from tidegate.services.price_overrides import PriceFileError, read_overrides
 
+pytestmark = pytest.mark.slow
+
 ONE_EACH = TokenCounts(1000, 1000, 1000, 1000, 1000)
 AT_US = 1_795_000_000_000_000  # 2026-11-18
 

@@ -8,6 +8,8 @@ from tidegate.core.model import UsageEvent
 from tidegate.services.errors import InvalidField
 from tidegate.store.ports import SpoolBatch, Sums
 
+pytestmark = pytest.mark.slow
+
 HOUR_US = 3_600_000_000
 EVENT_COST = 120
 

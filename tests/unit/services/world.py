@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+from tidegate.services.audit import COMMAND_LINE, Actor
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolled, Enrolment
-from tidegate.services.logins import Logins
+from tidegate.services.invitations import Invitations
+from tidegate.services.logins import Logins, Viewer
 from tidegate.services.members import Members
 from tidegate.services.organizations import Organizations
+from tidegate.services.password_hashing import PasswordHashing
+from tidegate.services.passwords import Passwords
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import derive
 from tidegate.store.ports import AuditEntry
@@ -15,6 +19,8 @@ from tidegate.store.sql.database import open_store
 START_US = 1_772_323_200_000_000  # 2026-03-01T00:00:00Z
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
+CHEAP = PasswordHashing(rounds=1, memory_kib=8)
+PASSWORD = "correct horse battery staple"
 
 
 class FakeClock:
@@ -35,7 +41,9 @@ class World:
         made = (self.store, self.subkeys, self.clock)
         self.organizations = Organizations(*made)
         self.members = Members(*made)
-        self.logins = Logins(*made)
+        self.logins = Logins(*made, CHEAP)
+        self.passwords = Passwords(*made, CHEAP)
+        self.invitations = Invitations(*made, CHEAP)
         self.enrolment = Enrolment(*made)
         self.credentials = Credentials(*made)
         self.usage = UsageReports(self.store)
@@ -46,6 +54,48 @@ class World:
 
     def enrolled(self, email: str = "dev@example.com", agent: str = "claude_code") -> Enrolled:
         return self.enrolment.enroll(self.organization_id, email, agent)
+
+    @property
+    def owner(self) -> Actor:
+        return Actor(self.owner_id, "10.0.0.1")
+
+    def join(
+        self, email: str = "dev@example.com", role: str = "member", password: str = PASSWORD
+    ) -> str:
+        """Make someone a member who has a password; the member's id."""
+        member = self.members.add(self.organization_id, email, role)
+        if password:
+            self.set_password(member.member_id, password)
+        return member.member_id
+
+    def set_password(self, member_id: str, password: str = PASSWORD) -> None:
+        self.passwords.set(
+            self.organization_id, member_id, password, current=None, actor=COMMAND_LINE
+        )
+
+    def sign_in(self, email: str, password: str = PASSWORD, *, login_secret: str = "") -> str:
+        """Sign in; the login's secret."""
+        return self.logins.sign_in(
+            email, password, address="10.0.0.1", user_agent="Firefox", login_secret=login_secret
+        )
+
+    def viewer(self, login_secret: str) -> Viewer:
+        viewer = self.logins.viewer(login_secret)
+        assert viewer is not None
+        return viewer
+
+    def other_organization(self, email: str, password: str = PASSWORD) -> tuple[str, str]:
+        """Another organization, owned by someone with this address: its id, the member's."""
+        founded = self.organizations.bootstrap("Other", email)
+        if password:
+            self.passwords.set(
+                founded.organization_id,
+                founded.member_id,
+                password,
+                current=None,
+                actor=COMMAND_LINE,
+            )
+        return founded.organization_id, founded.member_id
 
     def audit(self) -> list[AuditEntry]:
         with self.store.directory.reading() as reads:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.planted import EVERY, telling
 
 from tidegate.wiring.logs import Log, adopt_standard_logging
 
@@ -94,3 +95,19 @@ def test_warnings_of_libraries_appear(lines: Lines) -> None:
     )
     assert second["level"] == "error"
     assert "ValueError: why" in str(second["exception"])
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_no_known_form_of_a_secret_gets_into_a_line(lines: Lines, form: str) -> None:
+    log = Log(level="debug", form=form, stream=lines)
+    for kind, secret in EVERY:
+        log.bind(bound=secret).error(
+            f"failed with {secret}", fault=ValueError(secret), many=[secret, {"deep": secret}]
+        )
+        try:
+            raise RuntimeError(secret)
+        except RuntimeError:
+            log.exception("failed")
+        assert telling(kind, secret) not in lines.getvalue().decode(), kind
+    if form == "json":
+        assert len(lines.events) == 2 * len(EVERY)

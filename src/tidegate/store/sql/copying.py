@@ -15,6 +15,7 @@ from tidegate.store.sql import directory_tables, usage_tables
 from tidegate.store.sql.database import SqlStore
 from tidegate.store.sql.engines import Lock, reading, transaction, without_time_limit, writing
 from tidegate.store.sql.migrate import Schema
+from tidegate.store.sql.texts import StoredText
 
 _BATCH_ROWS: Final = 1000
 _HALVES: Final[tuple[tuple[Schema, Lock, sa.MetaData], ...]] = (
@@ -137,7 +138,7 @@ def _measure(column: "sa.Column[Any]") -> "sa.ColumnElement[int] | None":
             number: sa.ColumnElement[Any] = sa.case((column, 1), else_=0)
         case sa.Integer():
             number = column
-        case sa.String() | sa.LargeBinary():
+        case sa.String() | StoredText() | sa.LargeBinary():
             number = sa.func.length(column)
         case _:
             return None

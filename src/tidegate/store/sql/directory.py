@@ -13,13 +13,12 @@ from tidegate.store.ports import (
     Code,
     DirectoryChange,
     DirectoryReads,
-    LoginRecord,
-    MemberRecord,
     StoredCredential,
     StoredKey,
     StoredSecret,
 )
 from tidegate.store.sql import directory_tables as t
+from tidegate.store.sql.directory_people import SqlPeopleChange
 from tidegate.store.sql.directory_reads import SqlDirectoryReads
 from tidegate.store.sql.engines import Lock, reading, transaction, writing
 
@@ -52,18 +51,8 @@ class SqlDirectoryStore:
             change.finish()
 
 
-class SqlDirectoryChange(SqlDirectoryReads):
+class SqlDirectoryChange(SqlPeopleChange, SqlDirectoryReads):
     """One writing transaction; see `tidegate.store.ports.DirectoryChange`."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        super().__init__(connection)
-        self._gateways_care = False
-
-    def finish(self) -> None:
-        """Raise the version if gateways must know of the change; before the commit."""
-        if self._gateways_care:
-            raised = sa.update(t.versions).values(version=t.versions.c.version + 1)
-            self._connection.execute(raised)
 
     def add_organization(self, record: OrganizationRecord, created_us: int) -> None:
         row = {**msgspec.structs.asdict(record), "created_us": created_us}
@@ -72,9 +61,6 @@ class SqlDirectoryChange(SqlDirectoryReads):
     def update_organization(self, record: OrganizationRecord) -> None:
         chosen = t.organizations.c.organization_id == record.organization_id
         self._change(sa.update(t.organizations).where(chosen), msgspec.structs.asdict(record))
-
-    def add_member(self, record: MemberRecord) -> None:
-        self._write(sa.insert(t.members), msgspec.structs.asdict(record))
 
     def add_key(self, key: StoredKey) -> None:
         self._change(sa.insert(t.keys), _flat(key))
@@ -134,30 +120,11 @@ class SqlDirectoryChange(SqlDirectoryReads):
     def delete_ended_codes(self, now_us: int) -> None:
         self._write(sa.delete(t.codes).where(t.codes.c.expires_us <= now_us))
 
-    def add_login(self, record: LoginRecord) -> None:
-        self._write(sa.insert(t.logins), msgspec.structs.asdict(record))
-
-    def extend_login(self, login_hash: str, last_seen_us: int, expires_us: int) -> None:
-        chosen = sa.update(t.logins).where(t.logins.c.login_hash == login_hash)
-        self._write(chosen, {"last_seen_us": last_seen_us, "expires_us": expires_us})
-
-    def delete_login(self, organization_id: str, login_id: str) -> None:
-        mine = t.logins.c.organization_id == organization_id
-        self._write(sa.delete(t.logins).where(mine, t.logins.c.login_id == login_id))
-
     def add_audit(self, entry: AuditEntry) -> None:
         self._write(sa.insert(t.audit), msgspec.structs.asdict(entry))
 
     def _of(self, table: sa.Table, organization_id: str, key_id: str) -> "sa.ColumnElement[bool]":
         return (table.c.organization_id == organization_id) & (table.c.key_id == key_id)
-
-    def _change(self, statement: sa.UpdateBase, row: dict[str, Any] | None = None) -> int:
-        """Write something that the gateways' snapshot holds."""
-        self._gateways_care = True
-        return self._write(statement, row)
-
-    def _write(self, statement: sa.UpdateBase, row: dict[str, Any] | None = None) -> int:
-        return self._connection.execute(statement, row).rowcount
 
 
 def _flat(stored: StoredKey | StoredCredential) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Reading the directory inside a transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,24 +13,21 @@ from tidegate.core.model import (
     SecretRecord,
 )
 from tidegate.store.ports import (
+    EVERY_ENTRY,
     AuditEntry,
+    AuditFilter,
     Code,
-    LoginRecord,
-    MemberRecord,
     StoredCredential,
     StoredKey,
     StoredSecret,
 )
 from tidegate.store.sql import directory_tables as t
+from tidegate.store.sql.directory_people import SqlPeopleReads
+from tidegate.store.sql.directory_transaction import Row
 
-Row = Mapping[Any, Any]
 
-
-class SqlDirectoryReads:
+class SqlDirectoryReads(SqlPeopleReads):
     """One transaction's view; see `tidegate.store.ports.DirectoryReads`."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
 
     def organizations(self) -> list[OrganizationRecord]:
         query = sa.select(t.organizations).order_by(t.organizations.c.created_us)
@@ -41,24 +38,6 @@ class SqlDirectoryReads:
             t.organizations.c.organization_id == organization_id
         )
         return next((_organization(row) for row in self._rows(query)), None)
-
-    def members(self, organization_id: str) -> list[MemberRecord]:
-        query = sa.select(t.members).where(t.members.c.organization_id == organization_id)
-        return [MemberRecord(**row) for row in self._rows(query.order_by(t.members.c.email))]
-
-    def member(self, organization_id: str, member_id: str) -> MemberRecord | None:
-        query = sa.select(t.members).where(
-            t.members.c.organization_id == organization_id, t.members.c.member_id == member_id
-        )
-        return next((MemberRecord(**row) for row in self._rows(query)), None)
-
-    def member_by_email(self, organization_id: str, email: str) -> MemberRecord | None:
-        query = sa.select(t.members).where(
-            t.members.c.organization_id == organization_id,
-            t.members.c.email == email,
-            t.members.c.removed_us == 0,
-        )
-        return next((MemberRecord(**row) for row in self._rows(query)), None)
 
     def keys(self, organization_id: str) -> list[StoredKey]:
         query = sa.select(t.keys).where(t.keys.c.organization_id == organization_id)
@@ -103,24 +82,18 @@ class SqlDirectoryReads:
         )
         return self._code(query)
 
-    def login(self, login_hash: str, now_us: int) -> LoginRecord | None:
-        query = sa.select(t.logins).where(
-            t.logins.c.login_hash == login_hash, t.logins.c.expires_us > now_us
-        )
-        return next((LoginRecord(**row) for row in self._rows(query)), None)
-
-    def logins(self, organization_id: str, member_id: str) -> list[LoginRecord]:
-        query = sa.select(t.logins).where(
-            t.logins.c.organization_id == organization_id, t.logins.c.member_id == member_id
-        )
-        ordered = query.order_by(t.logins.c.created_us.desc())
-        return [LoginRecord(**row) for row in self._rows(ordered)]
-
-    def audit(self, organization_id: str, limit: int, before_id: str = "") -> list[AuditEntry]:
-        query = sa.select(t.audit).where(t.audit.c.organization_id == organization_id)
+    def audit(
+        self,
+        organization_id: str,
+        limit: int,
+        before_id: str = "",
+        only: AuditFilter = EVERY_ENTRY,
+    ) -> list[AuditEntry]:
+        table = t.audit.c
+        query = sa.select(t.audit).where(table.organization_id == organization_id, *_audit(only))
         if before_id:
-            query = query.where(t.audit.c.audit_id < before_id)
-        newest = query.order_by(t.audit.c.audit_id.desc()).limit(limit)
+            query = query.where(table.audit_id < before_id)
+        newest = query.order_by(table.audit_id.desc()).limit(limit)
         return [AuditEntry(**row) for row in self._rows(newest)]
 
     def version(self) -> int:
@@ -146,9 +119,6 @@ class SqlDirectoryReads:
         codes = (Code(**{name: row[name] for name in names}) for row in self._rows(query))
         return next(codes, None)
 
-    def _rows(self, query: "sa.Select[Any]") -> Sequence[Row]:
-        return self._connection.execute(query).mappings().all()
-
 
 def _organization(row: Row) -> OrganizationRecord:
     return OrganizationRecord(
@@ -158,7 +128,24 @@ def _organization(row: Row) -> OrganizationRecord:
         week_start=row["week_start"],
         allow_own_credential=row["allow_own_credential"],
         allowed_models=tuple(row["allowed_models"]),
+        self_enrolment=row["self_enrolment"],
+        ledger_days=row["ledger_days"],
+        capture_days=row["capture_days"],
     )
+
+
+def _audit(only: AuditFilter) -> "Iterator[sa.ColumnElement[bool]]":
+    table = t.audit.c
+    if only.actor:
+        yield table.actor == only.actor
+    if only.action:
+        yield table.action.startswith(only.action, autoescape=True)
+    if only.target:
+        yield table.target == only.target
+    if only.start_us:
+        yield table.at_us >= only.start_us
+    if only.end_us:
+        yield table.at_us < only.end_us
 
 
 def _stored_key(row: Row) -> StoredKey:
@@ -171,6 +158,8 @@ def _stored_key(row: Row) -> StoredKey:
         credential_ids=row["credential_ids"],
         allowed_models=tuple(row["allowed_models"]),
         disabled=row["disabled"],
+        compression=row["compression"],
+        debug_until_us=row["debug_until_us"],
     )
     return StoredKey(record=record, prefix=row["prefix"], created_us=row["created_us"])
 

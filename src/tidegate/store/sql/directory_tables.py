@@ -1,20 +1,29 @@
 """The directory's tables: who may do what. The migrations make them; a test compares the two."""
 
+from typing import Final
+
 import sqlalchemy as sa
 
+from tidegate.store.sql.texts import StoredId, StoredText
+
 directory = sa.MetaData()
+_EMPTY: Final = sa.text("''")
 
 
 def _id(name: str, *, primary_key: bool = False) -> "sa.Column[str]":
-    return sa.Column(name, sa.String(64), primary_key=primary_key, nullable=False)
+    return sa.Column(name, StoredId(), primary_key=primary_key, nullable=False)
 
 
-def _us(name: str) -> "sa.Column[int]":
-    return sa.Column(name, sa.BigInteger, nullable=False)
+def _us(name: str, default: str | None = None) -> "sa.Column[int]":
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default=default)
 
 
-def _text(name: str) -> "sa.Column[str]":
-    return sa.Column(name, sa.Text, nullable=False)
+def _text(name: str, default: "sa.TextClause | None" = None) -> "sa.Column[str]":
+    return sa.Column(name, StoredText(), nullable=False, server_default=default)
+
+
+def _switch(name: str, default: "sa.False_ | sa.True_") -> "sa.Column[bool]":
+    return sa.Column(name, sa.Boolean, nullable=False, server_default=default)
 
 
 def _references(column: str) -> sa.ForeignKeyConstraint:
@@ -38,6 +47,9 @@ organizations = sa.Table(
     sa.Column("allow_own_credential", sa.Boolean, nullable=False),
     sa.Column("allowed_models", sa.JSON, nullable=False),
     _us("created_us"),
+    _switch("self_enrolment", sa.false()),
+    sa.Column("ledger_days", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("capture_days", sa.Integer, nullable=False, server_default="3"),
 )
 
 members = sa.Table(
@@ -50,8 +62,11 @@ members = sa.Table(
     _text("role"),
     _us("created_us"),
     _us("removed_us"),
+    _text("password_hash", _EMPTY),
+    _us("password_us", "0"),
     _references("organizations.organization_id"),
 )
+sa.Index("members_by_address", members.c.email)
 sa.Index(
     "members_by_email",
     members.c.organization_id,
@@ -74,6 +89,8 @@ keys = sa.Table(
     sa.Column("disabled", sa.Boolean, nullable=False),
     _text("prefix"),
     _us("created_us"),
+    _switch("compression", sa.true()),
+    _us("debug_until_us", "0"),
     _references("organizations.organization_id"),
     _references("members.member_id"),
 )
@@ -82,7 +99,7 @@ sa.Index("keys_by_member", keys.c.organization_id, keys.c.member_id, keys.c.agen
 key_secrets = sa.Table(
     "key_secrets",
     directory,
-    sa.Column("secret_hash", sa.String(64), primary_key=True, nullable=False),
+    sa.Column("secret_hash", StoredId(), primary_key=True, nullable=False),
     _id("organization_id"),
     _id("key_id"),
     sa.Column("ciphertext", sa.LargeBinary, nullable=False),
@@ -118,11 +135,11 @@ sa.Index(
 codes = sa.Table(
     "codes",
     directory,
-    sa.Column("code_hash", sa.String(64), primary_key=True, nullable=False),
+    sa.Column("code_hash", StoredId(), primary_key=True, nullable=False),
     _text("purpose"),
-    sa.Column("organization_id", sa.String(64), nullable=False),
-    sa.Column("member_id", sa.String(64), nullable=False),
-    sa.Column("key_id", sa.String(64), nullable=False),
+    sa.Column("organization_id", StoredId(), nullable=False),
+    sa.Column("member_id", StoredId(), nullable=False),
+    sa.Column("key_id", StoredId(), nullable=False),
     _us("created_us"),
     _us("expires_us"),
     _us("used_us"),
@@ -132,16 +149,102 @@ logins = sa.Table(
     "logins",
     directory,
     _id("login_id", primary_key=True),
-    sa.Column("login_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("login_hash", StoredId(), nullable=False, unique=True),
     _id("organization_id"),
     _id("member_id"),
     _text("address"),
     _us("created_us"),
     _us("last_seen_us"),
     _us("expires_us"),
+    _text("user_agent", _EMPTY),
     _references("members.member_id"),
 )
 sa.Index("logins_by_member", logins.c.organization_id, logins.c.member_id)
+
+login_members = sa.Table(
+    "login_members",
+    directory,
+    _id("login_id", primary_key=True),
+    _id("organization_id", primary_key=True),
+    _id("member_id"),
+    _us("added_us"),
+    _references("logins.login_id"),
+    _references("members.member_id"),
+)
+sa.Index("login_members_by_member", login_members.c.organization_id, login_members.c.member_id)
+
+invitations = sa.Table(
+    "invitations",
+    directory,
+    _id("invitation_id", primary_key=True),
+    _id("organization_id"),
+    _text("email"),
+    _text("role"),
+    _text("invited_by"),
+    _us("created_us"),
+    _us("sent_us"),
+    _us("expires_us"),
+    sa.Column("generation", sa.Integer, nullable=False),
+    _text("mail"),
+    _text("mail_fault"),
+    _us("accepted_us"),
+    _us("withdrawn_us"),
+    sa.Column("member_id", StoredId(), nullable=False),
+    _references("organizations.organization_id"),
+)
+sa.Index(
+    "invitations_pending",
+    invitations.c.organization_id,
+    invitations.c.email,
+    unique=True,
+    sqlite_where=sa.text("accepted_us = 0 AND withdrawn_us = 0"),
+    postgresql_where=sa.text("accepted_us = 0 AND withdrawn_us = 0"),
+)
+
+access_tokens = sa.Table(
+    "access_tokens",
+    directory,
+    _id("token_id", primary_key=True),
+    _id("organization_id"),
+    _id("member_id"),
+    _text("name"),
+    sa.Column("secret_hash", StoredId(), nullable=False, unique=True),
+    _text("prefix"),
+    _text("scope"),
+    _us("created_us"),
+    _us("expires_us"),
+    _us("last_used_us"),
+    _us("revoked_us"),
+    _references("members.member_id"),
+)
+sa.Index("access_tokens_by_member", access_tokens.c.organization_id, access_tokens.c.member_id)
+
+idempotency = sa.Table(
+    "idempotency",
+    directory,
+    _id("organization_id", primary_key=True),
+    _id("member_id", primary_key=True),
+    sa.Column("idempotency_key", StoredId(255), primary_key=True, nullable=False),
+    _text("request_digest"),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("response", sa.LargeBinary, nullable=False),
+    _us("created_us"),
+)
+sa.Index("idempotency_by_age", idempotency.c.created_us)
+
+mail_settings = sa.Table(
+    "mail_settings",
+    directory,
+    _id("organization_id", primary_key=True),
+    _text("host"),
+    sa.Column("port", sa.Integer, nullable=False),
+    _text("security"),
+    _text("user_name"),
+    sa.Column("password_ciphertext", sa.LargeBinary, nullable=False),
+    _text("sender"),
+    _us("updated_us"),
+    _references("organizations.organization_id"),
+)
 
 audit = sa.Table(
     "audit",
@@ -156,3 +259,5 @@ audit = sa.Table(
     _text("address"),
 )
 sa.Index("audit_by_organization", audit.c.organization_id, audit.c.audit_id)
+sa.Index("audit_by_actor", audit.c.organization_id, audit.c.actor, audit.c.audit_id)
+sa.Index("audit_by_target", audit.c.organization_id, audit.c.target, audit.c.audit_id)

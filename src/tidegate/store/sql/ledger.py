@@ -20,21 +20,22 @@ _TEXT_BYTES: Final = 4000
 _INDEXED_BYTES: Final = {
     **dict.fromkeys(("event_id", "organization_id", "member_id", "key_id"), 128),
     **dict.fromkeys(("session_id", "parent_session_id"), 128),
-    **dict.fromkeys(("agent", "billing"), 64),
+    **dict.fromkeys(("agent", "billing", "outcome"), 64),
     **dict.fromkeys(("model_asked", "model_served", "launch_id"), 400),
+    **dict.fromkeys(("upstream_request_id", "client_session"), 400),
     "repository": 800,
 }
 _TOKENS: Final = {name: f"{name}_tokens" for name in TokenCounts.__struct_fields__}
 _COSTS: Final = {name: f"{name}_nusd" for name in Cost.__struct_fields__}
 _PLAIN: Final = [n for n in UsageEvent.__struct_fields__ if n not in {"tokens", "cost"}]
-_COLUMNS: Final = (*_PLAIN, *_TOKENS.values(), *_COSTS.values())
+COLUMNS: Final = (*_PLAIN, *_TOKENS.values(), *_COSTS.values())
 _plain_values: Final = itemgetter(*(UsageEvent.__struct_fields__.index(n) for n in _PLAIN))
 _texts: Final = itemgetter(
-    *(i for i, field in enumerate(_COLUMNS) if isinstance(t.events.c[field].type, sa.Text))
+    *(i for i, field in enumerate(COLUMNS) if isinstance(t.events.c[field].type, sa.Text))
 )
-_times: Final = itemgetter(*map(_COLUMNS.index, ("started_us", "first_byte_us", "duration_us")))
+_times: Final = itemgetter(*map(COLUMNS.index, ("started_us", "first_byte_us", "duration_us")))
 _counts: Final = itemgetter(
-    *(i for i, field in enumerate(_COLUMNS) if field in t.EVENT_NUMBERS and field[-3:] != "_us")
+    *(i for i, field in enumerate(COLUMNS) if field in t.EVENT_NUMBERS and field[-3:] != "_us")
 )
 _costs: Final = itemgetter(*_COSTS.values())
 
@@ -49,8 +50,8 @@ def row_of(event: UsageEvent) -> Row:
     counts, times = _counts(values), _times(values)
     fits = min(*counts, *times) >= 0 and max(counts) <= _MAX_COUNT and max(times) <= _MAX_TIME_US
     if not fits or not _is_plain("".join(_texts(values))):
-        values = tuple(map(_storable, _COLUMNS, values))
-    return dict(zip(_COLUMNS, values, strict=True))
+        values = tuple(map(_storable, COLUMNS, values))
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def event_of(row: Mapping[str, Any]) -> UsageEvent:
@@ -59,6 +60,16 @@ def event_of(row: Mapping[str, Any]) -> UsageEvent:
     tokens = TokenCounts(**{name: row[column] for name, column in _TOKENS.items()})
     cost = Cost(**{name: row[column] for name, column in _COSTS.items()})
     return UsageEvent(**plain, tokens=tokens, cost=cost)
+
+
+def event_from(values: Sequence[Any]) -> UsageEvent:
+    """The same from the values of COLUMNS, for many rows."""
+    plain, tokens_end = len(_PLAIN), len(_PLAIN) + len(_TOKENS)
+    return UsageEvent(
+        **dict(zip(_PLAIN, values, strict=False)),
+        tokens=TokenCounts(*values[plain:tokens_end]),
+        cost=Cost(*values[tokens_end:]),
+    )
 
 
 def cost_nusd(row: Mapping[str, Any]) -> int:
@@ -101,6 +112,6 @@ def _storable(column: str, value: str | int) -> str | int:
 @cache
 def _insert(dialect: Dialect) -> tuple[str, "itemgetter[Any] | None"]:
     """The statement in the driver's words, and the order of its values where they have one."""
-    compiled = t.events.insert().compile(dialect=dialect, column_keys=list(_COLUMNS))
+    compiled = t.events.insert().compile(dialect=dialect, column_keys=list(COLUMNS))
     names = compiled.positiontup
     return str(compiled), itemgetter(*names) if names else None

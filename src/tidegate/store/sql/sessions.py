@@ -6,19 +6,24 @@ id as its root, and when the parent turns out to have a root of its own, follows
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import Dialect
 
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.ledger import Row, cost_nusd
-from tidegate.store.sql.rollups import insert_into, later
+from tidegate.store.sql.upserts import Statement, compiled, earlier, execute, insert_into, later
 
 _IDENTITY = ("session_id", "organization_id", "key_id", "member_id", "agent", "client_session")
 
 
-def add_to_sessions(connection: sa.Connection, rows: Iterable[Row]) -> None:
-    """Add ledger rows to their sessions and attach sub-agents' sessions to their roots."""
+def add_to_sessions(connection: sa.Connection, rows: Iterable[Row]) -> list[tuple[str, str]]:
+    """Add ledger rows to their sessions and attach sub-agents' sessions to their roots.
+
+    Returns the sessions, by organization and id, that were roots and are no longer.
+    """
     sums: dict[str, Row] = {}
     parents: dict[tuple[str, str], str] = {}
     for row in rows:
@@ -28,9 +33,12 @@ def add_to_sessions(connection: sa.Connection, rows: Iterable[Row]) -> None:
                 parents[row["organization_id"], row["session_id"]] = row["parent_session_id"]
     if sums:
         upserts = [sums[session_id] for session_id in sorted(sums)]
-        connection.execute(_upsert(connection.dialect.name), upserts)
-    for (organization_id, session_id), parent_id in sorted(parents.items()):
-        _attach(connection, organization_id, session_id, parent_id)
+        execute(connection, upserts, _upsert(connection.dialect))
+    return [
+        session
+        for session, parent_id in sorted(parents.items())
+        if _attach(connection, *session, parent_id)
+    ]
 
 
 def _add(sums: dict[str, Row], row: Row) -> None:
@@ -50,29 +58,32 @@ def _add(sums: dict[str, Row], row: Row) -> None:
     total["last_us"] = max(total["last_us"], row["started_us"] + row["duration_us"])
 
 
-def _upsert(dialect: str) -> sa.Insert:
-    insert = insert_into(dialect, t.sessions)
+@cache
+def _upsert(dialect: Dialect) -> Statement:
+    insert = insert_into(dialect.name, t.sessions)
     new, old = insert.excluded, t.sessions.c
     changes: dict[str, Any] = {name: old[name] + new[name] for name in t.SESSION_SUMS}
-    changes["first_us"] = sa.case((old.first_us < new.first_us, old.first_us), else_=new.first_us)
+    changes["first_us"] = earlier(old.first_us, new.first_us)
     changes["last_us"] = later(old.last_us, new.last_us)
     mine = old.organization_id == new.organization_id
-    return insert.on_conflict_do_update(index_elements=["session_id"], set_=changes, where=mine)
+    added = insert.on_conflict_do_update(index_elements=["session_id"], set_=changes, where=mine)
+    return compiled(dialect, t.sessions, added)
 
 
 def _attach(
     connection: sa.Connection, organization_id: str, session_id: str, parent_id: str
-) -> None:
+) -> bool:
     """Note a session's parent, once, and take over the parent's root; never close a circle."""
     mine = t.sessions.c.organization_id == organization_id
     noted_parent, _ = _place(connection, organization_id, session_id)
     _, root_id = _place(connection, organization_id, parent_id)
     if noted_parent or root_id == session_id:
-        return
+        return False
     noted = sa.update(t.sessions).where(mine, t.sessions.c.session_id == session_id)
     connection.execute(noted, {"parent_session_id": parent_id})
     below = sa.update(t.sessions).where(mine, t.sessions.c.root_session_id == session_id)
     connection.execute(below, {"root_session_id": root_id})
+    return True
 
 
 def _place(connection: sa.Connection, organization_id: str, session_id: str) -> tuple[str, str]:

@@ -17,11 +17,11 @@ def revisions(schema: str) -> set[str]:
     return {script.revision for script in scripts.walk_revisions()}
 
 
-def run(connection: sa.Connection, schema: str, version_table: str) -> None:
-    """Run what is missing to this release's revision."""
+def run(connection: sa.Connection, schema: str, version_table: str, revision: str = "head") -> None:
+    """Run what is missing to this release's revision, or to an earlier one."""
     config = _config(schema)
     config.attributes.update(connection=connection, version_table=version_table)
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _config(schema: str) -> Config:

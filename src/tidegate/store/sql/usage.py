@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
+from tidegate.core.calendar import day_start_us
 from tidegate.core.model import UsageEvent
 from tidegate.store.ports import EventRefused, Group, OffsetMoved, SessionSums, SpoolBatch
 from tidegate.store.sql import usage_reads as reads
 from tidegate.store.sql import usage_tables as t
+from tidegate.store.sql.accounts import add_to_accounts
+from tidegate.store.sql.captures import SqlCaptures
 from tidegate.store.sql.engines import (
     Lock,
     one_line,
@@ -20,8 +24,10 @@ from tidegate.store.sql.engines import (
     writing,
 )
 from tidegate.store.sql.ledger import Row, insert_new, row_of
-from tidegate.store.sql.rollups import add_to_rollups, insert_into, rebuild_rollups
-from tidegate.store.sql.sessions import add_to_sessions
+from tidegate.store.sql.log_reads import SqlLogReads
+from tidegate.store.sql.rezoning import rebuild_sums
+from tidegate.store.sql.team_reads import SqlTeamReads
+from tidegate.store.sql.upserts import insert_into
 
 _DEFAULT_ZONE: Final = "UTC"
 _REFUSALS: Final = frozenset({"54000", "54001"})
@@ -34,6 +40,9 @@ class SqlUsageStore:
     def __init__(self, engine: sa.Engine) -> None:
         self._reading = reading(engine)
         self._writing = writing(engine, Lock.USAGE)
+        self.team = SqlTeamReads(self._reading)
+        self.log = SqlLogReads(self._reading)
+        self.captures = SqlCaptures(self._reading, self._writing)
 
     def offset(self, file: str) -> int:
         query = sa.select(t.spool_files.c.offset).where(t.spool_files.c.file == file)
@@ -55,8 +64,7 @@ class SqlUsageStore:
     def _add(self, connection: sa.Connection, rows: list[Row]) -> int:
         new = insert_new(connection, rows)
         if new:
-            add_to_rollups(connection, new, self._zones_of(connection, new))
-            add_to_sessions(connection, new)
+            add_to_accounts(connection, new, self._zones_of(connection, new))
         return len(new)
 
     def forget(self, file: str) -> None:
@@ -73,9 +81,7 @@ class SqlUsageStore:
 
     def time_zone(self, organization_id: str) -> str:
         """The zone that the organization's rollups are in."""
-        query = sa.select(t.zones.c.time_zone).where(t.zones.c.organization_id == organization_id)
-        with transaction(self._reading) as connection:
-            return connection.execute(query).scalar_one_or_none() or _DEFAULT_ZONE
+        return self.team.time_zone(organization_id)
 
     def ledger_sums(
         self, organization_id: str, by: Sequence[str], *, launch_id: str = "", key_id: str = ""
@@ -141,12 +147,46 @@ class SqlUsageStore:
             if self._known_zones(connection).get(organization_id) == zone:
                 return  # another replica was faster
             without_time_limit(connection)
+            known = connection.execute(
+                sa.select(t.zones).where(t.zones.c.organization_id == organization_id)
+            ).one_or_none()
+            before, from_us = (known.time_zone, known.ledger_from_us) if known else (zone, 0)
+            turn_us = rebuild_sums(
+                connection, organization_id, before=before, after=zone, from_us=from_us
+            )
             row = {"organization_id": organization_id, "time_zone": zone}
+            kept = {"ledger_from_us": turn_us, "other_zone_before_us": turn_us}
             put = self._insert(t.zones).on_conflict_do_update(
-                index_elements=["organization_id"], set_={"time_zone": zone}
+                index_elements=["organization_id"], set_={"time_zone": zone, **kept}
             )
             connection.execute(put, row)
-            rebuild_rollups(connection, organization_id, zone)
+
+    def drop_ledger_before(self, organization_id: str, at_us: int) -> None:
+        """Say that the ledger of before a day's start goes; sums of it are never made anew."""
+        mine = t.zones.c.organization_id == organization_id
+        with transaction(self._writing) as connection:
+            zones = self._zones_of(connection, [{"organization_id": organization_id}])
+            day_us = day_start_us(at_us, ZoneInfo(zones[organization_id]))
+            earlier = t.zones.c.ledger_from_us < day_us
+            connection.execute(sa.update(t.zones).where(mine, earlier), {"ledger_from_us": day_us})
+
+    def delete_dropped(self, organization_id: str, most: int) -> int:
+        """Delete some of the rows that are to go: how many. 0: none is left."""
+        columns = t.events.c
+        from_us = (
+            sa.select(t.zones.c.ledger_from_us)
+            .where(t.zones.c.organization_id == organization_id)
+            .scalar_subquery()
+        )
+        some = (
+            sa.select(columns.event_id)
+            .where(columns.organization_id == organization_id, columns.started_us < from_us)
+            .order_by(columns.started_us)
+            .limit(most)
+        )
+        statement = sa.delete(t.events).where(columns.event_id.in_(some))
+        with transaction(self._writing) as connection:
+            return connection.execute(statement).rowcount
 
 
 def _is_outage(error: Exception) -> bool:

@@ -1,6 +1,6 @@
 """The usage tables: ledger, rollups, sessions. Migrations make them; a test compares the two."""
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -14,6 +14,8 @@ TOKEN_COLUMNS: Final = (
     "output_tokens",
     "reasoning_tokens",
 )
+COUNTED_TOKENS: Final = tuple(name for name in TOKEN_COLUMNS if name != "reasoning_tokens")
+"""Of the headline metric; reasoning is an of-which of the output."""
 COST_COLUMNS: Final = (
     "input_nusd",
     "cache_write_5m_nusd",
@@ -44,6 +46,8 @@ ROLLUP_KEY: Final = (
 ROLLUP_SUMS: Final = (
     "requests", *TOKEN_COLUMNS, *COST_COLUMNS, "estimated", "price_unknown", *FAULT_COLUMNS,
 )  # fmt: skip
+FIGURES: Final = ("cost_nusd", "subscription_nusd", "tokens", "requests")
+"""Of the team's sums: the cost is what is billed, what subscriptions are worth is apart."""
 SESSION_SUMS: Final = ("requests", *TOKEN_COLUMNS, "cost_nusd", "subscription_cost_nusd")
 
 
@@ -66,18 +70,41 @@ events = sa.Table(
     *_texts("organization_id", *_EVENT_TEXTS),
     *_numbers(*EVENT_NUMBERS),
     *[sa.Column(name, sa.Boolean, nullable=False) for name in _EVENT_FLAGS],
+    sa.Column("captured", sa.Boolean, nullable=False, server_default=sa.false()),
 )
-sa.Index("events_by_time", events.c.organization_id, events.c.started_us)
-sa.Index("events_by_key", events.c.organization_id, events.c.key_id, events.c.started_us)
-sa.Index("events_by_member", events.c.organization_id, events.c.member_id, events.c.started_us)
-sa.Index("events_by_session", events.c.organization_id, events.c.session_id, events.c.started_us)
-sa.Index(
-    "events_by_launch",
-    events.c.organization_id,
-    events.c.launch_id,
-    sqlite_where=sa.text("launch_id <> ''"),
-    postgresql_where=sa.text("launch_id <> ''"),
+MODEL: Final = sa.case(
+    (events.c.model_served != sa.literal_column("''"), events.c.model_served),
+    else_=events.c.model_asked,
 )
+"""The model that a request counts under."""
+
+
+def _event_index(name: str, *names: str, where: str = "", sqlite_where: str = "") -> None:
+    """An index within an organization; one of rare rows names them."""
+    only: dict[str, Any] = {
+        "sqlite_where": sa.text(sqlite_where or where),
+        "postgresql_where": sa.text(where),
+    }
+    columns = [events.c[column] for column in ("organization_id", *names)]
+    sa.Index(name, *columns, **(only if where else {}))
+
+
+# The log reads each of its filters from one of these, and checks what else is asked for in it.
+_event_index("events_by_time", "started_us")
+_event_index("events_by_member", "member_id", "started_us", "outcome", "model_served")
+_event_index("events_by_session", "session_id", "started_us")
+_event_index("events_by_model", "agent", "model_served", "started_us")
+_event_index("events_by_repository", "repository", "started_us")
+_event_index("events_by_launch", "launch_id", where="launch_id <> ''")
+_event_index("events_by_request", "upstream_request_id", where="upstream_request_id <> ''")
+_event_index("events_unserved", "model_asked", "started_us", where="model_served = ''")
+_event_index(
+    "events_failed", "started_us", "outcome", "member_id", "agent", "model_served", "repository",
+    where="outcome <> 'ok'",
+)  # fmt: skip
+_event_index("events_refused", "started_us", "status", where="status < 200 OR status > 299")
+for _flag in ("estimated", "price_unknown", "captured"):
+    _event_index(f"events_{_flag}", "started_us", where=_flag, sqlite_where=f"{_flag} = 1")
 
 
 def _rollup(name: str) -> sa.Table:
@@ -114,8 +141,99 @@ sessions = sa.Table(
 )  # fmt: skip
 sa.Index("sessions_by_root", sessions.c.organization_id, sessions.c.root_session_id)
 sa.Index("sessions_by_time", sessions.c.organization_id, sessions.c.last_us)
+sa.Index("sessions_by_client", sessions.c.organization_id, sessions.c.client_session)
 
-zones = sa.Table("usage_zones", usage, *_key("organization_id"), *_texts("time_zone"))
-"""The zone that an organization's rollups are in; the directory's may be newer for a moment."""
+
+def _team_sums(name: str, *subject: str, more: tuple[str, ...] = ()) -> sa.Table:
+    """Sums by little enough that a page adds up a quarter of a year at once. `span` is how long
+    a bucket is: see core/spans.py."""
+    return sa.Table(
+        name,
+        usage,
+        *_key("organization_id", "span"),
+        sa.Column("bucket_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+        *_key(*subject),
+        *_numbers(*FIGURES, *more),
+        sqlite_with_rowid=False,
+    )
+
+
+totals = _team_sums("usage_totals")
+by_member = _team_sums("usage_by_member", "member_id")
+by_repository = _team_sums(
+    "usage_by_repository", "repository", "pull_request",
+    more=("sessions_begun", "sessions_ended", "last_us"),
+)  # fmt: skip
+"""A row without a pull request is the whole repository, one with it the part that went there.
+Sessions are counted in the bucket of their first and in that of their last use."""
+
+latencies = sa.Table(
+    "usage_latencies",
+    usage,
+    *_key("organization_id", "span"),
+    sa.Column("bucket_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    *_key("agent", "model"),
+    sa.Column("bin", sa.BigInteger, primary_key=True, autoincrement=False),
+    *_numbers("requests", "failed"),
+    sqlite_with_rowid=False,
+)
+"""How many requests took how long, in bins of core/latency.py."""
+
+last_uses = sa.Table(
+    "usage_last",
+    usage,
+    *_key("organization_id", "member_id", "key_id"),
+    *_numbers("last_us"),
+    sqlite_with_rowid=False,
+)
+"""When a member last used a key, ever."""
+
+session_places = sa.Table(
+    "session_places",
+    usage,
+    *_key("organization_id", "session_id", "repository", "pull_request"),
+    *_numbers("first_us", "last_us"),
+    sqlite_with_rowid=False,
+)
+"""Where a session worked, its sub-agents' under the root's id: when the first request and the
+last one there began."""
+
+bucket_changes = sa.Table(
+    "usage_changes",
+    usage,
+    *_key("organization_id", "span"),
+    sa.Column("bucket_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    *_numbers("changes"),
+    sqlite_with_rowid=False,
+)
+"""Raised with whatever is added to a bucket, so that readers may keep what they know of it."""
+
+versions = sa.Table("usage_versions", usage, *_key("organization_id"), *_numbers("version"))
+"""Raised with whatever is drained for an organization, and with its zone."""
+
+zones = sa.Table(
+    "usage_zones",
+    usage,
+    *_key("organization_id"),
+    *_texts("time_zone"),
+    sa.Column("ledger_from_us", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("other_zone_before_us", sa.BigInteger, nullable=False, server_default="0"),
+)
+"""The zone that an organization's rollups are in; the directory's may be newer for a moment.
+
+What the ledger had of before `ledger_from_us` is gone or going: the sums of then stay as they are.
+Those of before `other_zone_before_us` are in days of an earlier zone."""
+
+captures = sa.Table(
+    "captures",
+    usage,
+    *_key("event_id"),
+    *_texts("organization_id", "key_id", "member_id"),
+    *_numbers("at_us", "expires_us", "size_bytes"),
+    sa.Column("truncated", sa.Boolean, nullable=False),
+    sa.Column("ciphertext", sa.LargeBinary, nullable=False),
+)
+sa.Index("captures_by_time", captures.c.organization_id, captures.c.at_us)
+sa.Index("captures_by_end", captures.c.expires_us)
 
 spool_files = sa.Table("spool_files", usage, *_key("file"), *_numbers("offset"))

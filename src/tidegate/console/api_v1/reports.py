@@ -1,0 +1,266 @@
+"""Reports: what the organization, its members, repositories and pull requests used."""
+
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+
+from tidegate.console.access import Need
+from tidegate.console.api_v1.figures import (
+    Bucket,
+    Count,
+    Figures,
+    RangeQuery,
+    ReportPeriod,
+    Sort,
+    buckets,
+    figures,
+    period_of,
+    report_period,
+    reports,
+    version_of,
+)
+from tidegate.console.api_v1.members import Member, member_of
+from tidegate.console.api_v1.operation import Call, NoBody
+from tidegate.console.api_v1.paging import Cursor, Limit, foreign_cursor, read_cursor, write_cursor
+from tidegate.console.api_v1.table import get
+from tidegate.console.api_v1.times import Time, time_or_none
+from tidegate.core.model import Agent
+from tidegate.services import team
+from tidegate.services.team import Metric
+
+Find = Annotated[str, msgspec.Meta(max_length=100, description="Part of a name or an email.")]
+Row = TypeVar("Row")
+
+
+class RankedQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    sort: Sort = Metric.COST
+    limit: Limit = 50
+    cursor: Cursor = ""
+
+
+class MembersReportQuery(RankedQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    find: Find = ""
+
+
+class OverviewReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole, the same length of time before, and the whole by bucket."""
+
+    period: ReportPeriod
+    totals: Figures
+    before: Figures
+    series: list[Bucket]
+
+
+class MemberFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """`rank` counts from 1, equal figures share one, 0 is nothing used. `series` is the metric
+    that the report is sorted by, for each bucket of the overview."""
+
+    member: Member
+    figures: Figures
+    rank: Count
+    last_used_at: Time | None
+    series: list[Count]
+
+
+class MembersReport(msgspec.Struct, frozen=True, kw_only=True):
+    period: ReportPeriod
+    items: list[MemberFigures]
+    total: Count  # how many there are in all
+    active_now: Count  # used something in the last hour
+    next_cursor: str | None
+
+
+class RepositoryFigures(msgspec.Struct, frozen=True, kw_only=True):
+    repository: str
+    sessions: Count
+    figures: Figures
+    last_used_at: Time | None
+
+
+class PullRequestFigures(msgspec.Struct, frozen=True, kw_only=True):
+    repository: str
+    pull_request: str  # its number
+    sessions: Count
+    figures: Figures
+    last_used_at: Time | None
+
+
+class UnattributedFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs to none of the rows: with it the sums equal the overview's."""
+
+    sessions: Count
+    figures: Figures
+
+
+class RankedReport(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
+    period: ReportPeriod
+    items: list[Row]
+    total: Count  # how many rows there are in all
+    unattributed: UnattributedFigures
+    next_cursor: str | None
+
+
+class ModelFigures(msgspec.Struct, frozen=True, kw_only=True):
+    agent: Agent
+    model: str
+    figures: Figures
+    last_used_at: Time | None
+
+
+class MyUsageReport(OverviewReport, frozen=True, kw_only=True):
+    """What you used, and by which agents and models."""
+
+    models: list[ModelFigures]
+
+
+def report_overview(call: Call[RangeQuery, NoBody]) -> OverviewReport:
+    """What the whole organization used."""
+    period = period_of(call)
+    found = reports(call).overview(call.organization_id, period)
+    return OverviewReport(
+        period=report_period(period),
+        totals=figures(found.totals),
+        before=figures(found.before),
+        series=buckets(period, found.series),
+    )
+
+
+def report_members(call: Call[MembersReportQuery, NoBody]) -> MembersReport:
+    """What each member used.
+
+    Everyone is there, also who used nothing, and removed members who did. Ranks move while
+    requests come in: take one long page where that matters.
+    """
+    query, period = call.query, period_of(call)
+    offset = _offset("members report", query.cursor)
+    found = reports(call).members(
+        call.organization_id, period, query.sort, offset=offset, limit=query.limit, find=query.find
+    )
+    return MembersReport(
+        period=report_period(period),
+        items=[_member(use) for use in found.uses],
+        total=found.total,
+        active_now=found.active_now,
+        next_cursor=_next("members report", offset + len(found.uses), found.total),
+    )
+
+
+def report_repositories(call: Call[RankedQuery, NoBody]) -> RankedReport[RepositoryFigures]:
+    """What was used for each repository."""
+    query, period = call.query, period_of(call)
+    offset = _offset("repositories report", query.cursor)
+    found = reports(call).repositories(
+        call.organization_id, period, query.sort, query.limit, offset
+    )
+    return RankedReport(
+        period=report_period(period),
+        items=[_repository(row) for row in found.rows],
+        total=found.total,
+        unattributed=_unattributed(found.unattributed),
+        next_cursor=_next("repositories report", offset + len(found.rows), found.total),
+    )
+
+
+def report_pull_requests(call: Call[RankedQuery, NoBody]) -> RankedReport[PullRequestFigures]:
+    """What was used for each pull request."""
+    query, period = call.query, period_of(call)
+    offset = _offset("pull requests report", query.cursor)
+    found = reports(call).pull_requests(
+        call.organization_id, period, query.sort, query.limit, offset
+    )
+    return RankedReport(
+        period=report_period(period),
+        items=[_pull_request(row) for row in found.rows],
+        total=found.total,
+        unattributed=_unattributed(found.unattributed),
+        next_cursor=_next("pull requests report", offset + len(found.rows), found.total),
+    )
+
+
+def report_my_usage(call: Call[RangeQuery, NoBody]) -> MyUsageReport:
+    """What you used yourself."""
+    period, member_id = period_of(call), call.viewer.member_id
+    found = reports(call).overview(call.organization_id, period, member_id)
+    models = reports(call).member_models(call.organization_id, period, member_id)
+    return MyUsageReport(
+        period=report_period(period),
+        totals=figures(found.totals),
+        before=figures(found.before),
+        series=buckets(period, found.series),
+        models=[_model(use) for use in models],
+    )
+
+
+def _offset(list_name: str, cursor: str) -> int:
+    text = read_cursor(list_name, cursor) or "0"
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise foreign_cursor()
+    return int(text)
+
+
+def _next(list_name: str, offset: int, total: int) -> str | None:
+    return write_cursor(list_name, str(offset)) if offset < total else None
+
+
+def _member(use: team.MemberUse) -> MemberFigures:
+    return MemberFigures(
+        member=member_of(use.member),
+        figures=figures(use.figures),
+        rank=use.rank,
+        last_used_at=time_or_none(use.last_us),
+        series=use.series,
+    )
+
+
+def _repository(use: team.RepositoryUse) -> RepositoryFigures:
+    return RepositoryFigures(
+        repository=use.repository,
+        sessions=use.sessions,
+        figures=figures(use.figures),
+        last_used_at=time_or_none(use.last_us),
+    )
+
+
+def _pull_request(use: team.PullRequestUse) -> PullRequestFigures:
+    return PullRequestFigures(
+        repository=use.repository,
+        pull_request=use.pull_request,
+        sessions=use.sessions,
+        figures=figures(use.figures),
+        last_used_at=time_or_none(use.last_us),
+    )
+
+
+def _unattributed(found: team.Unattributed) -> UnattributedFigures:
+    return UnattributedFigures(sessions=found.sessions, figures=figures(found.figures))
+
+
+def _model(use: team.ModelUse) -> ModelFigures:
+    return ModelFigures(
+        agent=Agent(use.agent),
+        model=use.model,
+        figures=figures(use.figures),
+        last_used_at=time_or_none(use.last_us),
+    )
+
+
+_TAG = "Reports"
+OPERATIONS = (
+    get("/reports/overview", report_overview, need=Need.ADMIN, tag=_TAG, version=version_of),
+    get("/reports/members", report_members, need=Need.ADMIN, tag=_TAG, version=version_of),
+    get(
+        "/reports/repositories",
+        report_repositories,
+        need=Need.ADMIN,
+        tag=_TAG,
+        version=version_of,
+    ),
+    get(
+        "/reports/pull-requests",
+        report_pull_requests,
+        need=Need.ADMIN,
+        tag=_TAG,
+        version=version_of,
+    ),
+    get("/me/usage", report_my_usage, need=Need.MEMBER, tag=_TAG, version=version_of),
+)

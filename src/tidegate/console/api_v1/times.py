@@ -1,0 +1,25 @@
+"""Times on the wire: ISO 8601 in UTC; inside, microseconds since the epoch."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+
+Time = Annotated[
+    datetime,
+    msgspec.Meta(tz=True, description="A time in UTC.", examples=["2026-11-22T12:00:00Z"]),
+]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time(at_us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
+def time_or_none(at_us: int) -> datetime | None:
+    """0 stands for never."""
+    return time(at_us) if at_us else None
+
+
+def microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,49 @@
+"""The figures that members, repositories and charts are ranked and drawn by."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Metric(StrEnum):
+    """What a page is sorted by."""
+
+    COST = "cost"
+    TOKENS = "tokens"
+    REQUESTS = "requests"
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a set of requests amounts to. The cost is what is billed; what subscriptions would
+    have cost at list price is apart."""
+
+    cost_nusd: int = 0
+    subscription_nusd: int = 0
+    tokens: int = 0
+    requests: int = 0
+
+    def of(self, metric: Metric) -> int:
+        """The figure of a metric."""
+        match metric:
+            case Metric.COST:
+                return self.cost_nusd
+            case Metric.TOKENS:
+                return self.tokens
+            case Metric.REQUESTS:
+                return self.requests
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(
+            cost_nusd=self.cost_nusd + other.cost_nusd,
+            subscription_nusd=self.subscription_nusd + other.subscription_nusd,
+            tokens=self.tokens + other.tokens,
+            requests=self.requests + other.requests,
+        )
+
+    def __sub__(self, other: "Figures") -> "Figures":
+        return Figures(
+            cost_nusd=self.cost_nusd - other.cost_nusd,
+            subscription_nusd=self.subscription_nusd - other.subscription_nusd,
+            tokens=self.tokens - other.tokens,
+            requests=self.requests - other.requests,
+        )

@@ -1,0 +1,168 @@
+"""The log on SQL. See `tidegate.store.log`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import chain, islice
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from tidegate.core.figures import Figures
+from tidegate.core.model import Cost, TokenCounts, UsageEvent
+from tidegate.store.log import Kept, Latency, LogFilter, LogRow, Place, Volume
+from tidegate.store.sql import usage_tables as t
+from tidegate.store.sql.engines import transaction
+from tidegate.store.sql.ledger import COLUMNS, event_from
+from tidegate.store.sql.log_filters import Branch, branches, storable
+from tidegate.store.sql.log_latencies import read_latencies
+from tidegate.store.sql.log_sums import read_figures, read_volumes
+
+_PART_ROWS: Final = 1000
+_LEAST_PART_ROWS: Final = 100
+_PLAIN: Final = tuple(n for n in LogRow.__struct_fields__ if n not in {"tokens", "cost"})
+_columns: Final = t.events.c
+_SHOWN: Final = [_columns[name] for name in (*_PLAIN, *t.TOKEN_COLUMNS, *t.COST_COLUMNS)]
+_ALL: Final = [_columns[name] for name in COLUMNS]
+_IS_FLAG: Final = [isinstance(column.type, sa.Boolean) for column in _ALL]
+_NEWEST_FIRST: Final = (_columns.started_us.desc(), _columns.event_id.desc())
+_OLDEST_FIRST: Final = (_columns.started_us, _columns.event_id)
+
+
+class SqlLogReads:
+    """See `tidegate.store.log.LogReads`."""
+
+    def __init__(self, reading: sa.Engine) -> None:
+        self._reading = reading
+
+    def page(
+        self,
+        organization_id: str,
+        only: LogFilter,
+        limit: int,
+        *,
+        before: Place | None = None,
+        after: Place | None = None,
+    ) -> list[LogRow]:
+        order = _OLDEST_FIRST if after else _NEWEST_FIRST
+        beyond = _newer(after) if after else _older(before) if before else []
+        rows: list[LogRow] = []
+        with transaction(self._reading) as connection:
+            for branch in branches(connection, organization_id, only):
+                query = sa.select(*_SHOWN).where(*branch, *beyond).order_by(*order).limit(limit)
+                rows += [_row(found) for found in connection.execute(query)]
+        rows.sort(key=lambda row: row.place, reverse=not after)
+        return rows[:limit][::-1] if after else rows[:limit]
+
+    def event(self, organization_id: str, event_id: str) -> UsageEvent | None:
+        query = sa.select(*_ALL).where(_columns.event_id == storable(event_id))
+        with transaction(self._reading) as connection:
+            row = connection.execute(query).first()
+        event = event_from(row) if row else None
+        return event if event and event.organization_id == organization_id else None
+
+    def count_after(self, organization_id: str, only: LogFilter, place: Place, most: int) -> int:
+        count = 0
+        with transaction(self._reading) as connection:
+            for branch in branches(connection, organization_id, only):
+                some = sa.select(sa.literal(1)).select_from(t.events)
+                some = some.where(*branch, *_newer(place)).limit(most)
+                query = sa.select(sa.func.count()).select_from(some.subquery())
+                count += connection.execute(query).scalar_one()
+        return min(count, most)
+
+    def rows(self, organization_id: str, only: LogFilter) -> Iterator[list[UsageEvent]]:
+        for part in self.values(organization_id, only, COLUMNS):
+            yield [event_from([*map(_typed, row, _IS_FLAG)]) for row in part]
+
+    def values(
+        self, organization_id: str, only: LogFilter, columns: Sequence[str]
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        with transaction(self._reading) as connection:
+            found = branches(connection, organization_id, only)
+        most = max(_PART_ROWS // len(found), _LEAST_PART_ROWS)
+        walks = [self._walk(branch, columns, most) for branch in found]
+        if len(walks) == 1:
+            yield from walks[0]
+            return
+        at, name = columns.index("started_us"), columns.index("event_id")
+        rows = merge(
+            *(chain.from_iterable(walk) for walk in walks),
+            key=lambda row: (row[at], row[name]),
+            reverse=True,
+        )
+        while part := list(islice(rows, _PART_ROWS)):
+            yield part
+
+    def sums(self, organization_id: str, only: LogFilter) -> Figures:
+        with transaction(self._reading) as connection:
+            return read_figures(connection, organization_id, only)
+
+    def volumes(
+        self, organization_id: str, only: LogFilter, starts: Sequence[int]
+    ) -> Mapping[int, Volume]:
+        with transaction(self._reading) as connection:
+            return read_volumes(connection, organization_id, only, starts)
+
+    def latencies(
+        self, organization_id: str, only: LogFilter, starts: Sequence[int]
+    ) -> Mapping[int, Latency]:
+        with transaction(self._reading) as connection:
+            return read_latencies(connection, organization_id, only, starts)
+
+    def kept(self, organization_id: str) -> Kept:
+        query = sa.select(t.zones.c.ledger_from_us, t.zones.c.other_zone_before_us).where(
+            t.zones.c.organization_id == storable(organization_id)
+        )
+        with transaction(self._reading) as connection:
+            row = connection.execute(query).first()
+        return Kept(*row) if row else Kept()
+
+    def _walk(
+        self, branch: Branch, columns: Sequence[str], most: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """All rows of a branch, in transactions so short that no writer's log grows meanwhile."""
+        at, name = columns.index("started_us"), columns.index("event_id")
+        ordered = sa.select(*(_plain(_columns[each]) for each in columns))
+        ordered = ordered.where(*branch).order_by(*_NEWEST_FIRST).limit(most)
+        query = ordered
+        while True:
+            with transaction(self._reading) as connection:
+                cursor = connection.execute(query).cursor
+                # Straight from the driver: rows as objects of their own cost a fourth more.
+                rows: list[tuple[Any, ...]] = list(cursor.fetchall()) if cursor else []
+            if rows:
+                yield rows
+            if len(rows) < most:
+                return
+            query = ordered.where(*_older(Place(rows[-1][at], rows[-1][name])))
+
+
+def _typed(value: Any, is_flag: bool) -> Any:  # of a pair
+    return bool(value) if is_flag else value
+
+
+def _plain(column: "sa.Column[Any]") -> "sa.ColumnElement[Any]":
+    """The column as the driver gives it: a flag is 0 or 1, or a bool."""
+    return sa.type_coerce(column, sa.Integer) if isinstance(column.type, sa.Boolean) else column
+
+
+def _older(place: Place) -> Branch:
+    at, name = _columns.started_us, _columns.event_id
+    event_id = storable(place.event_id)
+    return [at <= place.started_us, (at < place.started_us) | (name < event_id)]
+
+
+def _newer(place: Place) -> Branch:
+    at, name = _columns.started_us, _columns.event_id
+    event_id = storable(place.event_id)
+    return [at >= place.started_us, (at > place.started_us) | (name > event_id)]
+
+
+def _row(found: "sa.Row[Any]") -> LogRow:
+    values = tuple(found)
+    tokens_at, cost_at = len(_PLAIN), len(_PLAIN) + len(t.TOKEN_COLUMNS)
+    return LogRow(
+        **dict(zip(_PLAIN, values, strict=False)),
+        tokens=TokenCounts(*values[tokens_at:cost_at]),
+        cost=Cost(*values[cost_at:]),
+    )

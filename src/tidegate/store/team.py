@@ -1,0 +1,84 @@
+"""What the pages about people and repositories may ask of the ledger's sums."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from tidegate.core.figures import Figures
+from tidegate.core.spans import Slice
+
+
+class PlaceSums(msgspec.Struct, frozen=True):
+    """A repository, or a pull request of it, in a time range. The repository without a name is
+    what could not be attributed."""
+
+    repository: str
+    pull_request: str  # empty: the whole repository
+    figures: Figures
+    sessions: int
+    last_us: int
+
+    def __add__(self, other: "PlaceSums") -> "PlaceSums":
+        return PlaceSums(
+            self.repository,
+            self.pull_request,
+            self.figures + other.figures,
+            self.sessions + other.sessions,
+            max(self.last_us, other.last_us),
+        )
+
+
+class ModelSums(msgspec.Struct, frozen=True):
+    """What a member used with one agent and model."""
+
+    agent: str
+    model: str
+    figures: Figures
+    last_us: int
+
+
+class TeamReads(Protocol):
+    """Time ranges are slices of buckets that exclude each other, see `core/spans.py`."""
+
+    def version(self, organization_id: str) -> int: ...
+    def changes(self, organization_id: str, part: Slice) -> int:
+        """Raised with whatever is added to one of the slice's buckets."""
+        ...
+
+    def time_zone(self, organization_id: str) -> str: ...
+    def totals(self, organization_id: str, slices: Sequence[Slice]) -> dict[int, Figures]:
+        """By bucket."""
+        ...
+
+    def member_buckets(
+        self, organization_id: str, part: Slice, member_ids: Sequence[str]
+    ) -> dict[tuple[str, int], Figures]:
+        """By member and bucket."""
+        ...
+
+    def member_sums(
+        self, organization_id: str, slices: Sequence[Slice], member_ids: Sequence[str] = ()
+    ) -> dict[str, Figures]:
+        """By member: of these, or of all who used anything."""
+        ...
+
+    def place_sums(self, organization_id: str, slices: Sequence[Slice]) -> list[PlaceSums]:
+        """All repositories and pull requests; of sessions those whose last request was then."""
+        ...
+
+    def sessions_after(
+        self, organization_id: str, slices: Sequence[Slice]
+    ) -> dict[tuple[str, str], int]:
+        """By repository and pull request: how many sessions ended in a time that they did not
+        begin in, which is all the time after a range."""
+        ...
+
+    def model_sums(self, organization_id: str, part: Slice, member_id: str) -> list[ModelSums]: ...
+    def member_uses(self, organization_id: str) -> dict[str, int]:
+        """When each member last used anything; one who never did is absent."""
+        ...
+
+    def key_uses(self, organization_id: str, member_ids: Sequence[str] = ()) -> dict[str, int]:
+        """When each key was last used: of these members, or of all."""
+        ...

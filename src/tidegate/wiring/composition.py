@@ -1,0 +1,77 @@
+"""The services that a console is made of, put together in one place: the server's, and a test's."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from tidegate.console.services import ConsoleServices
+from tidegate.core.price_book import PriceBook
+from tidegate.services.access_tokens import AccessTokens
+from tidegate.services.audit_log import AuditLog
+from tidegate.services.captures import Captures
+from tidegate.services.context import Clock, now_us
+from tidegate.services.credential_test import CredentialTests, Probe
+from tidegate.services.credentials import Credentials
+from tidegate.services.enrolment import Enrolment
+from tidegate.services.idempotency import Idempotency
+from tidegate.services.invitations import Invitations
+from tidegate.services.log_export import LogExport
+from tidegate.services.logins import Logins
+from tidegate.services.mail import MailSender
+from tidegate.services.mail_settings import MailSettings
+from tidegate.services.members import Members
+from tidegate.services.notices import Notices
+from tidegate.services.organizations import Organizations
+from tidegate.services.password_hashing import STANDARD, PasswordHashing
+from tidegate.services.passwords import Passwords
+from tidegate.services.price_book import ModelListing
+from tidegate.services.request_log import RequestLog
+from tidegate.services.retention import Retention
+from tidegate.services.team import TeamReports
+from tidegate.services.usage import UsageReports
+from tidegate.services.vault import Subkeys
+from tidegate.store.ports import Store
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the services need beside the store and its keys."""
+
+    public_url: str
+    drain_now: Callable[[], int]
+    agent_models: Callable[[str], Sequence[ModelListing]]
+    prices: Callable[[], PriceBook]
+    mail_sender: MailSender
+    probe: Probe  # tries provider credentials
+    clock: Clock = now_us
+    hashing: PasswordHashing = STANDARD
+
+
+def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServices:
+    """All services of a console."""
+    made = (store, subkeys, around.clock)
+    organizations = Organizations(*made)
+    request_log = RequestLog(store, around.prices)
+    mail_settings = MailSettings(*made, sender=around.mail_sender)
+    return ConsoleServices(
+        organizations=organizations,
+        members=Members(*made),
+        logins=Logins(*made, around.hashing),
+        passwords=Passwords(*made, around.hashing),
+        invitations=Invitations(*made, around.hashing),
+        enrolment=Enrolment(*made),
+        credentials=Credentials(*made),
+        credential_tests=CredentialTests(*made, probe=around.probe),
+        mail_settings=mail_settings,
+        notices=Notices(organizations, mail_settings, around.public_url),
+        access_tokens=AccessTokens(*made),
+        idempotency=Idempotency(*made),
+        audit_log=AuditLog(*made),
+        usage=UsageReports(store),
+        team=TeamReports(store),
+        drain_now=around.drain_now,
+        agent_models=around.agent_models,
+        request_log=request_log,
+        log_export=LogExport(store, request_log),
+        retention=Retention(*made),
+        captures=Captures(*made),
+    )

@@ -1,0 +1,90 @@
+"""Every page and dialog of the console, by name and path, in a world with a whole team."""
+
+from tests.browser.walking import link_of
+from tests.browser.world import World
+
+from tidegate.services.audit import Actor
+from tidegate.services.request_log import LogFilter
+
+FIRST, LAST = "2025-01-01", "2025-01-31"
+
+
+def pages(world: World) -> dict[str, str]:
+    """For someone signed in as owner."""
+    return {
+        "team": "/",
+        "team, tables": "/?sort=tokens&view=table&chart=table",
+        "team, hours": "/?range=24h&repositories=1",
+        "team, nothing": f"/?range=custom&first={FIRST}&last={LAST}",
+        "my usage": "/my-usage",
+        "logs": "/logs",
+        "logs, one open": f"/logs?range=7d&outcome=ok&open={_newest_event(world)}",
+        "logs, filtered": "/logs?range=30d&agent=codex&model=gpt-6.1-sol&status=2xx&captured=no",
+        "logs, nothing": "/logs?captured=yes&session=ses_nobody",
+        "a request": f"/logs/{_newest_event(world)}",
+        "organization": "/settings/organization",
+        "providers": "/settings/providers",
+        "members": "/settings/members",
+        "access": "/settings/access",
+        "email": "/settings/email",
+        "audit": "/settings/audit",
+        "account": "/account",
+        "manage, a page": _dialogs_of_an_agent(world)["manage"],
+    }
+
+
+def outside(world: World) -> dict[str, str]:
+    """For everyone."""
+    services, organization_id = world.services, world.organization_id
+    owner = services.members.get(organization_id, world.owner_id)
+    actor = Actor(world.owner_id)
+    pending = services.invitations.pending(organization_id)[0]
+    invitation = services.invitations.token(organization_id, pending.invitation_id, actor=actor)
+    return {
+        "sign in": "/sign-in",
+        "a link by mail": "/sign-in/link",
+        "forgotten": "/sign-in/forgot",
+        "by link": link_of(world),
+        "join": f"/join/{invitation}",
+        "reset": f"/reset/{services.passwords.make_reset(owner.email)[0].token}",
+        "install": "/install/",
+    }
+
+
+def dialogs(world: World) -> dict[str, str]:
+    """For someone signed in as owner."""
+    services, organization_id = world.services, world.organization_id
+    member = services.members.by_email(organization_id, "aiko.tanaka@brightwater.example")
+    credential = services.credentials.list(organization_id)[0].record.credential_id
+    invitation = services.invitations.pending(organization_id)[0].invitation_id
+    return {
+        "invite": "/invite",
+        "withdraw": f"/invitations/{invitation}/withdraw",
+        "enrol": f"/members/{member.member_id}/agents/new",
+        **_dialogs_of_an_agent(world),
+        "edit": f"/settings/members/{member.member_id}",
+        "remove": f"/settings/members/{member.member_id}/remove",
+        "add a credential": "/settings/providers/add",
+        "replace it": f"/settings/providers/{credential}/replace",
+        "remove it": f"/settings/providers/{credential}/remove",
+        "token": "/account/tokens",
+    }
+
+
+def _dialogs_of_an_agent(world: World) -> dict[str, str]:
+    services, organization_id = world.services, world.organization_id
+    member = services.members.by_email(organization_id, "aiko.tanaka@brightwater.example")
+    keys = services.enrolment.list_keys(organization_id)
+    key_id = next(k.record.key_id for k in keys if k.record.member_id == member.member_id)
+    path = f"/agents/{key_id}"
+    return {
+        "manage": path,
+        "set up": f"{path}/setup",
+        "rotate": f"{path}/rotate",
+        "unenrol": f"{path}/unenrol",
+    }
+
+
+def _newest_event(world: World) -> str:
+    only = LogFilter(outcomes=("ok",))
+    return world.services.request_log.page(world.organization_id, only, limit=1).rows[0].event_id

@@ -1,0 +1,57 @@
+"""What several browser tests do: moving by keyboard, and the one dialog."""
+
+from playwright.sync_api import Locator, Page, expect
+from tests.browser.world import World
+
+MOST_STOPS = 120
+
+
+def focused(page: Page) -> str:
+    """The label or text of what has the focus."""
+    return str(
+        page.evaluate(
+            "document.activeElement.getAttribute('aria-label') || "
+            "document.activeElement.innerText || document.activeElement.name"
+        )
+    ).strip()
+
+
+def tab_to(page: Page, label: str) -> None:
+    """Press Tab until that has the focus."""
+    seen = []
+    for _ in range(MOST_STOPS):
+        page.keyboard.press("Tab")
+        seen.append(focused(page))
+        if seen[-1] == label:
+            return
+    raise AssertionError(f"Tab never reaches {label!r}, but {seen}")
+
+
+def dialog_of(page: Page, title: str) -> Locator:
+    """The page's dialog, once it shows what has this title."""
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("#tg-dialog-title")).to_have_text(title)
+    return dialog
+
+
+def link_of(world: World, member_id: str = "") -> str:
+    """The path of a link that signs someone in, the owner if nobody is named."""
+    who = member_id or world.owner_id
+    return f"/sign-in/{world.services.logins.make_sign_in_token(world.organization_id, who)}"
+
+
+def open_dialog(page: Page, path: str) -> Locator:
+    """Open a dialog as a link on the page does."""
+    page.evaluate(
+        """path => {
+            const link = document.createElement("a");
+            Object.assign(link, { href: path, textContent: "there" }).dataset.dialog = "";
+            document.querySelector("main").append(link);
+            link.click();
+            link.remove();
+        }""",
+        path,
+    )
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("#tg-dialog-title")).to_be_visible()
+    return dialog

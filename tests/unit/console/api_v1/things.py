@@ -1,0 +1,118 @@
+"""One of each thing that the API deals with, and what each operation is sent about it."""
+
+from itertools import count
+from typing import Any, Final
+
+from tests.browser.world import World
+
+from tidegate.console.api_v1.operation import Operation
+from tidegate.core.model import Cost, TokenCounts
+from tidegate.services.audit import COMMAND_LINE, Actor
+from tidegate.services.enrolment import Enrolled
+from tidegate.services.mail_form import MailForm
+
+_NUMBERS: Final = count(1)
+# Bodies that nothing stands in the way of.
+BODIES: Final[dict[str, Any]] = {
+    "update_me": {"name": "Someone"},
+    "create_access_token": {"name": "another"},
+    "update_organization": {"week_start": 7},
+    "update_member": {"name": "Someone"},
+    "invite_member": {"email": "new@brightwater.dev"},
+    "update_key": {"debug": True},
+    "rotate_key": {"overlap_s": 60},
+    "debug_key": {"hours": 1},
+    "create_credential": {
+        "provider": "openai",
+        "base_url": "https://api.openai.com",
+        "api_key": "sk-secret",
+    },
+    "replace_credential": {"base_url": "https://api.openai.com", "api_key": "sk-other"},
+    "replace_mail_settings": {"host": "127.0.0.1", "port": 1, "sender": "t@brightwater.dev"},
+    "test_mail_settings": {"to": "maya@brightwater.dev"},
+}
+
+
+class Things:
+    """A new member of the role, and one of each thing; the member's own where it is someone's."""
+
+    def __init__(self, world: World, organization_id: str, role: str = "member") -> None:
+        self._world = world
+        self._organization_id = organization_id
+        self._name = f"{role}{next(_NUMBERS)}"
+        self.member_id = self._member(self._name, role)
+        self.ids = {
+            "member_id": self._member(f"leaving-{self._name}", "member"),
+            "invitation_id": self._invitation(),
+            "key_id": self._key(),
+            "credential_id": self._credential(),
+            "login_id": self._login(),
+            "token_id": self._access_token(),
+        }
+        self.ids["request_id"] = self._request()
+        form = MailForm(host="127.0.0.1", port=1, security="none", sender="t@brightwater.dev")
+        world.services.mail_settings.set(organization_id, form)
+
+    def path(self, operation: Operation) -> str:
+        return operation.path.format(**self.ids)
+
+    def body(self, operation: Operation) -> Any:
+        if operation.name == "enrol_agent":
+            return {"member_id": self.member_id, "agent": "opencode"}
+        body = BODIES.get(operation.name)
+        named = {"create_credential": {"name": self._name}}
+        invited = {"invite_member": {"email": f"new-{self._name}@brightwater.dev"}}
+        return body and body | (named | invited).get(operation.name, {})
+
+    def _member(self, name: str, role: str) -> str:
+        members = self._world.services.members
+        return members.add(self._organization_id, f"{name}@b.dev", role).member_id
+
+    def _invitation(self) -> str:
+        invited = self._world.services.invitations.invite(
+            self._organization_id,
+            f"asked-{self._name}@b.dev",
+            "member",
+            by_role="owner",
+            actor=COMMAND_LINE,
+        )
+        return invited.invitation.invitation_id
+
+    def _key(self) -> str:
+        enrolled = self._world.services.enrolment.enroll_member(
+            self._organization_id, self.member_id, "codex", actor=Actor(self.member_id)
+        )
+        return enrolled.key_id
+
+    def _request(self) -> str:
+        """A request of the member, with what debug mode stored of it."""
+        key_id = self.ids["key_id"]
+        enrolled = Enrolled(self.member_id, key_id, "", "")
+        organization_id = self._organization_id
+        [event_id] = self._world.use(
+            enrolled, TokenCounts(input=1), Cost(input=1), organization_id=organization_id,
+            captured=True,
+        )  # fmt: skip
+        self._world.capture(organization_id, enrolled, event_id)
+        return event_id
+
+    def _credential(self) -> str:
+        return self._world.services.credentials.add(
+            self._organization_id,
+            "anthropic",
+            "http://127.0.0.1:9",
+            "sk-ant-secret",
+            name=self._name,
+        )
+
+    def _login(self) -> str:
+        logins = self._world.services.logins
+        token = logins.make_sign_in_token(self._organization_id, self.member_id)
+        logins.redeem_sign_in(token, address="203.0.113.7")
+        return logins.list(self._organization_id, self.member_id)[0].login_id
+
+    def _access_token(self) -> str:
+        made = self._world.services.access_tokens.create(
+            self._organization_id, self.member_id, "to end", "read"
+        )
+        return made.record.token_id

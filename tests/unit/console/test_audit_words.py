@@ -1,0 +1,91 @@
+import re
+from pathlib import Path
+
+import pytest
+
+import tidegate.services
+from tidegate.console.audit_words import GROUPS, SENTENCES, Names, in_words
+from tidegate.store.ports import AuditEntry
+
+NAMES = Names(
+    members={"mem_1": "Aiko Tanaka", "mem_2": "<script>alert(1)</script>"},
+    keys={"key_1": ("codex", "mem_1")},
+)
+ACTION = re.compile(r'"((?:[a-z]+_)?[a-z]+\.[a-z_]+)"')
+NOUNS = {prefix for prefix, _ in GROUPS}
+
+
+def entry(action: str, target: str = "", **detail: str) -> AuditEntry:
+    return AuditEntry(
+        audit_id="aud_1",
+        organization_id="org_1",
+        at_us=1,
+        actor="mem_1",
+        action=action,
+        target=target,
+        detail=detail,
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (entry("login.create", "lgn_1"), "Signed in"),
+        (
+            entry("member.role", "mem_1", role="admin"),
+            "Changed the role of Aiko Tanaka to admin",
+        ),
+        (entry("key.reveal", "key_1"), "Revealed the key of Codex of Aiko Tanaka"),
+        (
+            entry("key.unenroll", "key_9", agent="claude_code", member_id="mem_1"),
+            "Unenrolled Claude Code of Aiko Tanaka",
+        ),
+        (
+            entry("key.rotate", "key_9", overlap_s="0"),
+            "Rotated the key of a coding agent that is gone",
+        ),
+        (
+            entry("key.switch", "key_1", debug="on"),
+            "Switched Codex of Aiko Tanaka: debug on",
+        ),
+        (
+            entry("organization.update", "org_1", time_zone="Europe/Berlin", name="B {x}"),
+            "Changed the organization: time zone Europe/Berlin, name B {x}",
+        ),
+        (
+            entry("credential.default", "crd_1", provider="openai", name="House"),
+            "Made OpenAI credential “House” the default",
+        ),
+        (entry("credential.remove", "crd_1"), "Removed a provider's credential “?”"),
+        (entry("invitation.create", "inv_1", email="a@b.c"), "Invited a@b.c as ?"),
+        (entry("squad.make_bigger", "mem_2"), "Squad make bigger: <script>alert(1)</script>"),
+    ],
+)
+def test_in_words(told: AuditEntry, words: str) -> None:
+    assert in_words(told, NAMES) == words
+
+
+@pytest.mark.parametrize(
+    ("who", "name"),
+    [
+        ("mem_1", "Aiko Tanaka"),
+        ("cli", "Command line"),
+        ("setup", "Set-up link"),
+        ("mail", "Someone with the address"),
+        ("mem_9", "mem_9"),
+    ],
+)
+def test_actors(who: str, name: str) -> None:
+    assert NAMES.actor(who) == name
+
+
+def test_every_action_of_the_services_has_words() -> None:
+    root = Path(tidegate.services.__file__).parent
+    written = {
+        action
+        for path in root.glob("*.py")
+        for action in ACTION.findall(path.read_text())
+        if f"{action.partition('.')[0]}." in NOUNS
+    }
+    assert len(written) > 20
+    assert written <= set(SENTENCES)
