@@ -4,7 +4,6 @@ By shape first, by the tool's name only where shapes could be taken for each oth
 gives a shorter text from which the original was rebuilt and found equal, or nothing.
 """
 
-import re
 from typing import Any, Final
 
 from tidegate.core.compression import gutter, listing, search, terminal

@@ -1,4 +1,4 @@
-"""Line numbers of file contents: kept on the first line, every twentieth, and the last before a tail.
+"""Line numbers of file contents: on the first line, every twentieth, and the last before a tail.
 
 Agents print files with a number before each line (`    12→text`, `12<TAB>text`, `00012| text`,
 `12: text`). Numbers in between can be counted; the text of a line is what an edit has to match, so

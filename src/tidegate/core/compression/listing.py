@@ -23,8 +23,10 @@ def shorten(text: str) -> str | None:
     folders = [_folder(line) if "/" in line else "" for line in lines]
     if not _has_neighbours(folders):
         return None
-    folders = ["" if folder and ALARM.search(line) else folder
-               for folder, line in zip(folders, lines, strict=True)]
+    folders = [
+        "" if folder and ALARM.search(line) else folder
+        for folder, line in zip(folders, lines, strict=True)
+    ]
     shorter: list[str] = []
     current = ""
     for at, (line, folder) in enumerate(zip(lines, folders, strict=True)):

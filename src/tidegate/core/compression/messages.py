@@ -1,70 +1,43 @@
-"""Conversations in Anthropic form: tool results are shortened, everything else stays."""
+"""Conversations in Anthropic form: texts of tool results are made shorter, the rest stays."""
 
 from typing import Any
 
-from tidegate.core.compression import engine, gutter
-from tidegate.core.compression.references import History
-from tidegate.core.compression.tools import Kind, kind_of
+from tidegate.core.compression.conversation import Conversation
 
 
-def shorten(messages: list[Any], level: str = "lossless") -> list[Any]:
-    """Shorten the tool results of a conversation, each by what came before it alone."""
-    calls: dict[str, tuple[str, Any]] = {}
-    history = History() if level != "lossless" else None
-    out = []
-    for message in messages:
-        content = message.get("content")
-        if isinstance(content, list):
-            content = [_block(block, calls, history) for block in content]
-            message = {**message, "content": content}
-        out.append(message)
-    return out
+def shorten(messages: list[Any], level: str) -> list[Any]:
+    """Make a list of the same messages with shorter tool results."""
+    conversation = Conversation(level)
+    return [_message(message, conversation) for message in messages]
 
 
-def _block(block: Any, calls: dict[str, tuple[str, Any]], history: History | None) -> Any:
-    kind = block.get("type")
+def _message(message: Any, conversation: Conversation) -> Any:
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": [_block(block, conversation) for block in content]}
+
+
+def _block(block: Any, conversation: Conversation) -> Any:
+    kind = block.get("type") if isinstance(block, dict) else None
     if kind == "tool_use":
-        calls[block["id"]] = (block["name"], block["input"])
+        conversation.called(str(block.get("id")), str(block.get("name")), block.get("input"))
     if kind != "tool_result":
         return block
-    tool, call = calls.get(block["tool_use_id"], ("", None))
-    result = history.next() if history is not None else 0
-    content = block["content"]
+    call_id, is_error = str(block.get("tool_use_id")), block.get("is_error") is True
+    content = block.get("content")
     if isinstance(content, str):
-        return {**block, "content": _text(tool, call, content, history, result)}
+        return {**block, "content": conversation.result(call_id, content, is_error=is_error)}
+    if not isinstance(content, list):
+        return block
     return {
         **block,
         "content": [
-            {**part, "text": _text(tool, call, part["text"], history, result)}
-            if part.get("type") == "text"
+            {**part, "text": conversation.result(call_id, part["text"], is_error=is_error)}
+            if isinstance(part, dict)
+            and part.get("type") == "text"
+            and isinstance(part.get("text"), str)
             else part
             for part in content
         ],
     }
-
-
-def _text(tool: str, call: Any, text: str, history: History | None, result: int) -> str:
-    shorter = engine.shorten(tool, call, text)
-    if history is None:
-        return shorter
-    named = None
-    kind = kind_of(tool, call)
-    path = (
-        call.get("file_path") or call.get("path") or call.get("filePath")
-        if isinstance(call, dict)
-        else None
-    )
-    if kind is Kind.READ and path:
-        numbered = gutter.parse(text, ("→", "\t", "| ", ": "))
-        if numbered is not None:
-            named = history.reread(result, str(path), numbered)
-    elif isinstance(call, dict) and path:
-        if isinstance(call.get("content"), str) and not text.startswith("<tool_use_error>"):
-            history.wrote(result, str(path), call["content"])
-        elif (echo := gutter.parse(text, ("→", "\t"))) is not None:
-            history.reread(result, str(path), echo)
-    if named is None:
-        named = history.repeated(result, text)
-        if named is None:
-            history.shows(result, text)
-    return named if named is not None and len(named) < len(shorter) else shorter

@@ -54,3 +54,39 @@ def command_of(call: Any) -> str:
 
 def _within(call: Any, name: str) -> Any:
     return call.get(name) if isinstance(call, dict) else None
+
+
+def path_of(call: Any) -> str:
+    """The file that a call names; empty if none."""
+    if isinstance(call, dict):
+        for name in ("file_path", "filePath", "path"):
+            value = call.get(name)
+            if isinstance(value, str):
+                return value
+    return ""
+
+
+_LISTS: Final = frozenset({"glob", "list", "ls", "list_directory", "list_dir", "find_file"})
+_EDITS: Final = frozenset(
+    {"edit", "multiedit", "write", "apply_patch", "notebookedit", "write_file", "replace"}
+)
+_LISTS_FILES: Final = re.compile(
+    r"(?:^|[;&(\n])\s*(?:ls|find|tree|fd|git\s+ls-files|rg\s+--files)\b"
+)
+
+
+def class_of(tool: str, call: Any) -> str:
+    """The class that reports count a result in: read, search, list, shell, edit or other."""
+    name = tool.lower()
+    if name in _LISTS:
+        return "list"
+    if name in _EDITS:
+        return "edit"
+    kind = kind_of(tool, call)
+    if kind in (Kind.READ, Kind.FILE):
+        return "read"
+    if kind is Kind.SEARCH:
+        return "search"
+    if name in _SHELLS:
+        return "list" if _LISTS_FILES.search(command_of(call)) else "shell"
+    return "edit" if name == "str_replace_editor" else "other"
