@@ -143,6 +143,15 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     upstream_id: str = ""  # the provider's id of the answer, e.g. msg_…, resp_…
 
 
+class ToolSaving(msgspec.Struct, frozen=True):
+    """What compression made of all tool results of one class in a request."""
+
+    tool_class: str  # read, search, list, shell, edit or other
+    results: int
+    tokens_before: int
+    tokens_after: int
+
+
 class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One finished request, as written to the spool and the ledger. Never updated.
 
@@ -192,6 +201,13 @@ class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     upstream_request_id: str = ""
     upstream_id: str = ""
     captured: bool = False  # its bodies were handed over to be kept
+    compression: str = ""  # the level its session is pinned to, "off" or "holdout"; "": no session
+    compression_version: int = 0  # of the engine, 0 when it did not look
+    compression_faults: int = 0  # results sent as they came for doubt, fault or lack of time
+    tool_savings: tuple[ToolSaving, ...] = ()  # classes that had results
+    saved_tokens_new: int = 0  # of results that this request sent first
+    saved_tokens_again: int = 0  # of results that earlier requests of the session had sent
+    saved_nano: int = 0  # what those would have cost, see core/savings.py
 
 
 class RequestStart(msgspec.Struct, frozen=True, array_like=True):
@@ -256,6 +272,14 @@ class OrganizationRecord(msgspec.Struct, frozen=True, kw_only=True):
     self_enrolment: bool = False  # members may give themselves keys
     ledger_days: int = 0  # how long usage events are kept, 0: for ever; sums always are
     capture_days: int = 3
+    compression_level: str = "lossless"  # of new sessions: lossless, references or trims
+    compression_locked: bool = False  # every key does as `compression_default` says
+    compression_default: bool = True  # of new keys
+    holdout_permille: int = 0  # of new sessions left uncompressed, to compare with
+
+    def compresses(self, key: KeyRecord) -> bool:
+        """Whether new sessions of one of its keys are compressed, but for the holdout."""
+        return self.compression_default if self.compression_locked else key.compression
 
 
 class DirectorySnapshot(msgspec.Struct, frozen=True):

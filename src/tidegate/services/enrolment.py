@@ -25,6 +25,11 @@ MAX_DEBUG_HOURS: Final = 7 * 24
 _AT_ONCE_US: Final = 30_000_000  # a form that was sent twice
 _INVALID: Final = "This code is wrong, was used already, or has expired. Ask for a new one."
 
+_LOCKED: Final = (
+    "Your organization decides on compression for all keys; an admin can change it in"
+    " Settings → Compression."
+)
+
 
 class Enrolled(msgspec.Struct, frozen=True):
     """A new key, its secret, and the code that `tidegate login` exchanges for it."""
@@ -172,9 +177,15 @@ class Enrolment(Service):
     def switch(
         self, organization_id: str, key_id: str, *, compression: bool, actor: Actor
     ) -> KeyRecord:
-        """Turn compression on or off; if it stands so already it is left alone."""
+        """Turn compression of new sessions on or off; if it stands so already it is left alone.
+
+        Conflict if the organization decides for all its keys.
+        """
         with self._directory.changing() as change:
             key = _key(change, organization_id, key_id)
+            organization = change.organization(organization_id)
+            if organization is not None and organization.compression_locked:
+                raise Conflict(_LOCKED, field="compression")
             if key.record.compression == compression:
                 return key.record
             record = msgspec.structs.replace(key.record, compression=compression)
@@ -249,11 +260,13 @@ class Enrolment(Service):
         self, change: DirectoryChange, actor: Actor, member: MemberRecord, agent: Agent
     ) -> Enrolled:
         _refuse_enrolled(change, member.organization_id, member.member_id, agent)
+        organization = change.organization(member.organization_id)
         record = KeyRecord(
             key_id=new_id("key"),
             organization_id=member.organization_id,
             member_id=member.member_id,
             agent=agent,
+            compression=organization is None or organization.compression_default,
         )
         change.add_key(StoredKey(record=record, prefix="", created_us=self._clock()))
         secret = self._add_secret(change, record.organization_id, record.key_id)

@@ -131,6 +131,10 @@ def _organization(row: Row) -> OrganizationRecord:
         self_enrolment=row["self_enrolment"],
         ledger_days=row["ledger_days"],
         capture_days=row["capture_days"],
+        compression_level=row["compression_level"],
+        compression_locked=row["compression_locked"],
+        compression_default=row["compression_default"],
+        holdout_permille=row["holdout_permille"],
     )
 
 

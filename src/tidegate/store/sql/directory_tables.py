@@ -50,6 +50,10 @@ organizations = sa.Table(
     _switch("self_enrolment", sa.false()),
     sa.Column("ledger_days", sa.Integer, nullable=False, server_default="0"),
     sa.Column("capture_days", sa.Integer, nullable=False, server_default="3"),
+    _text("compression_level", sa.text("'lossless'")),
+    _switch("compression_locked", sa.false()),
+    _switch("compression_default", sa.true()),
+    sa.Column("holdout_permille", sa.Integer, nullable=False, server_default="0"),
 )
 
 members = sa.Table(

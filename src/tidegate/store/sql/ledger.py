@@ -27,7 +27,9 @@ _INDEXED_BYTES: Final = {
 }
 _TOKENS: Final = {name: f"{name}_tokens" for name in TokenCounts.__struct_fields__}
 _COSTS: Final = {name: f"{name}_nusd" for name in Cost.__struct_fields__}
-_PLAIN: Final = [n for n in UsageEvent.__struct_fields__ if n not in {"tokens", "cost"}]
+_APART: Final = {"tokens", "cost", "tool_savings"}
+_UNSTORED: Final = {n for n in UsageEvent.__struct_fields__ if "compression" in n or "saved" in n}
+_PLAIN: Final = [n for n in UsageEvent.__struct_fields__ if n not in _APART | _UNSTORED]
 COLUMNS: Final = (*_PLAIN, *_TOKENS.values(), *_COSTS.values())
 _plain_values: Final = itemgetter(*(UsageEvent.__struct_fields__.index(n) for n in _PLAIN))
 _texts: Final = itemgetter(
