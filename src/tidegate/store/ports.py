@@ -20,6 +20,7 @@ from tidegate.core.model import (
 from tidegate.store.captures import CaptureStore
 from tidegate.store.log import LogReads
 from tidegate.store.people import PeopleChange, PeopleReads
+from tidegate.store.pins import PinStore
 from tidegate.store.team import TeamReads
 
 
@@ -141,6 +142,8 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     subscription_cost_nusd: int = 0
     estimated: int = 0  # requests of which a part was estimated
     price_unknown: int = 0  # requests priced by the fallback
+    saved_tokens: int = 0  # not sent because of compression
+    saved_nusd: int = 0  # what they would have cost, part of it on subscriptions
 
     @property
     def tokens(self) -> int:
@@ -226,6 +229,8 @@ class UsageStore(Protocol):
     def log(self) -> LogReads: ...
     @property
     def captures(self) -> CaptureStore: ...
+    @property
+    def pins(self) -> PinStore: ...
     # retention
     def drop_ledger_before(self, organization_id: str, at_us: int) -> None:
         """Say that the ledger of before a day's start goes; sums of it are never made anew."""

@@ -47,6 +47,7 @@ class Lock(IntEnum):
     MIGRATIONS = 0x7469_6465
     DIRECTORY = 0x7469_6466
     USAGE = 0x7469_6467
+    PINS = 0x7469_6468
 
 
 def sqlite_engine(path: Path) -> sa.Engine:

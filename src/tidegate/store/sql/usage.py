@@ -25,6 +25,7 @@ from tidegate.store.sql.engines import (
 )
 from tidegate.store.sql.ledger import Row, insert_new, row_of
 from tidegate.store.sql.log_reads import SqlLogReads
+from tidegate.store.sql.pins import SqlPins
 from tidegate.store.sql.rezoning import rebuild_sums
 from tidegate.store.sql.team_reads import SqlTeamReads
 from tidegate.store.sql.upserts import insert_into
@@ -43,6 +44,7 @@ class SqlUsageStore:
         self.team = SqlTeamReads(self._reading)
         self.log = SqlLogReads(self._reading)
         self.captures = SqlCaptures(self._reading, self._writing)
+        self.pins = SqlPins(engine)
 
     def offset(self, file: str) -> int:
         query = sa.select(t.spool_files.c.offset).where(t.spool_files.c.file == file)
