@@ -39,6 +39,6 @@ def _step(kind: Kind, text: str) -> str | None:
     text = shown or text
     if kind is Kind.SEARCH and (grouped := search.shorten(text)) is not None:
         return grouped
-    if (grouped := listing.shorten(text)) is not None:
+    if (grouped := listing.shorten(text, whole_alarms=kind not in (Kind.SEARCH, Kind.LIST))) is not None:
         return grouped
     return shown

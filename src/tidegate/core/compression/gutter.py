@@ -7,34 +7,23 @@ that what the others' numbers are stays certain.
 """
 
 import re
-from typing import Final
-
-import msgspec
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 _STEP: Final = 20  # so no line is more than ten lines away from a number
 _FEWEST_LINES: Final = 3
-_SEPARATORS: Final = ("→", "\t", "| ", ": ")
-_FIRST: Final = re.compile(r"^( *)(\d{1,9})(→|\t|\| |: )", re.M)
-_MOST_BEFORE: Final = 8  # lines before the first numbered one
+SEPARATORS: Final = ("→", "\t", "| ", ": ")
+_NUMBER: Final = r"( *)(\d{1,9})(→|\t|\| |: )"
+_AT_START: Final = re.compile(_NUMBER)
+_AT_LINE: Final = re.compile(rf"\n{_NUMBER}")
+_LONGEST_HEAD: Final = 1000  # characters
+_LARGEST: Final = 1_000_000_000  # a line's number
+_BLOCK: Final = 1000
+_MARKS: Final = {s: re.compile(rf"\n(\d{{1,9}}){re.escape(s)}") for s in SEPARATORS}
+_LOOKALIKES: Final = {s: re.compile(rf"\n *\d{{1,9}}{re.escape(s)}") for s in SEPARATORS}
 
 
-class _Form(msgspec.Struct, frozen=True):
-    separator: str
-    line: re.Pattern[str]  # a numbered line, as agents print it
-    short: re.Pattern[str]  # a numbered line, as we print it
-
-
-_FORMS: Final = {
-    separator: _Form(
-        separator,
-        re.compile(rf"^ *0*(\d{{1,9}}){re.escape(separator)}(.*)$", re.M),
-        re.compile(rf"^(\d{{1,9}}){re.escape(separator)}", re.M),
-    )
-    for separator in _SEPARATORS
-}
-
-
-class Numbered(msgspec.Struct, frozen=True):
+class Numbered(NamedTuple):
     """Consecutive numbered lines with what stands before and after them."""
 
     head: str  # with its line end
@@ -44,72 +33,121 @@ class Numbered(msgspec.Struct, frozen=True):
     separator: str
 
 
-def parse(text: str, separators: tuple[str, ...] = ("→", "\t", "| ")) -> Numbered | None:
+class _Form(NamedTuple):
+    width: int
+    pad: str
+    separator: str
+
+
+def parse(text: str, separators: tuple[str, ...] = SEPARATORS) -> Numbered | None:
     """Find numbered lines that follow each other without a gap; None where there are none such.
 
-    They need not begin or end the text, but nothing else in it may look numbered in the same way.
+    They need not begin or end the text, but nothing after them may look numbered in the same way.
     """
-    begin = _FIRST.search(text)
+    begin = _AT_START.match(text) or _AT_LINE.search(text, 0, _LONGEST_HEAD)
     if begin is None or begin[3] not in separators:
         return None
-    form = _FORMS[begin[3]]
-    head = text[: begin.start()]
-    found = form.line.findall(text, begin.start())
-    first = int(found[0][0])
-    count = len(found)
+    blanks, digits, separator = begin[1], begin[2], begin[3]
+    zeros = digits[0] == "0" and len(digits) > 1
+    if zeros and blanks:
+        return None
+    form = _Form(len(blanks) + len(digits), "0" if zeros else " ", separator)
+    first, start = int(digits), begin.start(1)
+    lines = text[start:].split("\n")
+    count = _count(lines, form, first)
     if count < _FEWEST_LINES:
         return None
-    numbers, texts = zip(*found, strict=True)
-    if numbers != tuple(map(str, range(first, first + count))):
-        return None
-    last_line = f"{numbers[-1]}{form.separator}{texts[-1]}"
-    end = _end_of(text, begin.start(), last_line, count)
-    if end < 0 or form.line.search(text, end):
-        return None  # other lines stand in between
-    return Numbered(head, first, list(texts), text[end:], form.separator)
+    tail = ""
+    if count < len(lines):
+        tail = "\n" + "\n".join(lines[count:])
+        del lines[count:]
+        if _LOOKALIKES[separator].search(tail) is not None:
+            return None  # other lines stand in between
+    texts = _texts(lines, form, first)
+    return None if texts is None else Numbered(text[:start], first, texts, tail, separator)
 
 
 def shorten(numbered: Numbered) -> str | None:
     """Print with few numbers; None where reading that back does not give the same lines."""
-    form = _FORMS[numbered.separator]
     texts, first, separator = numbered.texts, numbered.first, numbered.separator
-    last = len(texts) - 1
+    body = "\n" + "\n".join(texts)
     lines = texts.copy()
-    marked = {0, *range(-first % _STEP, last + 1, _STEP)}
+    marked = [0, *range(-first % _STEP, len(texts), _STEP)]
     if numbered.tail:
-        marked.add(last)
-    body = "\n".join(texts)
-    if form.short.search(body) is not None:
-        marked.update(i for i, text in enumerate(texts) if form.short.match(text))
-    for i in marked:
-        lines[i] = f"{first + i}{separator}{texts[i]}"
+        marked.append(len(texts) - 1)
+    if separator in body and _LOOKALIKES[separator].search(body) is not None:
+        alike = _LOOKALIKES[separator].match
+        marked += [at for at, text in enumerate(texts) if alike(f"\n{text}")]
+    for at in marked:
+        lines[at] = f"{first + at}{separator}{texts[at]}"
     shorter = "\n".join(lines)
-    if expand(shorter, separator) != (first, texts):
+    if expand(shorter, separator) != (first, body[1:]):
         return None
     return f"{numbered.head}{shorter}{numbered.tail}"
 
 
-def expand(block: str, separator: str) -> tuple[int, list[str]] | None:
-    """Read a shortened block back: the first line's number, and the lines."""
-    short = _FORMS[separator].short
-    at, line, first = 0, 0, None
-    for mark in short.finditer(block):
-        line += block.count("\n", at, mark.start())
-        at = mark.start()
-        if first is None:
-            if line:
-                return None
-            first = int(mark[1])
-        elif int(mark[1]) != first + line:
-            return None
-    if first is None:
+def expand(block: str, separator: str) -> tuple[int, str] | None:
+    """Read a shortened block back: the first line's number, and the lines without numbers."""
+    before, *marked = _MARKS[separator].split(f"\n{block}")
+    if before or not marked:
         return None
-    return first, short.sub("", block).split("\n")
+    numbers, parts = marked[::2], marked[1::2]
+    first = line = int(numbers[0])
+    for number, part in zip(numbers, parts, strict=True):
+        if int(number) != line:
+            return None
+        line += part.count("\n") + 1
+    return first, "\n".join(parts)
 
 
-def _end_of(text: str, begin: int, last_line: str, lines: int) -> int:
-    """Where the last of so many lines from `begin` on ends; -1 where that cannot be told."""
-    if text.count("\n", begin) == lines - 1:
-        return len(text)
-    end = text.rfind(last_line) + len(last_line)
-    return end if text.count("\n", begin, end) == lines - 1 and text[end] == "\n" else -1
+def _count(lines: list[str], form: _Form, first: int) -> int:
+    """How many lines from the first on may be numbered: only the last of them is looked at."""
+    low, high = 1, min(len(lines), _LARGEST - first)
+    if lines[high - 1].startswith(_prefix(form, first + high - 1)):
+        return high
+    if high <= _FEWEST_LINES - 1 or not lines[1].startswith(_prefix(form, first + 1)):
+        return 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if lines[middle - 1].startswith(_prefix(form, first + middle - 1)):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _texts(lines: list[str], form: _Form, first: int) -> list[str] | None:
+    """The lines without their numbers; None where one has another number or none."""
+    expected = _prefixes(form, first, len(lines))
+    texts: list[str] = []
+    at = 0
+    while at < len(lines):
+        size = len(expected[at])  # which changes after 9, 99, 999 and so on
+        end = len(lines)
+        if len(expected[-1]) > size:
+            end = 10 ** (size - len(form.separator)) - first
+        part = lines[at:end]
+        if [line[:size] for line in part] != expected[at:end]:
+            return None
+        texts += [line[size:] for line in part]
+        at = end
+    return texts
+
+
+def _prefix(form: _Form, number: int) -> str:
+    return str(number).rjust(form.width, form.pad) + form.separator
+
+
+def _prefixes(form: _Form, first: int, count: int) -> list[str]:
+    block, skipped = divmod(first, _BLOCK)
+    prefixes = _block(form, block)[skipped : skipped + count]
+    while len(prefixes) < count:
+        block += 1
+        prefixes += _block(form, block)[: count - len(prefixes)]
+    return prefixes
+
+
+@lru_cache(maxsize=64)
+def _block(form: _Form, block: int) -> list[str]:
+    """A thousand prefixes; they are the same for every file."""
+    return [_prefix(form, number) for number in range(block * _BLOCK, (block + 1) * _BLOCK)]

@@ -9,43 +9,51 @@ import re
 from itertools import pairwise
 from typing import Final
 
-from tidegate.core.compression.alarm import ALARM
+from tidegate.core.compression.alarm import speaks_of, words_in
 
 _FEWEST_LINES: Final = 3
-_PATH: Final = re.compile(r"(?:[^\s/:]*/)+[^\s/:]+")
+_PATH: Final = re.compile(r"([^\s:]*/)[^\s/:]+")
+_FOLDER: Final = re.compile(r"[^\s:]*/")
 
 
-def shorten(text: str) -> str | None:
-    """Group neighbouring paths by folder; None where that is not shorter or cannot be read back."""
+def shorten(text: str, *, whole_alarms: bool) -> str | None:
+    """Group neighbouring paths by folder; None where that is not shorter or cannot be read back.
+
+    A path that speaks of errors stays in one piece if asked for: it may be more than a path.
+    """
     lines = text.split("\n")
     if len(lines) < _FEWEST_LINES:
         return None
-    folders = [_folder(line) if "/" in line else "" for line in lines]
-    if not _has_neighbours(folders):
+    path = _PATH.fullmatch
+    folders = [found[1] if "/" in line and (found := path(line)) else "" for line in lines]
+    if not any(a and a == b for a, b in pairwise(folders)):
         return None
-    folders = [
-        "" if folder and ALARM.search(line) else folder
-        for folder, line in zip(folders, lines, strict=True)
-    ]
-    shorter: list[str] = []
-    current = ""
-    for at, (line, folder) in enumerate(zip(lines, folders, strict=True)):
-        if folder and folder == current:
-            shorter.append(f" {line[len(folder) :]}")
-        elif folder and at + 1 < len(lines) and folders[at + 1] == folder:
-            current = folder
-            shorter += [folder, f" {line[len(folder) :]}"]
-        else:
-            current = ""
-            shorter.append(line)
-    whole = "\n".join(shorter)
+    if whole_alarms and (words := words_in(text)):
+        for at, line in enumerate(lines):
+            if folders[at] and speaks_of(line, words):
+                folders[at] = ""
+    whole = "\n".join(_written(lines, folders))
     if len(whole) >= len(text) or expand(whole) != text:
         return None
     return whole
 
 
-def _has_neighbours(folders: list[str]) -> bool:
-    return any(a and a == b for a, b in pairwise(folders))
+def _written(lines: list[str], folders: list[str]) -> list[str]:
+    written: list[str] = []
+    current = ""
+    for line, folder, following in zip(lines, folders, [*folders[1:], ""], strict=True):
+        if not folder:
+            current = ""
+            written.append(line)
+        elif folder == current:
+            written.append(f" {line[len(folder) :]}")
+        elif following == folder:
+            current = folder
+            written += (folder, f" {line[len(folder) :]}")
+        else:
+            current = ""
+            written.append(line)
+    return written
 
 
 def expand(text: str) -> str:
@@ -53,16 +61,11 @@ def expand(text: str) -> str:
     lines: list[str] = []
     folder = ""
     for line in text.split("\n"):
-        if folder and line.startswith(" "):
+        if folder and line[:1] == " ":
             lines.append(folder + line[1:])
-        elif line.endswith("/") and _folder(f"{line}x") == line:
+        elif line[-1:] == "/" and _FOLDER.fullmatch(line):
             folder = line
         else:
             folder = ""
             lines.append(line)
     return "\n".join(lines)
-
-
-def _folder(line: str) -> str:
-    """The folder of a line that is a path and nothing else, with its slash."""
-    return line[: line.rindex("/") + 1] if _PATH.fullmatch(line) else ""

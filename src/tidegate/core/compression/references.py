@@ -10,9 +10,7 @@ names is there, in full, above it. A reference is one line of its own:
 """
 
 import re
-from typing import Final
-
-import msgspec
+from typing import Final, NamedTuple
 
 from tidegate.core.compression import gutter
 from tidegate.core.compression.gutter import Numbered
@@ -30,7 +28,7 @@ LINES: Final = re.compile(
 WHOLE: Final = re.compile(r"\[tidegate: the same (\d+) lines? as (\d+) results? above\]")
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(NamedTuple):
     """Where a line of a file was shown in full: in a result, or in the call that it answers."""
 
     result: int
@@ -163,8 +161,7 @@ def _write(result: int, numbered: Numbered, runs: list[_Run]) -> str | None:
     at = 0
     for begin, end, origin in [*runs, (len(numbered.texts), len(numbered.texts), None)]:
         if begin > at:
-            part = msgspec.structs.replace(
-                numbered,
+            part = numbered._replace(
                 head="",
                 first=numbered.first + at,
                 texts=numbered.texts[at:begin],

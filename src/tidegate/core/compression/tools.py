@@ -14,6 +14,7 @@ _PRINTS_FILES: Final = re.compile(
 )
 
 _SEARCHES: Final = re.compile(r"(?:^|[;&|(\n])\s*(?:(?:git\s+)?grep|rg|egrep|fgrep|ag|ack)\b")
+_LISTS: Final = frozenset({"glob", "list", "ls", "list_directory", "list_dir", "find_file"})
 _SEARCH_TOOLS: Final = frozenset({"grep", "search_file_content", "search_dir", "search_file"})
 
 
@@ -22,7 +23,8 @@ class Kind(Enum):
     FILE = 2  # a shell command that prints files: their lines are kept to the character
     SHELL = 3
     SEARCH = 4  # a tool or shell command that prints matches with their paths
-    OTHER = 5
+    LIST = 5  # a tool that prints paths
+    OTHER = 6
 
 
 def kind_of(tool: str, call: Any) -> Kind:
@@ -37,7 +39,7 @@ def kind_of(tool: str, call: Any) -> Kind:
         return Kind.SEARCH if _SEARCHES.search(command) else Kind.SHELL
     if name in _SEARCH_TOOLS:
         return Kind.SEARCH
-    return Kind.OTHER
+    return Kind.LIST if name in _LISTS else Kind.OTHER
 
 
 def command_of(call: Any) -> str:
@@ -66,7 +68,6 @@ def path_of(call: Any) -> str:
     return ""
 
 
-_LISTS: Final = frozenset({"glob", "list", "ls", "list_directory", "list_dir", "find_file"})
 _EDITS: Final = frozenset(
     {"edit", "multiedit", "write", "apply_patch", "notebookedit", "write_file", "replace"}
 )
