@@ -195,7 +195,7 @@ class _Engine:
             self._know(original, text)
 
     def _open_or_not(self, text: ResultText) -> None:
-        """Find out whether a call waits for this result; further texts of it belong to the first."""
+        """Find out whether a call waits for this result; its further texts belong to the first."""
         if text.is_first:
             self._is_answer = text.call_id in self._open
             self._open.discard(text.call_id)
