@@ -4,11 +4,13 @@ What a result becomes depends on the calls and results before it alone, so it is
 later request of the conversation, which begins with the same calls and results.
 """
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from tidegate.core.compression import engine, gutter
+from tidegate.core.compression import echoes, engine, trims
+from tidegate.core.compression.engine import Shortened
 from tidegate.core.compression.references import History
-from tidegate.core.compression.tools import Kind, class_of, kind_of, path_of
+from tidegate.core.compression.tools import Kind, class_of, kind_of, path_of, text_of
 from tidegate.core.compression.versions import ENGINE_VERSION, VERSIONS
 
 LEVELS: Final = ("lossless", "references", "trims")
@@ -31,12 +33,12 @@ class Conversation:
         if level not in LEVELS:
             raise ValueError(f"no level {level!r}; there are {', '.join(LEVELS)}")
         if version not in VERSIONS:
-            raise ValueError(
-                f"no engine version {version}; there are {', '.join(map(str, VERSIONS))}"
-            )
-        self._level = level
+            there_are = ", ".join(map(str, VERSIONS))
+            raise ValueError(f"no engine version {version}; there are {there_are}")
+        self._trims = level == "trims"
         self._calls: dict[str, Call] = {}
         self._history = History() if level != "lossless" else None
+        self._last: str | None = None
 
     def called(self, call_id: str, tool: str, call: object) -> None:
         """Take a tool call. Of two with the same id the later one counts from there on."""
@@ -45,40 +47,74 @@ class Conversation:
     def result(self, call_id: str, text: str, *, is_error: bool = False) -> str:
         """The text to send for a result (or one text part of it): itself if nothing is to gain."""
         call = self._calls.get(call_id, _UNKNOWN)
-        shorter = engine.shorten(call.tool, call.arguments, text)
-        if self._history is None:
-            return shorter
-        return _refer(self._history, call, text, shorter)
+        history, number = self._history, self._next(call_id, call, is_error)
+        if engine.is_left_alone(text, is_error=is_error):
+            return text
+        kind = kind_of(call.tool, call.arguments)
+        shortened = engine.shorten(kind, text)
+        if history is None or number == 0:
+            return shortened.text
+        others = self._others(history, number, call, text, shortened)
+        return min([shortened.text, *others], key=len)
 
     def known(self, call_id: str, text: str, *, is_error: bool = False) -> None:
-        """Take a result whose text to send is known from an earlier request: much cheaper."""
-        if self._history is not None:
+        """Take a result whose text to send is known from an earlier request, instead of `result`.
+
+        Later results refer to it as they would have; it costs a fraction of `result`.
+        """
+        history = self._history
+        if history is None:
+            return
+        call = self._calls.get(call_id, _UNKNOWN)
+        path = path_of(call.arguments)
+        if path and kind_of(call.tool, call.arguments) is not Kind.READ:
             self.result(call_id, text, is_error=is_error)
+            return
+        number = self._next(call_id, call, is_error)
+        if number == 0 or engine.is_left_alone(text, is_error=is_error):
+            return
+        if history.repeated(number, text) is None and path:
+            history.printed(number, path, text)
 
     def tool_class(self, call_id: str) -> str:
         """For reports: read, search, list, shell, edit or other."""
         call = self._calls.get(call_id, _UNKNOWN)
         return class_of(call.tool, call.arguments)
 
+    def _next(self, call_id: str, call: Call, is_error: bool) -> int:
+        """Number a result; 0 for its further parts, which are only looked at by themselves."""
+        history = self._history
+        if history is None or call_id == self._last:
+            return 0
+        self._last = call_id
+        number = history.next()
+        written = text_of(call.tool, call.arguments)
+        if written is not None and not is_error:
+            history.wrote(number, path_of(call.arguments), written)
+        return number
 
-def _refer(history: History, call: Call, text: str, shorter: str) -> str:
-    result = history.next()
-    named = None
-    kind = kind_of(call.tool, call.arguments)
-    path = path_of(call.arguments)
-    if kind is Kind.READ and path:
-        numbered = gutter.parse(text, ("→", "\t", "| ", ": "))
-        if numbered is not None:
-            named = history.reread(result, path, numbered)
-    elif path and isinstance(call.arguments, dict):
-        if isinstance(call.arguments.get("content"), str) and not text.startswith(
-            "<tool_use_error>"
-        ):
-            history.wrote(result, path, call.arguments["content"])
-        elif (echo := gutter.parse(text, ("→", "\t"))) is not None:
-            history.reread(result, path, echo)
-    if named is None:
-        named = history.repeated(result, text)
-        if named is None:
-            history.shows(result, text)
-    return named if named is not None and len(named) < len(shorter) else shorter
+    def _others(
+        self, history: History, number: int, call: Call, text: str, shortened: Shortened
+    ) -> Iterator[str]:
+        """What may be sent instead of the lossless text, if it is shorter."""
+        repeated = history.repeated(number, text)
+        if repeated is not None:
+            yield repeated
+            return
+        path, numbered = path_of(call.arguments), shortened.numbered
+        kind = kind_of(call.tool, call.arguments)
+        if path and numbered is not None:
+            if kind is Kind.READ:
+                named = history.reread(number, path, numbered)
+                if named is not None:
+                    yield named
+                return
+            trimmed = echoes.trim(call.arguments, numbered) if self._trims else None
+            if trimmed is not None:
+                yield trimmed
+            elif text_of(call.tool, call.arguments) is None:
+                history.showed(number, path, numbered)
+        elif self._trims and kind is Kind.SHELL:
+            trimmed = trims.trim(shortened.text)
+            if trimmed is not None:
+                yield trimmed

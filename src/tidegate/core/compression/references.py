@@ -1,31 +1,27 @@
-"""Lines that the same request showed before, named instead of repeated.
+"""Lines that the same request showed before, named instead of repeated: the level `references`.
 
 Looks back into the same request only: clients send all of it every time, so whatever a reference
-names is there, in full, above it. A reference is one line of its own:
+names is there, in full, above it. A reference is a marker, a line of its own:
 
     [tidegate: lines 40-180 as in the read 3 results above]
     [tidegate: lines 40-180 as lines 38-178 in the read 3 results above]
     [tidegate: lines 1-90 as written 5 results above]
     [tidegate: the same 57 lines as 2 results above]
+
+Results are counted back from the one that holds the reference: the one before it is 1 above. "In
+the read" means a result's numbered lines, "as written" the call that a result answers.
 """
 
-import re
+from collections import defaultdict
 from typing import Final, NamedTuple
 
 from tidegate.core.compression import gutter
 from tidegate.core.compression.gutter import Numbered
+from tidegate.core.compression.markers import count_of, marker
 
 _SHORTEST_RUN: Final = 6  # lines
 _MOST_PLACES: Final = 4  # of one run of lines that is looked at
 _AROUND_A_CHANGE: Final = 3  # lines that stay on either side of one
-_SMALLEST_REPEAT: Final = 200  # characters
-_OPENING: Final = "[tidegate: "
-LINES: Final = re.compile(
-    r"^\[tidegate: lines (\d+)-(\d+) as (?:lines (\d+)-(\d+) )?(in the read|written)"
-    r" (\d+) results? above\]$",
-    re.M,
-)
-WHOLE: Final = re.compile(r"\[tidegate: the same (\d+) lines? as (\d+) results? above\]")
 
 
 class Line(NamedTuple):
@@ -36,50 +32,94 @@ class Line(NamedTuple):
     written: bool = False
 
 
+class _Run(NamedTuple):
+    begin: int
+    end: int
+    origin: Line
+
+
 class _Shown:
-    """All lines of one file that its reads have shown so far."""
+    """All lines of one file that were shown so far. Taken in only when the file comes again."""
 
     def __init__(self) -> None:
+        self._waiting: list[tuple[list[str] | str, Line]] = []
         self._reads: list[tuple[list[str], list[Line]]] = []
-        self._places: dict[tuple[str, ...], list[tuple[int, int]]] = {}  # newest last
+        self._places: defaultdict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
 
-    def add(self, texts: list[str], lines: list[Line]) -> None:
-        """Take the lines of another read, and where each is shown in full."""
+    def add(self, texts: list[str] | str, begin: Line) -> None:
+        """Take lines, and where the first of them is shown; or a result that is still to parse."""
+        self._waiting.append((texts, begin))
+
+    def runs(self, texts: list[str]) -> list[_Run]:
+        """Runs of lines that were shown in one piece, without those next to a change."""
+        waiting, self._waiting = self._waiting, []
+        for earlier, begin in waiting:
+            if not isinstance(earlier, str):
+                self._take(earlier, begin)
+            elif (numbered := gutter.parse(earlier)) is not None:
+                self._take(numbered.texts, begin._replace(number=numbered.first))
+        return self._find(texts)
+
+    def _take(self, texts: list[str], begin: Line) -> None:
+        shown = [
+            Line(begin.result, number, begin.written)
+            for number in range(begin.number, begin.number + len(texts))
+        ]
+        for run in self._find(texts):
+            result, number, written = run.origin
+            shown[run.begin : run.end] = [
+                Line(result, number + at, written) for at in range(run.end - run.begin)
+            ]
         read = len(self._reads)
-        self._reads.append((texts, lines))
-        for at in range(len(texts) - _SHORTEST_RUN + 1):
-            places = self._places.setdefault(_key(texts, at), [])
-            places.append((read, at))
-            if len(places) > _MOST_PLACES:
-                del places[0]
+        self._reads.append((texts, shown))
+        for at, key in enumerate(zip(*(texts[n:] for n in range(_SHORTEST_RUN)), strict=False)):
+            self._places[key].append((read, at))
 
-    def longest(self, texts: list[str], at: int) -> tuple[int, Line, bool, bool] | None:
-        """The longest run of these lines from `at` on that was shown in one piece: its length,
-        where it is, and whether another line stands there before and after it."""
-        best: tuple[int, Line, bool, bool] | None = None
-        for read, there in reversed(self._places.get(_key(texts, at), ())):
-            size, line = self._length(texts, at, read, there)
-            if best is None or size > best[0]:
-                earlier = self._reads[read][0]
-                before = there > 0 and at > 0 and earlier[there - 1] != texts[at - 1]
-                after = earlier[there + size : there + size + 1]
-                best = (size, line, before, after not in ([], texts[at + size : at + size + 1]))
-        return best
+    def _find(self, texts: list[str]) -> list[_Run]:
+        runs: list[_Run] = []
+        at, count = 0, len(texts)
+        while at + _SHORTEST_RUN <= count:
+            places = (
+                self._places.get(tuple(texts[at : at + _SHORTEST_RUN])) if self._reads else None
+            )
+            if not places:
+                at += 1
+                continue
+            run, size = self._longest(texts, at, places)
+            if run.end - run.begin >= _SHORTEST_RUN:
+                runs.append(run)
+            at += size
+        return runs
 
-    def _length(self, texts: list[str], at: int, read: int, there: int) -> tuple[int, Line]:
+    def _longest(
+        self, texts: list[str], at: int, places: list[tuple[int, int]]
+    ) -> tuple[_Run, int]:
+        """The longest run from a line on, without its lines next to a change, and its length."""
+        best = (0, 0, 0)
+        for read, there in reversed(places[-_MOST_PLACES:]):
+            size = self._length(texts, at, read, there)
+            if size > best[0]:
+                best = (size, read, there)
+        size, read, there = best
         earlier, lines = self._reads[read]
-        origin, size = lines[there], 0
-        most = min(len(texts) - at, len(earlier) - there)
-        while size < most and texts[at + size] == earlier[there + size]:
-            line = lines[there + size]
-            if (line.result, line.number, line.written) != (
-                origin.result,
-                origin.number + size,
-                origin.written,
-            ):
+        begin, end, origin = at, at + size, lines[there]
+        if at > 0 and there > 0 and earlier[there - 1] != texts[at - 1]:
+            begin += _AROUND_A_CHANGE
+            origin = origin._replace(number=origin.number + _AROUND_A_CHANGE)
+        after = earlier[there + size : there + size + 1]
+        if end < len(texts) and after and after != texts[end : end + 1]:
+            end -= _AROUND_A_CHANGE
+        return _Run(begin, end, origin), size
+
+    def _length(self, texts: list[str], at: int, read: int, there: int) -> int:
+        earlier, lines = self._reads[read]
+        result, number, written = lines[there]
+        size = 0
+        for text, before, line in zip(texts[at:], earlier[there:], lines[there:], strict=False):
+            if text != before or line != (result, number + size, written):
                 break
             size += 1
-        return size, origin
+        return size
 
 
 class History:
@@ -88,7 +128,7 @@ class History:
     def __init__(self) -> None:
         self._count = 0
         self._whole: dict[str, int] = {}  # a result's text → the result that shows it in full
-        self._files: dict[str, _Shown] = {}  # by path
+        self._files: defaultdict[str, _Shown] = defaultdict(_Shown)  # by path
 
     def next(self) -> int:
         """Number the next result."""
@@ -96,97 +136,59 @@ class History:
         return self._count
 
     def repeated(self, result: int, text: str) -> str | None:
-        """A reference to an earlier result with the same text."""
-        if len(text) < _SMALLEST_REPEAT:
+        """A reference to an earlier result with the same text; else it is the one to refer to."""
+        earlier = self._whole.setdefault(text, result)
+        if earlier == result:
             return None
-        earlier = self._whole.get(text)
-        if earlier is None:
-            return None
-        lines = text.count("\n") + 1
-        return f"{_OPENING}the same {lines} {_plural(lines, 'line')} as {_above(result - earlier)}]"
-
-    def shows(self, result: int, text: str) -> None:
-        """Remember a result that is sent in full, or at least with all its lines."""
-        if len(text) >= _SMALLEST_REPEAT:
-            self._whole.setdefault(text, result)
+        lines = count_of(text.count("\n") + 1, "line")
+        return marker(f"the same {lines} as {_above(result - earlier)}")
 
     def wrote(self, result: int, path: str, content: str) -> None:
         """Remember what a call wrote to a file."""
-        texts = content.split("\n")
-        lines = [Line(result, number, written=True) for number in range(1, len(texts) + 1)]
-        self._files.setdefault(path, _Shown()).add(texts, lines)
+        self._files[path].add(content.split("\n"), Line(result, 1, written=True))
+
+    def showed(self, result: int, path: str, numbered: Numbered) -> None:
+        """Remember lines of a file that a result shows."""
+        self._files[path].add(numbered.texts, Line(result, numbered.first))
+
+    def printed(self, result: int, path: str, text: str) -> None:
+        """Remember a result that shows a file, to be parsed when the file comes again."""
+        self._files[path].add(text, Line(result, 0))
 
     def reread(self, result: int, path: str, numbered: Numbered) -> str | None:
-        """A read of a file with the runs of lines named that an earlier one has shown."""
-        file = self._files.setdefault(path, _Shown())
-        runs = _runs(numbered.texts, file)
-        shown = [Line(result, numbered.first + at) for at in range(len(numbered.texts))]
-        for begin, end, origin in runs:
-            for at in range(begin, end):
-                shown[at] = Line(origin.result, origin.number + at - begin, origin.written)
-        file.add(numbered.texts, shown)
-        return _write(result, numbered, runs) if runs else None
+        """Lines of a file, with the runs of them named that were shown before."""
+        file = self._files[path]
+        runs = file.runs(numbered.texts)
+        file.add(numbered.texts, Line(result, numbered.first))
+        return _written(result, numbered, runs) if runs else None
 
 
-_Run = tuple[int, int, Line]
-
-
-def _runs(texts: list[str], file: _Shown) -> list[_Run]:
-    """Runs of lines that were shown in one piece, without those next to a change."""
-    runs: list[_Run] = []
-    at, count = 0, len(texts)
-    while at + _SHORTEST_RUN <= count:
-        found = file.longest(texts, at)
-        if found is None:
-            at += 1
-            continue
-        size, origin, differs_before, differs_after = found
-        skipped = _AROUND_A_CHANGE if at > 0 and differs_before else 0
-        end = at + size
-        if end < count and differs_after:
-            end -= _AROUND_A_CHANGE
-        if end - at - skipped >= _SHORTEST_RUN:
-            begins = Line(origin.result, origin.number + skipped, origin.written)
-            runs.append((at + skipped, end, begins))
-        at += max(size, 1)
-    return runs
-
-
-def _key(texts: list[str], at: int) -> tuple[str, ...]:
-    return tuple(texts[at : at + _SHORTEST_RUN])
-
-
-def _write(result: int, numbered: Numbered, runs: list[_Run]) -> str | None:
+def _written(result: int, numbered: Numbered, runs: list[_Run]) -> str | None:
     parts: list[str] = []
-    at = 0
-    for begin, end, origin in [*runs, (len(numbered.texts), len(numbered.texts), None)]:
-        if begin > at:
-            part = numbered._replace(
-                head="",
-                first=numbered.first + at,
-                texts=numbered.texts[at:begin],
-                tail="",
+    at, count = 0, len(numbered.texts)
+    for run in [*runs, _Run(count, count, Line(0, 0))]:
+        if run.begin > at:
+            part = Numbered(
+                "", numbered.first + at, numbered.texts[at : run.begin], "", numbered.separator
             )
             shorter = gutter.shorten(part)
-            if shorter is None or _OPENING in shorter:
+            if shorter is None:
                 return None
             parts.append(shorter)
-        if origin is not None:
-            parts.append(_name(result, numbered.first + begin, end - begin, origin))
-        at = end
+        if run.end > run.begin:
+            parts.append(_name(result, numbered.first + run.begin, run))
+        at = run.end
     return f"{numbered.head}{chr(10).join(parts)}{numbered.tail}"
 
 
-def _name(result: int, first: int, count: int, origin: Line) -> str:
+def _name(result: int, first: int, run: _Run) -> str:
+    count, origin = run.end - run.begin, run.origin
     there = f"lines {origin.number}-{origin.number + count - 1} " * (origin.number != first)
     way = "written" if origin.written else "in the read"
-    above = _above(result - origin.result)
-    return f"{_OPENING}lines {first}-{first + count - 1} as {there}{way} {above}]"
+    return marker(
+        f"lines {first}-{first + count - 1} as {there}{way} {_above(result - origin.result)}"
+    )
 
 
 def _above(results: int) -> str:
-    return f"{results} {_plural(results, 'result')} above"
-
-
-def _plural(count: int, word: str) -> str:
-    return word if count == 1 else f"{word}s"
+    return f"{count_of(results, 'result')} above"

@@ -15,6 +15,12 @@ _PRINTS_FILES: Final = re.compile(
 
 _SEARCHES: Final = re.compile(r"(?:^|[;&|(\n])\s*(?:(?:git\s+)?grep|rg|egrep|fgrep|ag|ack)\b")
 _LISTS: Final = frozenset({"glob", "list", "ls", "list_directory", "list_dir", "find_file"})
+_EDITS: Final = frozenset(
+    {"edit", "multiedit", "write", "apply_patch", "notebookedit", "write_file", "replace"}
+)
+_LISTS_FILES: Final = re.compile(
+    r"(?:^|[;&(\n])\s*(?:ls|find|tree|fd|git\s+ls-files|rg\s+--files)\b"
+)
 _SEARCH_TOOLS: Final = frozenset({"grep", "search_file_content", "search_dir", "search_file"})
 
 
@@ -68,12 +74,12 @@ def path_of(call: Any) -> str:
     return ""
 
 
-_EDITS: Final = frozenset(
-    {"edit", "multiedit", "write", "apply_patch", "notebookedit", "write_file", "replace"}
-)
-_LISTS_FILES: Final = re.compile(
-    r"(?:^|[;&(\n])\s*(?:ls|find|tree|fd|git\s+ls-files|rg\s+--files)\b"
-)
+def text_of(tool: str, call: Any) -> str | None:
+    """All that a call writes to the file that it names; None if it is not such a call."""
+    content = _within(call, "content")
+    if isinstance(content, str) and tool.lower() in _EDITS and path_of(call):
+        return content
+    return None
 
 
 def class_of(tool: str, call: Any) -> str:

@@ -1,0 +1,126 @@
+"""Lines of a command's output that tell nothing new, left out and counted: the level `trims`.
+
+Passing tests (only beside a summary), progress of installing and building, and runs of lines that
+differ in numbers alone. What speaks of an error stays, and so does every line of another kind. Each
+gap holds a marker; `| cat` behind the command, which is never trimmed, shows all of it.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from tidegate.core.compression.alarm import speaks_of, words_in
+from tidegate.core.compression.markers import count_of, marker
+
+_TESTS, _PROGRESS, _SIMILAR = "of passing tests", "of progress", "like those around"
+_FEWEST: Final = {_TESTS: 2, _PROGRESS: 4, _SIMILAR: 5}  # lines that make a gap
+_LEAST: Final = 200  # characters that a gap must leave out
+_LONGEST_LINE: Final = 1000
+_FEWEST_LETTERS: Final = 12  # in a line that may count as similar: fewer are a table of numbers
+
+# A line that says a test passed, and nothing else: its name may hold any word.
+_PASSED: Final = re.compile(
+    r"\s*--- PASS: \S+ \([\d.]+s\)$|=== (?:RUN|PAUSE|CONT) +\S+$"
+    r"|ok  \t\S+\t(?:\(cached\)|[\d.]+s)(?:\tcoverage: [\d.]+% of statements.*)?$"
+    r"|\s*[✓✔√] \S.*$|test \S+ (?:- .+ )?\.\.\. ok$|test_\w+ \([\w.]+\)(?: \.\.\. ?ok)$"
+    r"|\S+::\S.* PASSED(?: +\[ *\d+%\])?$|\S[^\n]* > [^\n]+ PASSED$"
+)
+_ANNOUNCED: Final = ("=== RUN", "=== CONT", "=== PAUSE")
+# A line about tests in which an alarming word would mean one.
+_IDLE: Final = re.compile(
+    r"\?   \t\S+\t\[no test files\]$|\t\S+\t\tcoverage: 0\.0% of statements$"
+    r"|\S+\.(?:py|rb) \.+(?: +\[ *\d+%\])?$|PASS \S+\.[jt]sx?(?: \([\d.]+ m?s\))?$"
+)
+_SUMMARY: Final = re.compile(
+    r"^(?:(?:ok|FAIL)\s+\S|PASS$|FAIL$|=+ .*\d+ (?:passed|failed)|\d+ (?:passed|failed)"
+    r"|Tests?:? +\d+|test result: |Ran \d+ tests?|Tests run: |BUILD |# pass )"
+    r"|^\s*\d+ passing",
+    re.M,
+)
+_PROGRESSED: Final = re.compile(
+    r"\s*(?:Compiling|Downloaded|Downloading|Fresh|Checking|Updating|Adding|Locking|Unpacking"
+    r"|Setting up|Preparing to unpack|Selecting previously|Collecting|Using cached|Fetching"
+    r"|Requirement already satisfied|Installing collected|Building wheel|Created wheel"
+    r"|Get:\d+|Hit:\d+|Ign:\d+|go: downloading|go: finding|\[INFO\] Download(?:ing|ed) from"
+    r"|npm http|Progress: resolved|remote: (?:Counting|Compressing)|Receiving objects"
+    r"|Resolving deltas|[0-9a-f]{12}: (?:Pull|Wait|Down|Verif|Extract))\b.*$"
+)
+_VARYING: Final = re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{7,40}\b|\d+")
+_LETTERS: Final = re.compile(r"[^\W\d_]")
+
+
+def trim(text: str) -> str | None:
+    """Leave out what a count can stand for; None where nothing is."""
+    lines = text.split("\n")
+    if len(lines) < min(_FEWEST.values()):
+        return None
+    kinds = _kinds(text, lines)
+    if not any(kinds):
+        return None
+    shorter = "\n".join(_written(lines, kinds))
+    return shorter if len(shorter) < len(text) else None
+
+
+def _kinds(text: str, lines: list[str]) -> list[str]:
+    """Of each line why it may be left out; empty if it may not."""
+    words = words_in(text)
+    tests = _tests(lines, words) if _SUMMARY.search(text) else [False] * len(lines)
+    varying = _VARYING.sub("#", text).split("\n")
+    kinds = []
+    before = after = ""
+    last = len(lines) - 1
+    for at, line in enumerate(lines):
+        kind = ""
+        if tests[at]:
+            kind = _TESTS
+        elif line and len(line) < _LONGEST_LINE:
+            before = varying[at - 1] if at else ""
+            after = varying[at + 1] if at < last else ""
+            if before == varying[at] == after and _is_worded(line):
+                kind = _SIMILAR
+            elif _PROGRESSED.match(line):
+                kind = _PROGRESS
+            if kind and speaks_of(line, words):
+                kind = ""
+        kinds.append(kind)
+    return kinds
+
+
+def _tests(lines: list[str], words: tuple[str, ...]) -> list[bool]:
+    """Which lines tell of passing tests; not the announcement of one that printed something."""
+    passed, idle = _PASSED.match, _IDLE.match
+    found = [
+        len(line) < _LONGEST_LINE
+        and (passed(line) is not None or (idle(line) is not None and not speaks_of(line, words)))
+        for line in lines
+    ]
+    for at, line in enumerate(lines[:-1]):
+        if found[at] and not found[at + 1] and lines[at + 1] and line.startswith(_ANNOUNCED):
+            found[at] = False
+    # One line that sums up stays, be it the last package's own.
+    for at in range(len(lines) - 1, -1, -1):
+        if lines[at].startswith("ok"):
+            found[at] = False
+            break
+    return found
+
+
+def _is_worded(line: str) -> bool:
+    return len(_LETTERS.findall(line)) >= _FEWEST_LETTERS
+
+
+def _written(lines: list[str], kinds: list[str]) -> Iterator[str]:
+    at, count = 0, len(lines)
+    while at < count:
+        kind, end = kinds[at], at + 1
+        while end < count and kinds[end] == kind:
+            end += 1
+        gap = lines[at:end]
+        if kind and len(gap) >= _FEWEST[kind] and sum(map(len, gap)) >= _LEAST:
+            yield marker(
+                f"{count_of(len(gap), 'line')} {kind} left out; "
+                f'the command with "| cat" behind it shows all'
+            )
+        else:
+            yield from gap
+        at = end
