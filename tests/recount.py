@@ -26,6 +26,9 @@ def figures_of(events: Iterable[UsageEvent]) -> Figures:
             subscription_nusd=one.cost.total if is_subscription else 0,
             tokens=one.tokens.total,
             requests=1,
+            saved_tokens=one.saved_tokens_new + one.saved_tokens_again,
+            saved_nusd=0 if is_subscription else one.saved_nano,
+            saved_subscription_nusd=one.saved_nano if is_subscription else 0,
         )
     return total
 

@@ -208,6 +208,8 @@ _COUNTED: Final = {
     **{name: f"sum({name})" for name in t.ROLLUP_SUMS if name not in t.FAULT_COLUMNS},
     **{name: f"sum(outcome = '{name}')" for name in t.FAULT_COLUMNS},
     "requests": "count(*)",
+    "saved_tokens": "sum(saved_tokens_new + saved_tokens_again)",
+    "saved_nusd": "sum(saved_nano)",
     "last_us": "max(started_us + duration_us)",
 }
 _ADD_HOURS: Final = f"""

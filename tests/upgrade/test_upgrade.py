@@ -40,7 +40,7 @@ def test_an_older_installation_opens(release: Path, tmp_path: Path) -> None:
     reports = UsageReports(store)
 
     found = json.loads(json.dumps(reports.totals(organization_id)))
-    assert {name: found[name] for name in expected["drained"]} == expected["drained"]
+    assert _as_far_as_told(found, expected["drained"]) == expected["drained"]
     _check_sums(store, organization_id, tmp_path)
 
     log = make_log(level="warning", form="text", process="upgrade")
@@ -58,6 +58,15 @@ def test_an_older_installation_opens(release: Path, tmp_path: Path) -> None:
         assert enrolment.authenticate(secret) is not None
     assert Credentials(store, subkeys).available(organization_id) == {"anthropic"}
     store.close()
+
+
+def _as_far_as_told(found: Any, told: Any) -> Any:
+    """What was found, without fields that the older version did not know."""
+    if isinstance(told, dict):
+        return {name: _as_far_as_told(found[name], value) for name, value in told.items()}
+    if isinstance(told, list) and len(told) == len(found):
+        return [_as_far_as_told(*pair) for pair in zip(found, told, strict=True)]
+    return found
 
 
 def _check_sums(store: SqlStore, organization_id: str, scratch: Path) -> None:

@@ -15,12 +15,15 @@ class Metric(StrEnum):
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What a set of requests amounts to. The cost is what is billed; what subscriptions would
-    have cost at list price is apart."""
+    have cost at list price is apart. So is what compression saved of each."""
 
     cost_nusd: int = 0
     subscription_nusd: int = 0
     tokens: int = 0
     requests: int = 0
+    saved_tokens: int = 0
+    saved_nusd: int = 0
+    saved_subscription_nusd: int = 0
 
     def of(self, metric: Metric) -> int:
         """The figure of a metric."""
@@ -38,6 +41,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
             subscription_nusd=self.subscription_nusd + other.subscription_nusd,
             tokens=self.tokens + other.tokens,
             requests=self.requests + other.requests,
+            saved_tokens=self.saved_tokens + other.saved_tokens,
+            saved_nusd=self.saved_nusd + other.saved_nusd,
+            saved_subscription_nusd=self.saved_subscription_nusd + other.saved_subscription_nusd,
         )
 
     def __sub__(self, other: "Figures") -> "Figures":
@@ -46,4 +52,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
             subscription_nusd=self.subscription_nusd - other.subscription_nusd,
             tokens=self.tokens - other.tokens,
             requests=self.requests - other.requests,
+            saved_tokens=self.saved_tokens - other.saved_tokens,
+            saved_nusd=self.saved_nusd - other.saved_nusd,
+            saved_subscription_nusd=self.saved_subscription_nusd - other.saved_subscription_nusd,
         )

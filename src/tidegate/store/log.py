@@ -66,6 +66,14 @@ class LogRow(msgspec.Struct, frozen=True, kw_only=True):
     captured: bool
     first_byte_us: int
     duration_us: int
+    compression: str
+    saved_tokens_new: int
+    saved_tokens_again: int
+    saved_nano: int
+
+    @property
+    def saved_tokens(self) -> int:
+        return self.saved_tokens_new + self.saved_tokens_again
 
     @property
     def model(self) -> str:

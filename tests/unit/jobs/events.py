@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tidegate.core.model import Cost, TokenCounts, UsageEvent
+from tidegate.core.model import Cost, TokenCounts, ToolSaving, UsageEvent
 
 START_US = 1_772_323_200_000_000  # 2026-03-01T00:00:00Z
 
@@ -29,5 +29,11 @@ def event(number: int, **fields: Any) -> UsageEvent:
         "outcome": "ok",
         "tokens": tokens,
         "cost": cost,
+        "compression": "lossless",
+        "compression_version": 1,
+        "tool_savings": (ToolSaving("read", 2, 90 + number, 80), ToolSaving("shell", 1, 7, 7)),
+        "saved_tokens_new": number,
+        "saved_tokens_again": 10,
+        "saved_nano": 3 * number + 7,
     }
     return UsageEvent(**(plain | fields))

@@ -55,6 +55,8 @@ def test_totals_have_the_fields_that_scripts_rely_on(world: World) -> None:
         "subscription_cost_nusd": 0,
         "estimated": 0,
         "price_unknown": 0,
+        "saved_tokens": 0,
+        "saved_nusd": 0,
         "by_outcome": {},
         "by_key": [],
         "by_session": [],

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import Dialect
 
-from tidegate.core.model import Cost, TokenCounts, UsageEvent
+from tidegate.core.model import Cost, TokenCounts, ToolSaving, UsageEvent
 from tidegate.store.sql import usage_tables as t
 
 _MAX_TIME_US: Final = 250_000_000_000_000_000  # year 9892; calendars end soon after
@@ -27,17 +27,18 @@ _INDEXED_BYTES: Final = {
 }
 _TOKENS: Final = {name: f"{name}_tokens" for name in TokenCounts.__struct_fields__}
 _COSTS: Final = {name: f"{name}_nusd" for name in Cost.__struct_fields__}
+_NUMBERS: Final = {*t.EVENT_NUMBERS, *t.COMPRESSION_NUMBERS}
 _APART: Final = {"tokens", "cost", "tool_savings"}
-_UNSTORED: Final = {n for n in UsageEvent.__struct_fields__ if "compression" in n or "saved" in n}
-_PLAIN: Final = [n for n in UsageEvent.__struct_fields__ if n not in _APART | _UNSTORED]
-COLUMNS: Final = (*_PLAIN, *_TOKENS.values(), *_COSTS.values())
+_PLAIN: Final = [n for n in UsageEvent.__struct_fields__ if n not in _APART]
+COLUMNS: Final = (*_PLAIN, *_TOKENS.values(), *_COSTS.values(), "tool_savings")
 _plain_values: Final = itemgetter(*(UsageEvent.__struct_fields__.index(n) for n in _PLAIN))
+_decode_savings: Final = msgspec.json.Decoder(list[tuple[str, int, int, int]]).decode
 _texts: Final = itemgetter(
     *(i for i, field in enumerate(COLUMNS) if isinstance(t.events.c[field].type, sa.Text))
 )
 _times: Final = itemgetter(*map(COLUMNS.index, ("started_us", "first_byte_us", "duration_us")))
 _counts: Final = itemgetter(
-    *(i for i, field in enumerate(COLUMNS) if field in t.EVENT_NUMBERS and field[-3:] != "_us")
+    *(i for i, field in enumerate(COLUMNS) if field in _NUMBERS and field[-3:] != "_us")
 )
 _costs: Final = itemgetter(*_COSTS.values())
 
@@ -48,7 +49,8 @@ def row_of(event: UsageEvent) -> Row:
     """The ledger's row of an event, with nothing in it that a database refuses."""
     plain = _plain_values(msgspec.structs.astuple(event))
     tokens, cost = msgspec.structs.astuple(event.tokens), msgspec.structs.astuple(event.cost)
-    values = (*plain, *tokens, *cost)
+    savings = savings_text(event.tool_savings) if event.tool_savings else ""
+    values = (*plain, *tokens, *cost, savings)
     counts, times = _counts(values), _times(values)
     fits = min(*counts, *times) >= 0 and max(counts) <= _MAX_COUNT and max(times) <= _MAX_TIME_US
     if not fits or not _is_plain("".join(_texts(values))):
@@ -58,10 +60,7 @@ def row_of(event: UsageEvent) -> Row:
 
 def event_of(row: Mapping[str, Any]) -> UsageEvent:
     """The event that a row was made from."""
-    plain = {name: row[name] for name in _PLAIN}
-    tokens = TokenCounts(**{name: row[column] for name, column in _TOKENS.items()})
-    cost = Cost(**{name: row[column] for name, column in _COSTS.items()})
-    return UsageEvent(**plain, tokens=tokens, cost=cost)
+    return event_from([row[name] for name in COLUMNS])
 
 
 def event_from(values: Sequence[Any]) -> UsageEvent:
@@ -70,8 +69,23 @@ def event_from(values: Sequence[Any]) -> UsageEvent:
     return UsageEvent(
         **dict(zip(_PLAIN, values, strict=False)),
         tokens=TokenCounts(*values[plain:tokens_end]),
-        cost=Cost(*values[tokens_end:]),
+        cost=Cost(*values[tokens_end:-1]),
+        tool_savings=savings_of(values[-1]) if values[-1] else (),
     )
+
+
+def savings_text(savings: Sequence[ToolSaving]) -> str:
+    """Savings as the ledger stores them."""
+    return msgspec.json.encode([msgspec.structs.astuple(each) for each in savings]).decode()
+
+
+def savings_of(text: str) -> tuple[ToolSaving, ...]:
+    """Savings as they were stored; none of a text that was too long to be stored whole."""
+    try:
+        found = _decode_savings(text)
+    except msgspec.DecodeError:
+        return ()
+    return tuple(ToolSaving(*values) for values in found)
 
 
 def cost_nusd(row: Mapping[str, Any]) -> int:

@@ -5,7 +5,7 @@ less the sums of those, which an index of their own finds.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -41,13 +41,17 @@ _DEFAULT_ZONE: Final = "UTC"
 _WIDE: Final = {Span.HOUR: t.hours, Span.DAY: t.days}
 _events: Final = t.events.c
 
-Numbers = list[int]  # billed, subscription, tokens, requests, failed
+_NUMBERS: Final = (*t.FIGURES, "failed")
+_REQUESTS: Final = _NUMBERS.index("requests")
+_AMOUNTS: Final = [name for name in t.FIGURES if name != "requests"]
+
+Numbers = list[int]  # by _NUMBERS
 Sums = dict[int, Numbers]  # by the moment that a bucket starts at
 
 
 def read_figures(connection: sa.Connection, organization_id: str, only: LogFilter) -> Figures:
     """What all rows amount to."""
-    total = [0] * 5
+    total = [0] * len(_NUMBERS)
     for numbers in _sums(connection, organization_id, only).values():
         total = [a + b for a, b in zip(total, numbers, strict=True)]
     return Figures(**dict(zip(t.FIGURES, total, strict=False)))
@@ -64,7 +68,7 @@ def read_volumes(
     for at_us, numbers in _sums(connection, organization_id, only, by).items():
         index = max(bisect_right(starts, at_us) - 1, 0)
         before = found.get(index, Volume())
-        found[index] = Volume(before.requests + numbers[3], before.failed + numbers[4])
+        found[index] = Volume(before.requests + numbers[_REQUESTS], before.failed + numbers[-1])
     return {index: volume for index, volume in found.items() if volume.requests}
 
 
@@ -170,11 +174,10 @@ def _summed(
     if is_narrow and not (only.agents or only.models):
         return _all_figures(connection, organization_id, part)
     table = _WIDE[part.span]
-    billed, subscription, tokens = _amounts(table)
-    failed = _total(table, t.FAULT_COLUMNS)
-    sums = [billed, subscription, tokens, table.c.requests, failed]
+    amounts = map(sa.func.sum, _amounts(table, table.c.saved_tokens, table.c.saved_nusd))
+    requests, failed = map(sa.func.sum, (table.c.requests, _total(table, t.FAULT_COLUMNS)))
     query = (
-        sa.select(table.c.bucket_start_us, *map(sa.func.sum, sums))
+        sa.select(table.c.bucket_start_us, *_ordered(amounts, requests, failed))
         .where(table.c.organization_id == organization_id)
         .group_by(table.c.bucket_start_us)
     )
@@ -220,9 +223,9 @@ def _by_latency(
 ) -> Sums:
     """How many requests there were, and how many failed."""
     table = t.latencies.c
-    nothing = [sa.literal(0)] * 3
-    counts = [sa.func.sum(table.requests), sa.func.sum(table.failed)]
-    query = sa.select(table.bucket_start_us, *nothing, *counts).where(
+    nothing = [sa.literal(0)] * len(_AMOUNTS)
+    counts = (sa.func.sum(table.requests), sa.func.sum(table.failed))
+    query = sa.select(table.bucket_start_us, *_ordered(nothing, *counts)).where(
         *_in_part(t.latencies, organization_id, part)
     )
     for column, values in ((table.agent, only.agents), (table.model, only.models)):
@@ -252,8 +255,10 @@ def _counted(connection: sa.Connection, parts: Sequence[Branch], *, volumes: boo
     """
     at = _events.started_us // sa.literal_column(str(_QUARTER_HOUR_US))
     failed = sa.case((IS_FAILED, 1), else_=0)
-    amounts = [sa.literal(0)] * 3 if volumes else map(sa.func.sum, _amounts(t.events))
-    sums = [*amounts, sa.func.count(), sa.func.sum(failed)]
+    saved = (_events.saved_tokens_new + _events.saved_tokens_again, _events.saved_nano)
+    nothing: list[sa.ColumnElement[int]] = [sa.literal(0)] * len(_AMOUNTS)
+    amounts = nothing if volumes else map(sa.func.sum, _amounts(t.events, *saved))
+    sums = _ordered(amounts, sa.func.count(), sa.func.sum(failed))
     found: Sums = {}
     for branch in parts:
         query = sa.select(at, *sums).where(*branch).group_by(at)
@@ -262,14 +267,30 @@ def _counted(connection: sa.Connection, parts: Sequence[Branch], *, volumes: boo
     return found
 
 
-def _amounts(table: sa.Table) -> "tuple[sa.ColumnElement[int], ...]":
+def _amounts(
+    table: sa.Table, saved_tokens: "sa.ColumnElement[int]", saved_nusd: "sa.ColumnElement[int]"
+) -> "tuple[sa.ColumnElement[int], ...]":
+    """What _AMOUNTS are of a row."""
     cost = _total(table, t.COST_COLUMNS)
     is_subscription = table.c.billing == "subscription"
     return (
         sa.case((is_subscription, 0), else_=cost),
         sa.case((is_subscription, cost), else_=0),
         _total(table, t.COUNTED_TOKENS),
+        saved_tokens,
+        sa.case((is_subscription, 0), else_=saved_nusd),
+        sa.case((is_subscription, saved_nusd), else_=0),
     )
+
+
+def _ordered(
+    amounts: "Iterable[sa.ColumnElement[int]]",
+    requests: "sa.ColumnElement[int]",
+    failed: "sa.ColumnElement[int]",
+) -> "list[sa.ColumnElement[int]]":
+    """The columns in the order of _NUMBERS."""
+    named = {**dict(zip(_AMOUNTS, amounts, strict=True)), "requests": requests, "failed": failed}
+    return [named[name] for name in _NUMBERS]
 
 
 def _total(table: sa.Table, names: Sequence[str]) -> "sa.ColumnElement[int]":

@@ -77,6 +77,8 @@ def _add(sums: Sums, row: Row, bucket_start_us: int) -> None:
     total["requests"] += 1
     for column in _ADDED:
         total[column] += row[column]
+    total["saved_tokens"] += row["saved_tokens_new"] + row["saved_tokens_again"]
+    total["saved_nusd"] += row["saved_nano"]
     total["estimated"] += row["estimated"]
     total["price_unknown"] += row["price_unknown"]
     if row["outcome"] in t.FAULT_COLUMNS:

@@ -46,7 +46,7 @@ def _add(sums: dict[str, Row], row: Row) -> None:
     if total is None:
         total = sums[row["session_id"]] = dict.fromkeys(t.SESSION_SUMS, 0)
         total.update({name: row[name] for name in _IDENTITY})
-        total.update(parent_session_id="", root_session_id=row["session_id"])
+        total.update(parent_session_id="", root_session_id=row["session_id"], compression="")
         total.update(first_us=row["started_us"], last_us=0)
     cost = cost_nusd(row)
     total["requests"] += 1
@@ -54,6 +54,9 @@ def _add(sums: dict[str, Row], row: Row) -> None:
         total[column] += row[column]
     total["cost_nusd"] += cost
     total["subscription_cost_nusd"] += cost if row["billing"] == "subscription" else 0
+    total["saved_tokens"] += row["saved_tokens_new"] + row["saved_tokens_again"]
+    total["saved_nusd"] += row["saved_nano"]
+    total["compression"] = total["compression"] or row["compression"]
     total["first_us"] = min(total["first_us"], row["started_us"])
     total["last_us"] = max(total["last_us"], row["started_us"] + row["duration_us"])
 
@@ -65,6 +68,8 @@ def _upsert(dialect: Dialect) -> Statement:
     changes: dict[str, Any] = {name: old[name] + new[name] for name in t.SESSION_SUMS}
     changes["first_us"] = earlier(old.first_us, new.first_us)
     changes["last_us"] = later(old.last_us, new.last_us)
+    # It is pinned: whoever knows it knows the same, and "" is less than anything.
+    changes["compression"] = later(old.compression, new.compression)
     mine = old.organization_id == new.organization_id
     added = insert.on_conflict_do_update(index_elements=["session_id"], set_=changes, where=mine)
     return compiled(dialect, t.sessions, added)

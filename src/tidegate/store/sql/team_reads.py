@@ -109,6 +109,9 @@ class SqlTeamReads:
             sa.func.sum(sa.case((is_subscription, cost), else_=0)),
             sa.func.sum(tokens),
             sa.func.sum(table.c.requests),
+            sa.func.sum(table.c.saved_tokens),
+            sa.func.sum(sa.case((is_subscription, 0), else_=table.c.saved_nusd)),
+            sa.func.sum(sa.case((is_subscription, table.c.saved_nusd), else_=0)),
             sa.func.max(table.c.last_us),
         ).where(
             table.c.organization_id == organization_id,
@@ -193,5 +196,4 @@ def _figure_columns(table: sa.Table) -> "list[sa.Column[int]]":
 
 
 def _figures(numbers: Sequence[Any]) -> Figures:
-    cost, subscription, tokens, requests = map(int, numbers)
-    return Figures(cost_nusd=cost, subscription_nusd=subscription, tokens=tokens, requests=requests)
+    return Figures(**dict(zip(t.FIGURES, map(int, numbers), strict=True)))

@@ -15,7 +15,7 @@ from sqlalchemy.engine.interfaces import Dialect
 _EARLIEST: Final = "first_us"
 _LATEST: Final = "last_us"
 
-Times = sa.ColumnElement[int]
+Times = sa.ColumnElement[Any]
 
 
 class Statement(NamedTuple):

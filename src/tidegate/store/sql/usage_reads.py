@@ -28,6 +28,8 @@ def ledger_sums(
         "requests": sa.func.count(),
         "estimated": sa.func.sum(sa.case((table.c.estimated, 1), else_=0)),
         "price_unknown": sa.func.sum(sa.case((table.c.price_unknown, 1), else_=0)),
+        "saved_tokens": sa.func.sum(table.c.saved_tokens_new + table.c.saved_tokens_again),
+        "saved_nusd": sa.func.sum(table.c.saved_nano),
     }
     query = _grouped(table, by, counted, table.c.started_us + table.c.duration_us)
     query = query.where(table.c.organization_id == organization_id)
@@ -48,7 +50,7 @@ def rollup_sums(
     member_id: str = "",
 ) -> list[Group]:
     """Sums of hours or days whose bucket begins within [start, end)."""
-    names = ("requests", "estimated", "price_unknown")
+    names = ("requests", "estimated", "price_unknown", "saved_tokens", "saved_nusd")
     counted: dict[str, Column] = {name: sa.func.sum(table.c[name]) for name in names}
     query = _grouped(table, by, counted, table.c.last_us).where(
         table.c.organization_id == organization_id,

@@ -27,6 +27,7 @@ COST_COLUMNS: Final = (
 FAULT_COLUMNS: Final = ("upstream_error", "refused", "cancelled", "cut", "timed_out", "crashed")
 """Outcomes other than ok, which is what is left of `requests`."""
 
+SAVING_COLUMNS: Final = ("saved_tokens_new", "saved_tokens_again", "saved_nano")
 _EVENT_TEXTS: Final = (
     "member_id", "key_id", "agent", "client_version", "provider", "credential_id", "billing",
     "model_asked", "model_served", "dialect", "session_id", "client_session",
@@ -38,6 +39,8 @@ EVENT_NUMBERS: Final = (
     "started_us", "first_byte_us", "duration_us", "status", "request_bytes", "response_bytes",
     "web_searches", *TOKEN_COLUMNS, *COST_COLUMNS,
 )  # fmt: skip
+COMPRESSION_TEXTS: Final = ("compression", "tool_savings")
+COMPRESSION_NUMBERS: Final = ("compression_version", "compression_faults", *SAVING_COLUMNS)
 _EVENT_FLAGS: Final = ("stream", "is_title", "price_unknown", "estimated")
 ROLLUP_KEY: Final = (
     "organization_id", "bucket_start_us", "member_id", "key_id", "agent", "model", "repository",
@@ -45,10 +48,17 @@ ROLLUP_KEY: Final = (
 )  # fmt: skip
 ROLLUP_SUMS: Final = (
     "requests", *TOKEN_COLUMNS, *COST_COLUMNS, "estimated", "price_unknown", *FAULT_COLUMNS,
+    "saved_tokens", "saved_nusd",
 )  # fmt: skip
-FIGURES: Final = ("cost_nusd", "subscription_nusd", "tokens", "requests")
-"""Of the team's sums: the cost is what is billed, what subscriptions are worth is apart."""
-SESSION_SUMS: Final = ("requests", *TOKEN_COLUMNS, "cost_nusd", "subscription_cost_nusd")
+_SAVED_FIGURES: Final = ("saved_tokens", "saved_nusd", "saved_subscription_nusd")
+FIGURES: Final = ("cost_nusd", "subscription_nusd", "tokens", "requests", *_SAVED_FIGURES)
+"""Of the team's sums: the cost is what is billed, what subscriptions are worth is apart, and so
+it is with what was saved."""
+SESSION_SUMS: Final = (
+    "requests", *TOKEN_COLUMNS, "cost_nusd", "subscription_cost_nusd", "saved_tokens", "saved_nusd",
+)  # fmt: skip
+_ADDED_LATER: Final = frozenset(_SAVED_FIGURES)
+"""Columns that tables got when they had rows: those say 0."""
 
 
 def _texts(*names: str) -> "list[sa.Column[str]]":
@@ -56,7 +66,15 @@ def _texts(*names: str) -> "list[sa.Column[str]]":
 
 
 def _numbers(*names: str) -> "list[sa.Column[int]]":
-    return [sa.Column(name, sa.BigInteger, nullable=False) for name in names]
+    return [
+        sa.Column(
+            name,
+            sa.BigInteger,
+            nullable=False,
+            server_default="0" if name in _ADDED_LATER else None,
+        )
+        for name in names
+    ]
 
 
 def _key(*names: str) -> "list[sa.Column[str]]":
@@ -71,6 +89,14 @@ events = sa.Table(
     *_numbers(*EVENT_NUMBERS),
     *[sa.Column(name, sa.Boolean, nullable=False) for name in _EVENT_FLAGS],
     sa.Column("captured", sa.Boolean, nullable=False, server_default=sa.false()),
+    *[
+        sa.Column(name, sa.Text, nullable=False, server_default=sa.text("''"))
+        for name in COMPRESSION_TEXTS
+    ],
+    *[
+        sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
+        for name in COMPRESSION_NUMBERS
+    ],
 )
 MODEL: Final = sa.case(
     (events.c.model_served != sa.literal_column("''"), events.c.model_served),
@@ -138,6 +164,7 @@ sessions = sa.Table(
         "root_session_id",
     ),
     *_numbers("first_us", "last_us", *SESSION_SUMS),
+    sa.Column("compression", sa.Text, nullable=False, server_default=sa.text("''")),
 )  # fmt: skip
 sa.Index("sessions_by_root", sessions.c.organization_id, sessions.c.root_session_id)
 sa.Index("sessions_by_time", sessions.c.organization_id, sessions.c.last_us)

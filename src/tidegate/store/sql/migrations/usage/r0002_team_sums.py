@@ -99,7 +99,12 @@ def _sum_up(
     names = ", ".join(("organization_id", f"'{span}'", "bucket_start_us", *subject))
     more = ", 0, 0, max(last_us)" if "repository" in subject else ""
     select = f"SELECT {names}, {_SUMS}{more} FROM {wide} GROUP BY {key}"  # noqa: S608 - our names
-    connection.execute(sa.text(f"INSERT INTO {table} {select}"))
+    connection.execute(sa.text(f"INSERT INTO {table} ({_columns(subject)}) {select}"))
+
+
+def _columns(subject: tuple[str, ...]) -> str:
+    more = ("sessions_begun", "sessions_ended", "last_us") if "repository" in subject else ()
+    return ", ".join(("organization_id", "span", "bucket_start_us", *subject, *_FIGURES, *more))
 
 
 def _days(connection: sa.Connection, organization_id: str) -> list[int]:
@@ -123,7 +128,7 @@ def _sum_up_ten_days(
         more = ", 0, 0, max(last_us)" if "repository" in subject else ""
         select = f"SELECT {names}, {sums}{more} FROM {table}"  # noqa: S608 - our names
         statement = sa.text(
-            f"INSERT INTO {table} {select}"
+            f"INSERT INTO {table} ({_columns(subject)}) {select}"
             " WHERE organization_id = :organization_id AND span = 'day'"
             f" AND bucket_start_us BETWEEN :first AND :last GROUP BY {group}"
         )
