@@ -64,7 +64,8 @@ test: check agents ## Everything: check, then the wire and browser tests
 	$(BIN)/mypy
 	$(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade -m slow -n 2 --dist worksteal
 	$(BIN)/python -m tests.fuzz --seconds 5
-	$(BIN)/pytest tests/wire tests/browser -m "not soak" -n 2 --dist loadfile
+	$(BIN)/pytest tests/wire -m "not soak" -n 2 --dist loadfile
+	$(BIN)/pytest tests/browser -n 2 --dist loadfile
 
 .PHONY: soak
 soak: agents ## The long forms of the tests, full counts
