@@ -15,45 +15,48 @@ LOSSLESS = Pin("lossless", 1)
 OFF = Pin("off")
 
 
+def pinned(store: SqlStore, session_id: str, wanted: Pin, at_us: int, of: str = "org_1") -> Pin:
+    return store.usage.pins.pin(of, session_id, wanted, at_us)[0]
+
+
 def test_the_first_pin_stays(place: Place) -> None:
     store = place.open()
     pins = store.usage.pins
-    assert pins.pin("org_1", "ses_1", LOSSLESS, 100) == LOSSLESS
-    assert pins.pin("org_1", "ses_1", Pin("trims", 2), 200) == LOSSLESS
-    assert pins.pin("org_2", "ses_1", Pin("holdout"), 200) == Pin("holdout")
-    assert pins.pin("org_1", "ses_2", OFF, 200) == OFF
+    assert pins.pin("org_1", "ses_1", LOSSLESS, 100) == (LOSSLESS, True)
+    assert pins.pin("org_1", "ses_1", Pin("trims", 2), 200) == (LOSSLESS, False)
+    assert pinned(store, "ses_1", Pin("holdout"), 200, "org_2") == Pin("holdout")
+    assert pinned(store, "ses_2", OFF, 200) == OFF
     store.close()
     again = place.open()
-    assert again.usage.pins.pin("org_1", "ses_1", OFF, 300) == LOSSLESS
-    assert again.usage.pins.pin("org_1", "ses_2", LOSSLESS, 300) == OFF
+    assert pinned(again, "ses_1", OFF, 300) == LOSSLESS
+    assert pinned(again, "ses_2", LOSSLESS, 300) == OFF
     again.close()
 
 
 def test_a_session_that_went_uncompressed_stays_so(store: SqlStore) -> None:
-    old = event("req_1", session_id="ses_1", started_us=100)
+    old = event(1, session_id="ses_1", started_us=100)
     store.usage.record(SpoolBatch(file="a", start=0, end=10, events=[old]))
-    pins = store.usage.pins
-    assert pins.pin("org_1", "ses_1", LOSSLESS, 101) == OFF
-    assert pins.pin("org_1", "ses_1", LOSSLESS, 100) == OFF
-    assert pins.pin("org_2", "ses_1", LOSSLESS, 101) == LOSSLESS  # of another organization
-    assert pins.pin("org_1", "ses_2", LOSSLESS, 101) == LOSSLESS
+    assert pinned(store, "ses_1", LOSSLESS, 101) == OFF
+    assert pinned(store, "ses_1", LOSSLESS, 100) == OFF
+    assert pinned(store, "ses_1", LOSSLESS, 101, "org_2") == LOSSLESS
+    assert pinned(store, "ses_2", LOSSLESS, 101) == LOSSLESS
 
 
 def test_the_request_that_pins_is_no_earlier_one(store: SqlStore) -> None:
-    own = event("req_1", session_id="ses_1", started_us=100)
+    own = event(1, session_id="ses_1", started_us=100)
     store.usage.record(SpoolBatch(file="a", start=0, end=10, events=[own]))
-    assert store.usage.pins.pin("org_1", "ses_1", LOSSLESS, 100) == LOSSLESS
+    assert pinned(store, "ses_1", LOSSLESS, 100) == LOSSLESS
 
 
 def test_a_pin_that_nothing_went_out_by_can_be_given_up(store: SqlStore) -> None:
     pins = store.usage.pins
     pins.give_up("org_1", "ses_1", LOSSLESS)
-    assert pins.pin("org_1", "ses_1", LOSSLESS, 1) == LOSSLESS
+    assert pinned(store, "ses_1", LOSSLESS, 1) == LOSSLESS
     pins.give_up("org_2", "ses_1", LOSSLESS)
     pins.give_up("org_1", "ses_1", Pin("lossless", 2))
-    assert pins.pin("org_1", "ses_1", OFF, 1) == LOSSLESS
+    assert pinned(store, "ses_1", OFF, 1) == LOSSLESS
     pins.give_up("org_1", "ses_1", LOSSLESS)
-    assert pins.pin("org_1", "ses_1", LOSSLESS, 1) == OFF
+    assert pinned(store, "ses_1", LOSSLESS, 1) == OFF
 
 
 def test_all_who_come_at_once_get_the_same_pin(place: Place) -> None:
@@ -62,11 +65,13 @@ def test_all_who_come_at_once_get_the_same_pin(place: Place) -> None:
     wanted = [Pin(level, 1) for level in ("lossless", "references", "trims", "off")]
     with ThreadPoolExecutor(4) as pool:
         for session in ("ses_1", "ses_2", "ses_3"):
-            found = pool.map(
-                lambda pair, session=session: pair[0].usage.pins.pin("org_1", session, pair[1], 1),
-                zip(stores, wanted, strict=True),
-            )
-            assert len(set(map(str, found))) == 1
+            asked = [
+                pool.submit(each.usage.pins.pin, "org_1", session, pin, 1)
+                for each, pin in zip(stores, wanted, strict=True)
+            ]
+            found = [future.result() for future in asked]
+            assert len({str(pin) for pin, _ in found}) == 1
+            assert sum(is_new for _, is_new in found) == 1
     for store in stores:
         store.close()
 
@@ -75,6 +80,6 @@ def test_pins_are_copied_with_the_store(place: Place, tmp_path: Path) -> None:
     source, target = place.open(), open_store(data_dir=tmp_path / "other")
     source.usage.pins.pin("org_1", "ses_1", LOSSLESS, 100)
     assert copy_store(source, target).rows["session_pins"] == 1
-    assert target.usage.pins.pin("org_1", "ses_1", OFF, 200) == LOSSLESS
+    assert pinned(target, "ses_1", OFF, 200) == LOSSLESS
     source.close()
     target.close()

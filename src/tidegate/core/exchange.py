@@ -15,7 +15,7 @@ one `Respond`, none after a `RelayHead`; nothing after `Abort`; relayed bytes eq
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -25,21 +25,19 @@ from tidegate.core.encodings import EncodingFault, StreamDecoder
 from tidegate.core.errors import Failure, Remedy
 from tidegate.core.estimate import complete
 from tidegate.core.model import (
-    Cost,
     Outcome,
     RequestStart,
     Usage,
     UsageEvent,
 )
-from tidegate.core.pricing import PriceBook, Priced, price
+from tidegate.core.pricing import PriceBook
 from tidegate.core.redaction import redact_name
-from tidegate.core.routing import Route
+from tidegate.core.settlement import settle
 from tidegate.core.ticket import Ticket, known_event, start_of
 
 _HEAVY_BYTES: Final = 1 << 20  # reading more than this at once takes milliseconds
 _DECODED_LIMIT_BYTES: Final = 64 << 20
 _NO_USAGE: Final = Usage()
-_UNPRICED: Final = Priced(Cost(), "", False)
 
 
 # -- events ------------------------------------------------------------------
@@ -331,7 +329,14 @@ class Exchange:
         assert self._head is not None
         whole = self._received == self._head.length
         if whole or (self._reader is not None and self._reader.done):
+            yield from self._counted()
             yield self._record(self._outcome_at_end(), at_us)
+
+    def _counted(self) -> Iterator[Command]:
+        """Wait for what compression saved, if that is still being counted."""
+        compression = self._ticket.compression
+        if compression is not None and not compression.is_counted and compression.settle:
+            yield Read(compression.settle)
 
     def _ended(self, at_us: int) -> Iterator[Command]:
         self._over = True
@@ -341,6 +346,7 @@ class Exchange:
                     yield Read(self._reader.finish)
                 else:
                     self._reader.finish()
+            yield from self._counted()
             yield self._record(self._outcome_at_end(), at_us)
         yield RELAY_END
 
@@ -393,8 +399,7 @@ class Exchange:
 
     def _record(self, outcome: Outcome, at_us: int, failure: Failure | None = None) -> Record:
         self.recorded = True
-        usage, route = self._usage(outcome), self._ticket.route
-        priced = _UNPRICED if route is None or usage == _NO_USAGE else self._price(usage, route)
+        usage = self._usage(outcome)
         event = msgspec.structs.replace(
             self._what_is_known(),
             first_byte_us=self._first_byte_us,
@@ -403,34 +408,10 @@ class Exchange:
             outcome=outcome,
             error_code=failure.code if failure else "",
             response_bytes=self._received,
-            cost=priced.cost,
-            price_version=priced.price_version,
-            price_unknown=priced.price_unknown,
             upstream_request_id=redact_name(self._head.request_id) if self._head else "",
-            **_what(usage),
+            **settle(self._ticket, usage, self._book, was_sent=self._sent),
         )
         return Record(event)
-
-    def _price(self, usage: Usage, route: Route) -> Priced:
-        """Price by the model served, or by the one asked for if only that name is on a list."""
-        asked = self._ticket.facts.model if self._ticket.facts else ""
-        served = usage.model_served or asked
-        priced = self._price_as(served, usage, route)
-        if priced.price_unknown and asked not in {"", served}:
-            priced_as_asked = self._price_as(asked, usage, route)
-            if not priced_as_asked.price_unknown:
-                return priced_as_asked
-        return priced
-
-    def _price_as(self, model: str, usage: Usage, route: Route) -> Priced:
-        return price(
-            self._book,
-            provider=route.provider,
-            model=model,
-            usage=usage,
-            at_us=self._ticket.started_us,
-            price_table=route.price_table,
-        )
 
     def _status(self, failure: Failure | None) -> int:
         if self._head is not None:
@@ -468,16 +449,3 @@ class Exchange:
             previous_prompt_tokens=ticket.previous_prompt_tokens,
             request_model=ticket.facts.model if ticket.facts else "",
         )
-
-
-def _what(usage: Usage) -> dict[str, Any]:
-    return {
-        "tokens": usage.tokens,
-        "model_served": redact_name(usage.model_served),
-        "estimated": usage.estimated,
-        "service_tier": usage.service_tier,
-        "speed": usage.speed,
-        "region": usage.region,
-        "web_searches": usage.web_searches,
-        "upstream_id": redact_name(usage.upstream_id),
-    }

@@ -22,6 +22,11 @@ HOP_BY_HOP: Final = frozenset(
         b"http2-settings",
     )
 )
+OF_THE_BODY: Final = frozenset(
+    (b"content-encoding", b"content-md5", b"digest", b"content-digest", b"repr-digest")
+)
+"""What holds of a body's bytes as they came only."""
+
 # Written anew, or answered by us.
 _REPLACED: Final = frozenset((b"host", b"content-length", b"expect", b"accept-encoding"))
 _CREDENTIALS: Final = frozenset((b"authorization", b"x-api-key"))

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tidegate.core.compression.requests_savings import Compression
 from tidegate.core.dialects import RequestFacts
 from tidegate.core.identity import ClientFacts, session_id
 from tidegate.core.model import Dialect, KeyRecord, Outcome, RequestStart, UsageEvent
@@ -13,8 +14,8 @@ class Ticket(msgspec.Struct, kw_only=True):
     """All that is known of a request when it is decided on.
 
     `started_us` is UTC, `started_mono_us` the same moment on the monotonic clock. `prompt_bytes`
-    is the body's size once decoded; `previous_prompt_tokens` is the prompt of the session's last
-    request with this model.
+    is the size of the body that goes out, once decoded; `previous_prompt_tokens` is the prompt of
+    the session's last request with this model.
     """
 
     event_id: str
@@ -28,11 +29,13 @@ class Ticket(msgspec.Struct, kw_only=True):
     started_mono_us: int
     prompt_bytes: int = 0
     previous_prompt_tokens: int | None = None
+    compression: Compression | None = None
 
 
 def known_event(ticket: Ticket) -> UsageEvent:
     """The event of a request of which nothing is known but that it was asked."""
     key, client, facts, route = ticket.key, ticket.client, ticket.facts, ticket.route
+    compression = ticket.compression
     return UsageEvent(
         event_id=ticket.event_id,
         organization_id=key.organization_id,
@@ -59,6 +62,9 @@ def known_event(ticket: Ticket) -> UsageEvent:
         started_us=ticket.started_us,
         outcome=Outcome.CRASHED,
         request_bytes=ticket.request_bytes,
+        compression=compression.level if compression else "",
+        compression_version=compression.version if compression else 0,
+        compression_faults=compression.faults if compression else 0,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from tidegate.core import errors
-from tidegate.core.dialects import MalformedBody, RequestFacts, read_request
+from tidegate.core.dialects import MalformedBody, Members, RequestFacts, read_members
 from tidegate.core.encodings import DecodedTooLarge, EncodingFault, decode_body
 from tidegate.core.errors import Failure
 from tidegate.core.identity import Headers, find_key
@@ -23,7 +23,8 @@ class Reading(msgspec.Struct, frozen=True):
 
     facts: RequestFacts | None = None
     failure: Failure | None = None
-    plain_bytes: int = 0  # the body's size once decoded
+    plain: bytes = b""  # the body, once decoded
+    members: Members | None = None  # of the body
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -71,7 +72,8 @@ def _read_body(point: Endpoint, request: Request, limit_bytes: int) -> Reading:
                 else errors.unsupported_encoding(coding[:60])
             )
     try:
-        return Reading(facts=read_request(point.dialect, body), plain_bytes=len(body))
+        facts, members = read_members(point.dialect, body)
+        return Reading(facts=facts, plain=body, members=members)
     except MalformedBody as exc:
         return Reading(failure=errors.malformed_body(str(exc)))
 

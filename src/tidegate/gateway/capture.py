@@ -75,13 +75,14 @@ class Draft:
             self.seen.received.missing_bytes = 0
             self._add(self.seen.received, request.body)
 
-    def sent(self, head: bytes, body: bytes, set_header: tuple[bytes, bytes] | None) -> None:
+    def sent(self, head: bytes, request: Request, set_header: tuple[bytes, bytes] | None) -> None:
         """The request as it goes to the upstream."""
+        body = request.outgoing
         if (seen := self.seen) is not None:
             pieces = seen.received.pieces
             missing = seen.received.missing_bytes
             seen.sent = Seen(head=head)
-            if body and pieces and len(body) == len(pieces[0]) + missing:
+            if request.shorter is None and pieces and len(body) == len(pieces[0]) + missing:
                 seen.sent.pieces, seen.sent.missing_bytes = pieces, missing
             elif body:
                 self._add(seen.sent, body)

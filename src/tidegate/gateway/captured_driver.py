@@ -35,7 +35,7 @@ class CapturedDriver(ExchangeDriver):
 
     def _head(self, route: Route) -> bytes:
         head = super()._head(route)
-        self._draft.sent(head, self._request.body, route.set_header)
+        self._draft.sent(head, self._request, route.set_header)
         return head
 
     def _reply(self, reply: Reply, lines: Sequence[bytes]) -> None:

@@ -17,8 +17,8 @@ class Counters:
         self._counts: Counter[str] = Counter()
         self._reported: dict[str, tuple[float, int]] = {}
 
-    def add(self, name: str) -> None:
-        self._counts[name] += 1
+    def add(self, name: str, count: int = 1) -> None:
+        self._counts[name] += count
 
     def due(self, name: str, now: float) -> int | None:
         """How many of `name` were not logged yet, or None if it was logged a moment ago."""

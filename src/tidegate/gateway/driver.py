@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from tidegate.core import errors
+from tidegate.core.compression.requests_savings import Compression
 from tidegate.core.errors import Failure, Reply, render
 from tidegate.core.exchange import (
     Abort,
@@ -32,7 +33,7 @@ from tidegate.core.exchange import (
     UpstreamFailed,
     UpstreamHead,
 )
-from tidegate.core.headers import client_headers, upstream_headers
+from tidegate.core.headers import OF_THE_BODY, client_headers, upstream_headers
 from tidegate.core.model import RequestStart, UsageEvent
 from tidegate.core.routing import Route
 from tidegate.core.ticket import Ticket
@@ -60,6 +61,7 @@ class Crew(Protocol):
     def record(self, event: UsageEvent) -> None: ...
     def when_durable(self, then: Callable[[], None]) -> bool: ...
     def read_apart(self, read: Callable[[], None], then: Callable[[], None]) -> None: ...
+    def count_tokens(self, compression: Compression) -> None: ...
     def connect_failed(self, reason: str) -> None: ...
     def driver_done(self, driver: Any) -> None: ...
 
@@ -299,9 +301,11 @@ class ExchangeDriver:
         connection, route = self._upstream, self._ticket.route
         assert connection is not None
         assert route is not None
-        connection.send(self._head(route), self._request.body, self, head_only=False)
+        connection.send(self._head(route), self._request.outgoing, self, head_only=False)
         if self._client.paused:
             connection.pause()
+        if self._ticket.compression is not None:
+            self._crew.count_tokens(self._ticket.compression)
 
     def _head(self, route: Route) -> bytes:
         request = self._request
@@ -312,32 +316,36 @@ class ExchangeDriver:
             self._header_lines(route),
         )
         if request.method == b"POST" or request.body:
-            return b"%bcontent-length: %d\r\n\r\n" % (head, len(request.body))
+            return b"%bcontent-length: %d\r\n\r\n" % (head, len(request.outgoing))
         return head + b"\r\n"
 
     def _header_lines(self, route: Route) -> bytes:
         request, facts = self._request, self._request.facts
+        if request.shorter is not None and not OF_THE_BODY.isdisjoint(request.first):
+            return b"".join(self._lines(route, without=OF_THE_BODY))
         credential = (route.keep_credential, route.set_header)
         if facts is not None and facts.credential == credential:
             known: bytes = facts.header_lines
             return known
-        lines = b"".join(
-            upstream_headers(
-                request.headers,
-                connection=request.first.get(b"connection", b""),
-                keep_credential=route.keep_credential,
-                set_header=route.set_header,
-            )
-        )
+        lines = b"".join(self._lines(route))
         if facts is not None:
             facts.credential, facts.header_lines = credential, lines
         return lines
+
+    def _lines(self, route: Route, without: frozenset[bytes] = frozenset()) -> list[bytes]:
+        return upstream_headers(
+            [header for header in self._request.headers if header[0] not in without],
+            connection=self._request.first.get(b"connection", b""),
+            keep_credential=route.keep_credential,
+            set_header=route.set_header,
+        )
 
     # -- from the upstream ---------------------------------------------------
 
     def upstream_head(self, answer: Answer) -> None:
         self._answer = answer
         self._request.body = b""  # it will not be sent again; an answer may last for minutes
+        self._request.shorter = None
         self.deadline = self._crew.now() + self._crew.options.stream_timeout_s
         first = answer.first
         self._run(

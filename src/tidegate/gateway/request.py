@@ -43,6 +43,7 @@ class Request:
         "parts",
         "path",
         "refused",
+        "shorter",
         "target",
         "upgrade",
     )
@@ -65,6 +66,7 @@ class Request:
         self.body_limit = 0
         self.refused = False  # by its head or size; the body was not read
         self.body = b""
+        self.shorter: bytes | None = None  # the plain body with shorter tool results, if it was so
 
     def again(self, length: int) -> "Request":
         """A request with the very same head, and a body of another length."""
@@ -82,7 +84,13 @@ class Request:
         other.facts = self.facts
         other.parts = []
         other.body = b""
+        other.shorter = None
         return other
+
+    @property
+    def outgoing(self) -> bytes:
+        """The body as it goes to the upstream."""
+        return self.body if self.shorter is None else self.shorter
 
     @property
     def query(self) -> bytes:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from tidegate.core import errors
+from tidegate.core.compression.requests_savings import Compression, CountTokens
 from tidegate.core.errors import Failure, render
 from tidegate.core.exchange import Exchange
 from tidegate.core.identity import ClientFacts, read_client
@@ -22,6 +23,7 @@ from tidegate.gateway.admission import Caller, Reading, body_encoding, decide, i
 from tidegate.gateway.capture import CaptureKeeper, Draft
 from tidegate.gateway.captured_driver import CapturedDriver
 from tidegate.gateway.client import ClientConnection
+from tidegate.gateway.compressor import Compressor
 from tidegate.gateway.connector import Connector
 from tidegate.gateway.console_relay import ConsoleRelay
 from tidegate.gateway.counters import Counters, PromptMemory
@@ -32,6 +34,7 @@ from tidegate.gateway.recording import Recorder, Spool
 from tidegate.gateway.request import Request
 from tidegate.gateway.upstream import Pool
 from tidegate.services.ids import new_id
+from tidegate.store.pins import PinStore
 
 _SWEEP_S: Final = 0.5
 _OFF_LOOP_BYTES: Final = 1 << 20  # larger bodies, and encoded ones, are read in a thread
@@ -64,6 +67,7 @@ class Gateway:
         self._recorder = Recorder(
             spool, self._counters, log, policy=options.spool_policy, sync=options.spool_sync
         )
+        self._compressor: Compressor | None = None
         self._prompts = PromptMemory()
         self._proxies = tuple(
             ipaddress.ip_network(p, strict=False) for p in options.trusted_proxies
@@ -79,6 +83,10 @@ class Gateway:
         self._reads: set[asyncio.Future[None]] = set()  # of answers, which usage events wait for
 
     # -- life ----------------------------------------------------------------
+
+    def compress_with(self, pins: PinStore, count_tokens: CountTokens | None) -> None:
+        """Make tool results shorter, as organizations and keys say. Before the start."""
+        self._compressor = Compressor(pins, self._counters, self._log, count_tokens)
 
     async def start(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
         """Serve on listening sockets that somebody else opened."""
@@ -138,6 +146,8 @@ class Gateway:
         for driver in list(self._drivers):
             driver.client_gone()
         self.pool.close()
+        if self._compressor is not None:
+            self._compressor.close()
         self._readers.shutdown(wait=False)
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -145,8 +155,10 @@ class Gateway:
     def counters(self) -> dict[str, int]:
         """What happened since the start, and what is open now."""
         captures = self._captures.counters() if self._captures is not None else {}
+        compressor = self._compressor.counters() if self._compressor is not None else {}
         return (
             captures
+            | compressor
             | self._counters.as_dict()
             | {
                 "client_connections": len(self._connections),
@@ -339,7 +351,7 @@ class Gateway:
         ticket = driver.ticket
         facts = reading.facts if reading is not None else None
         ticket.facts = facts
-        ticket.prompt_bytes = reading.plain_bytes if reading is not None else 0
+        ticket.prompt_bytes = len(reading.plain) if reading is not None else 0
         if reading is not None and reading.failure is not None:
             driver.start(reading.failure)
             return
@@ -352,6 +364,11 @@ class Gateway:
         if facts is not None and ticket.client.session:
             session = (caller.key.key_id, ticket.client.session)
             ticket.previous_prompt_tokens = self._prompts.get(session, facts.model)
+        if self._compressor is not None and point.metered and reading is not None:
+            work = self._compressor.consider(caller, request, ticket, reading)
+            if work is not None:
+                driver.decide_later(work, lambda _: driver.start(None))
+                return
         driver.start(None)
 
     def _turn_away(
@@ -391,6 +408,11 @@ class Gateway:
         self._reads.add(future)
         future.add_done_callback(self._reads.discard)
         future.add_done_callback(lambda _: then())
+
+    def count_tokens(self, compression: Compression) -> None:
+        """Count what compression saved of a request that is on its way."""
+        if self._compressor is not None:
+            self._compressor.count(compression)
 
     def record(self, event: UsageEvent) -> None:
         """Hand a usage event over."""

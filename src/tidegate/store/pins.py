@@ -13,8 +13,10 @@ class Pin(msgspec.Struct, frozen=True):
 
 
 class PinStore(Protocol):
-    def pin(self, organization_id: str, session_id: str, wanted: Pin, started_us: int) -> Pin:
-        """What the session is pinned to: as stored, or else as wanted, which is stored then.
+    def pin(
+        self, organization_id: str, session_id: str, wanted: Pin, started_us: int
+    ) -> tuple[Pin, bool]:
+        """What the session is pinned to, and whether only now: as stored, or else as wanted.
 
         A session of which there are requests of before `started_us`, but no pin, went uncompressed
         until now: it stays so.

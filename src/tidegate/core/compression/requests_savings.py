@@ -32,13 +32,12 @@ class Compression(msgspec.Struct):
     version: int = 0
     faults: int = 0
     entries: tuple[Entry, ...] = ()
-    count_tokens: CountTokens | None = None
     is_counted: bool = True
+    settle: Callable[[], None] | None = None  # waits until it is, not for long
 
-    def count(self) -> None:
+    def count(self, count_tokens: CountTokens) -> None:
         """Count the texts that were not counted yet. Takes long: not for a loop."""
-        if self.count_tokens is not None and not self.is_counted:
-            _count(self.entries, self.count_tokens)
+        _count(self.entries, count_tokens)
         self.is_counted = True
 
     def sums(self) -> Sums:
@@ -77,14 +76,11 @@ def _count_batch(batch: Sequence[tuple[Entry, Shown]], count_tokens: CountTokens
         return
     counts = count_tokens(texts)
     for at, (_, shown) in enumerate(batch):
-        size = shown.text.span[1] - shown.text.span[0]
         if counts is None or not texts[2 * at]:
-            before = _estimate(size)
-            after = before if shown.sent is None else _estimate(len(shown.sent))
+            before, after = _estimate(shown)
         else:
             before, after = counts[2 * at : 2 * at + 2]
-            after = before if shown.sent is None else after
-        shown.tokens_after = after
+        shown.tokens_after = before if shown.sent is None else after
         shown.tokens_before = before  # last: from now on it is counted
 
 
@@ -98,8 +94,10 @@ def _countable(string: bytes) -> str:
         return ""
 
 
-def _estimate(size: int) -> int:
-    return round(size / _BYTES_A_TOKEN)
+def _estimate(shown: Shown) -> tuple[int, int]:
+    size = shown.text.span[1] - shown.text.span[0]
+    sent = size if shown.sent is None else len(shown.sent)
+    return round(size / _BYTES_A_TOKEN), round(sent / _BYTES_A_TOKEN)
 
 
 def _add_up(entries: Sequence[Entry]) -> Sums:
@@ -110,7 +108,9 @@ def _add_up(entries: Sequence[Entry]) -> Sums:
         if entry.message.by_model:
             is_new = False  # the model has answered what stands before
         for shown in entry.shown:
-            before, after = max(0, shown.tokens_before), max(0, shown.tokens_after)
+            before, after = shown.tokens_before, shown.tokens_after
+            if before < 0:
+                before, after = _estimate(shown)
             sums = by_class.setdefault(shown.tool_class or "other", [0, 0, 0])
             sums[0] += shown.text.is_first
             sums[1] += before

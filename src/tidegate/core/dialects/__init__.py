@@ -4,7 +4,13 @@ from collections.abc import Callable
 from typing import Final
 
 from tidegate.core.dialects import anthropic_messages, openai_chat, openai_responses
-from tidegate.core.dialects.body import MalformedBody, RequestFacts, read_request
+from tidegate.core.dialects.body import (
+    MalformedBody,
+    Members,
+    RequestFacts,
+    read_members,
+    read_request,
+)
 from tidegate.core.dialects.reading import Reported, UsageReader
 from tidegate.core.dialects.stream import NamedEventReader
 from tidegate.core.dialects.whole import BodyReader
@@ -12,9 +18,11 @@ from tidegate.core.model import Dialect
 
 __all__ = [
     "MalformedBody",
+    "Members",
     "Reported",
     "RequestFacts",
     "UsageReader",
+    "read_members",
     "read_request",
     "usage_reader",
 ]

@@ -40,11 +40,23 @@ class RequestFacts(msgspec.Struct, frozen=True):
 
 # Top-level fields by name: raw JSON, or values where only Python's reader could make sense of it.
 _Fields = dict[str, object]
+Members = dict[str, msgspec.Raw]
+"""A body's members, each a view of its bytes."""
 
 
 def read_request(dialect: Dialect, body: bytes) -> RequestFacts:
     """Return the facts of a request; raise `MalformedBody` if it is none."""
-    fields = _top_level(body)
+    return read_members(dialect, body)[0]
+
+
+def read_members(dialect: Dialect, body: bytes) -> tuple[RequestFacts, Members | None]:
+    """The same with the body's members, None where they could not be told byte by byte."""
+    raw = _raw_members(body)
+    facts = _facts(dialect, _top_level(body, raw))
+    return facts, raw
+
+
+def _facts(dialect: Dialect, fields: _Fields) -> RequestFacts:
     return RequestFacts(
         model=_model(fields),
         stream=_stream(fields),
@@ -55,16 +67,19 @@ def read_request(dialect: Dialect, body: bytes) -> RequestFacts:
     )
 
 
-_RAW_FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RAW_FIELDS: Final = msgspec.json.Decoder(Members)
 
 
-def _top_level(body: bytes) -> _Fields:
+def _raw_members(body: bytes) -> Members | None:
     try:
-        raw = _RAW_FIELDS.decode(body)
+        return _RAW_FIELDS.decode(body)
     except RecursionError:
         raise MalformedBody("The request body is nested too deeply.") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raw = None
+        return None
+
+
+def _top_level(body: bytes, raw: Members | None) -> _Fields:
     if raw is None:
         pairs = _pairs(body, parse_int=int)
         _refuse_duplicates(pairs)
@@ -75,7 +90,7 @@ def _top_level(body: bytes) -> _Fields:
     return dict(raw)
 
 
-def _has_room_for_a_duplicate(raw: dict[str, msgspec.Raw], body: bytes) -> bool:
+def _has_room_for_a_duplicate(raw: Members, body: bytes) -> bool:
     """Of two equal keys the dictionary holds one: the other's bytes would be left over."""
     compact = 1 + sum(map(len, raw)) + sum(map(len, raw.values())) + 4 * len(raw)
     return len(body) - compact >= _SHORTEST_DUPLICATE

@@ -32,11 +32,13 @@ class SqlPins:
         self._reading = reading(engine)
         self._writing = writing(engine, Lock.PINS)
 
-    def pin(self, organization_id: str, session_id: str, wanted: Pin, started_us: int) -> Pin:
+    def pin(
+        self, organization_id: str, session_id: str, wanted: Pin, started_us: int
+    ) -> tuple[Pin, bool]:
         with transaction(self._reading) as connection:
             stored = _stored(connection, organization_id, session_id)
         if stored is not None:
-            return stored
+            return stored, False
         with transaction(self._writing) as connection:
             went_before = _has_earlier(connection, organization_id, session_id, started_us)
             row = {
@@ -46,10 +48,10 @@ class SqlPins:
                 **msgspec.structs.asdict(_OFF if went_before else wanted),
             }
             insert = insert_into(connection.dialect.name, pins).on_conflict_do_nothing()
-            connection.execute(insert, row)
+            is_new = connection.execute(insert, row).rowcount == 1
             stored = _stored(connection, organization_id, session_id)
         assert stored is not None
-        return stored
+        return stored, is_new
 
     def give_up(self, organization_id: str, session_id: str, pin: Pin) -> None:
         as_it_was = sa.and_(pins.c.level == pin.level, pins.c.version == pin.version)
