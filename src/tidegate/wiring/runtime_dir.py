@@ -1,4 +1,4 @@
-"""The directory of a server's Unix socket: mode 0700, one per supervisor."""
+"""The directory of a server's Unix sockets: mode 0700, one per supervisor."""
 
 import fcntl
 import os
@@ -11,6 +11,7 @@ from typing import Final
 _PREFIX: Final = "tidegate-"
 _ALIVE: Final = "alive"
 CONSOLE_SOCKET: Final = "console.sock"
+COUNTER_SOCKET: Final = "tokens.sock"
 _LONGEST_BASE_BYTES: Final = 60  # the kernel takes 107 for the socket's whole path
 
 

@@ -5,6 +5,7 @@ import gc
 import signal
 import socket
 import ssl
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from tidegate.gateway.capture import CaptureKeeper
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.server import Gateway
 from tidegate.gateway.spool import SpoolWriter
+from tidegate.gateway.token_counter import TokenCounter
 from tidegate.wiring import runtime_dir
 from tidegate.wiring.channel import Channel, leave
 from tidegate.wiring.data_dir import SPOOL
@@ -24,6 +26,7 @@ from tidegate.wiring.stores import store_of
 from tidegate.wiring.tls import tls_context
 
 _FIRST_SNAPSHOT_S: Final = 5.0  # an answer of 503 is better than none
+_TOKEN_PROCESS: Final = (sys.executable, "-P", "-m", "tidegate.wiring.token_process")
 
 
 class Worker:
@@ -34,8 +37,9 @@ class Worker:
         self._log = log
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
+        store = store_of(orders.place, process=orders.name, connections=2)
         self._directory = Directory(
-            store_of(orders.place, process=orders.name, connections=1).directory,
+            store.directory,
             lookup=orders.subkeys.lookup,
             credential=orders.subkeys.credential,
             max_age_s=orders.options.directory_max_age_s,
@@ -57,6 +61,8 @@ class Worker:
             log=log,
             captures=captures,
         )
+        socket_path = Path(orders.options.console_socket).with_name(runtime_dir.COUNTER_SOCKET)
+        self._gateway.compress_with(store.usage.pins, TokenCounter(socket_path, _TOKEN_PROCESS))
 
     async def run(self, channel: Channel) -> None:
         orders = self._orders
