@@ -66,8 +66,8 @@ class Conversation:
         if history is None:
             return
         call = self._calls.get(call_id, _UNKNOWN)
-        path = path_of(call.arguments)
-        if path and kind_of(call.tool, call.arguments) is not Kind.READ:
+        path, kind = path_of(call.arguments), kind_of(call.tool, call.arguments)
+        if path and kind is not Kind.READ:
             self.result(call_id, text, is_error=is_error)
             return
         number = self._next(call_id, call, is_error)
@@ -109,10 +109,15 @@ class Conversation:
                 if named is not None:
                     yield named
                 return
-            trimmed = echoes.trim(call.arguments, numbered) if self._trims else None
+            written = text_of(call.tool, call.arguments)
+            trimmed = None
+            if written is not None and self._trims:
+                trimmed = echoes.trim(
+                    written, numbered, lambda parts: history.latest(number, path, parts)
+                )
             if trimmed is not None:
                 yield trimmed
-            elif text_of(call.tool, call.arguments) is None:
+            else:
                 history.showed(number, path, numbered)
         elif self._trims and kind is Kind.SHELL:
             trimmed = trims.trim(shortened.text)

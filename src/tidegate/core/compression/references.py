@@ -21,6 +21,7 @@ from tidegate.core.compression.markers import count_of, marker
 
 _SHORTEST_RUN: Final = 6  # lines
 _MOST_PLACES: Final = 4  # of one run of lines that is looked at
+_MOST_READS: Final = 8  # of a file that are looked at for the lines around an edit
 _AROUND_A_CHANGE: Final = 3  # lines that stay on either side of one
 
 
@@ -52,13 +53,25 @@ class _Shown:
 
     def runs(self, texts: list[str]) -> list[_Run]:
         """Runs of lines that were shown in one piece, without those next to a change."""
+        self._take_waiting()
+        return self._find(texts)
+
+    def latest(self, parts: list[list[str]]) -> int:
+        """The latest result that itself shows all of these pieces; 0 if there is none."""
+        self._take_waiting()
+        for texts, lines in reversed(self._reads[-_MOST_READS:]):
+            results = {_result_of(part, texts, lines) for part in parts}
+            if len(results) == 1 and (result := results.pop()):
+                return result
+        return 0
+
+    def _take_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for earlier, begin in waiting:
             if not isinstance(earlier, str):
                 self._take(earlier, begin)
             elif (numbered := gutter.parse(earlier)) is not None:
                 self._take(numbered.texts, begin._replace(number=numbered.first))
-        return self._find(texts)
 
     def _take(self, texts: list[str], begin: Line) -> None:
         shown = [
@@ -122,6 +135,21 @@ class _Shown:
         return size
 
 
+def _result_of(part: list[str], texts: list[str], lines: list[Line]) -> int:
+    """The result that shows these lines in one piece, as far as a read of the file tells."""
+    at, size = -1, len(part)
+    for _ in range(_MOST_PLACES):
+        try:
+            at = texts.index(part[0], at + 1)
+        except ValueError:
+            return 0
+        if texts[at : at + size] == part:
+            origins = {(line.result, line.written) for line in lines[at : at + size]}
+            result, written = origins.pop()
+            return 0 if origins or written else result
+    return 0
+
+
 class History:
     """What the results of one conversation have shown so far, in their order."""
 
@@ -154,6 +182,11 @@ class History:
     def printed(self, result: int, path: str, text: str) -> None:
         """Remember a result that shows a file, to be parsed when the file comes again."""
         self._files[path].add(text, Line(result, 0))
+
+    def latest(self, result: int, path: str, parts: list[list[str]]) -> int:
+        """How many results above these pieces of a file were shown; 0 if they were not."""
+        shown = self._files[path].latest(parts)
+        return result - shown if 0 < shown < result else 0
 
     def reread(self, result: int, path: str, numbered: Numbered) -> str | None:
         """Lines of a file, with the runs of them named that were shown before."""

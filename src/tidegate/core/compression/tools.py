@@ -75,10 +75,16 @@ def path_of(call: Any) -> str:
 
 
 def text_of(tool: str, call: Any) -> str | None:
-    """All that a call writes to the file that it names; None if it is not such a call."""
-    content = _within(call, "content")
-    if isinstance(content, str) and tool.lower() in _EDITS and path_of(call):
-        return content
+    """What a call writes to the file that it names; None if it is not such a call."""
+    if not isinstance(call, dict) or not path_of(call):
+        return None
+    name = tool.lower()
+    if name not in _EDITS and name != "str_replace_editor":
+        return None
+    for field in ("new_string", "newString", "new_str", "content", "file_text"):
+        value = call.get(field)
+        if isinstance(value, str):
+            return value
     return None
 
 

@@ -1,8 +1,9 @@
 """Lines of a command's output that tell nothing new, left out and counted: the level `trims`.
 
-Passing tests (only beside a summary), progress of installing and building, and runs of lines that
-differ in numbers alone. What speaks of an error stays, and so does every line of another kind. Each
-gap holds a marker; `| cat` behind the command, which is never trimmed, shows all of it.
+Passing tests (only beside a summary), progress of installing and building, runs of lines that
+differ in numbers alone, and the middle of very long lines. What speaks of an error stays, and so
+does every line of another kind. Each gap holds a marker; `| cat` behind the command, which is never
+trimmed, shows all of it.
 """
 
 import re
@@ -15,7 +16,24 @@ from tidegate.core.compression.markers import count_of, marker
 _TESTS, _PROGRESS, _SIMILAR = "of passing tests", "of progress", "like those around"
 _FEWEST: Final = {_TESTS: 2, _PROGRESS: 4, _SIMILAR: 5}  # lines that make a gap
 _LEAST: Final = 200  # characters that a gap must leave out
-_LONGEST_LINE: Final = 1000
+_LONGEST_LINE: Final = 1000  # of those that may be left out whole
+_LONG_LINE: Final = 2500
+_KEPT_BEFORE, _KEPT_AFTER = 1500, 300  # characters of a long line
+_HARM: Final = (
+    "error",
+    "fail",
+    "exception",
+    "denied",
+    "fatal",
+    "undefined",
+    "panic",
+    "assert",
+    "traceback",
+    "not found",
+    "cannot",
+    "unresolved",
+    "segfault",
+)
 _FEWEST_LETTERS: Final = 12  # in a line that may count as similar: fewer are a table of numbers
 
 # A line that says a test passed, and nothing else: its name may hold any word.
@@ -25,7 +43,10 @@ _PASSED: Final = re.compile(
     r"|\s*[✓✔√] \S.*$|test \S+ (?:- .+ )?\.\.\. ok$|test_\w+ \([\w.]+\)(?: \.\.\. ?ok)$"
     r"|\S+::\S.* PASSED(?: +\[ *\d+%\])?$|\S[^\n]* > [^\n]+ PASSED$"
 )
-_ANNOUNCED: Final = ("=== RUN", "=== CONT", "=== PAUSE")
+_ANNOUNCED: Final = ("=== RUN", "=== CONT", "=== PAUSE", "=== NAME")
+_ANNOUNCEMENT: Final = re.compile(r"=== (?:RUN|CONT|NAME) +(\S+)$")
+_PASSING_TEST: Final = re.compile(r" *--- PASS: (\S+) \(")
+_FEWEST_PASSING: Final = 3  # of which the output is left out: one alone is run to see it
 # A line about tests in which an alarming word would mean one.
 _IDLE: Final = re.compile(
     r"\?   \t\S+\t\[no test files\]$|\t\S+\t\tcoverage: 0\.0% of statements$"
@@ -52,13 +73,27 @@ _LETTERS: Final = re.compile(r"[^\W\d_]")
 def trim(text: str) -> str | None:
     """Leave out what a count can stand for; None where nothing is."""
     lines = text.split("\n")
-    if len(lines) < min(_FEWEST.values()):
-        return None
     kinds = _kinds(text, lines)
-    if not any(kinds):
-        return None
-    shorter = "\n".join(_written(lines, kinds))
+    written = list(_written(lines, kinds)) if any(kinds) else lines
+    if any(len(line) > _LONG_LINE for line in written):
+        written = [_cut(line) for line in written]
+    shorter = "\n".join(written)
     return shorter if len(shorter) < len(text) else None
+
+
+def _cut(line: str) -> str:
+    """A very long line without its middle, if that speaks of no harm."""
+    if len(line) <= _LONG_LINE:
+        return line
+    middle = line[_KEPT_BEFORE:-_KEPT_AFTER].lower()
+    if any(word in middle for word in _HARM):
+        return line
+    gap = _gap(count_of(len(line) - _KEPT_BEFORE - _KEPT_AFTER, "character"), "of this line")
+    return f"{line[:_KEPT_BEFORE]}\n{gap}\n{line[-_KEPT_AFTER:]}"
+
+
+def _gap(how_many: str, of_what: str) -> str:
+    return marker(f'{how_many} {of_what} left out; the command with "| cat" behind it shows all')
 
 
 def _kinds(text: str, lines: list[str]) -> list[str]:
@@ -87,13 +122,14 @@ def _kinds(text: str, lines: list[str]) -> list[str]:
 
 
 def _tests(lines: list[str], words: tuple[str, ...]) -> list[bool]:
-    """Which lines tell of passing tests; not the announcement of one that printed something."""
+    """Which lines tell of passing tests; not the announcement of one that printed what stays."""
     passed, idle = _PASSED.match, _IDLE.match
     found = [
         len(line) < _LONGEST_LINE
         and (passed(line) is not None or (idle(line) is not None and not speaks_of(line, words)))
         for line in lines
     ]
+    _add_printed(lines, words, found)
     for at, line in enumerate(lines[:-1]):
         if found[at] and not found[at + 1] and lines[at + 1] and line.startswith(_ANNOUNCED):
             found[at] = False
@@ -103,6 +139,22 @@ def _tests(lines: list[str], words: tuple[str, ...]) -> list[bool]:
             found[at] = False
             break
     return found
+
+
+def _add_printed(lines: list[str], words: tuple[str, ...], found: list[bool]) -> None:
+    """Add what tests of Go printed that passed beside others."""
+    names = {match[1] for line in lines if (match := _PASSING_TEST.match(line))}
+    if len(names) < _FEWEST_PASSING:
+        return
+    is_passing = False
+    for at, line in enumerate(lines):
+        if line.startswith(("=== ", "--- ", "    --- ", "PASS", "FAIL", "ok")):
+            announced = _ANNOUNCEMENT.match(line)
+            is_passing = announced is not None and announced[1] in names
+            if is_passing and line.startswith("=== NAME"):
+                found[at] = True
+        elif is_passing and len(line) < _LONGEST_LINE and not speaks_of(line, words):
+            found[at] = True
 
 
 def _is_worded(line: str) -> bool:
@@ -117,10 +169,7 @@ def _written(lines: list[str], kinds: list[str]) -> Iterator[str]:
             end += 1
         gap = lines[at:end]
         if kind and len(gap) >= _FEWEST[kind] and sum(map(len, gap)) >= _LEAST:
-            yield marker(
-                f"{count_of(len(gap), 'line')} {kind} left out; "
-                f'the command with "| cat" behind it shows all'
-            )
+            yield _gap(count_of(len(gap), "line"), kind)
         else:
             yield from gap
         at = end
