@@ -12,7 +12,13 @@ from typing import Final
 
 import msgspec
 
-from tidegate.core.compression.splice import Span, elements, members, text_of
+from tidegate.core.compression.splice import (
+    Span,
+    elements,
+    members,
+    text_of,
+    without_lone_surrogates,
+)
 from tidegate.core.model import Dialect
 
 CONVERSATION: Final = {
@@ -74,7 +80,9 @@ def place(body: bytes, fields: Mapping[str, msgspec.Raw] | None, dialect: Dialec
     if fields is not None and name not in fields:
         return None
     span = _place_among(body, fields, name) if fields is not None else None
-    span = span or members(body).get(name)
+    if span is None:
+        plain = body if fields is not None else without_lone_surrogates(body)
+        span = members(plain).get(name)
     return span if span is not None and body[span[0]] == 0x5B else None
 
 
