@@ -33,6 +33,7 @@ from tidegate.gateway.server import Gateway
 from tidegate.services.log import NoLog
 from tidegate.services.price_book import compile_price_book
 from tidegate.services.vault import derive, hash_secret, seal
+from tidegate.store.pins import PinStore
 
 PATIENCE_S = 20.0
 ORGANIZATION = "org_1"
@@ -303,6 +304,7 @@ async def world(
     *,
     tls: ssl.SSLContext | None = None,
     captures: CaptureKeeper | None = None,
+    pins: PinStore | None = None,
     **options: Any,
 ) -> AsyncIterator[World]:
     """Run a gateway whose credentials lead to `upstream`."""
@@ -326,6 +328,8 @@ async def world(
         log=log,
         captures=captures,
     )
+    if pins is not None:
+        gateway.compress_with(pins, lambda texts: [len(text.split()) for text in texts])
     await gateway.start([listener], tls)
     made = World(gateway, directory, source, port)
     made.spool = events

@@ -76,12 +76,17 @@ class Plan(msgspec.Struct, frozen=True):
 class Transcript:
     """The messages of one conversation, and the engine that has seen them."""
 
-    def __init__(self, dialect: Dialect, level: str, version: int) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        level: str,
+        version: int,
+        conversation: Callable[[str, int], Conversation] = Conversation,
+    ) -> None:
         self._dialect = dialect
-        self._level = level
-        self._version = version
+        self._begin: Callable[[], _Engine] = lambda: _Engine(conversation(level, version))
         self._entries: list[Entry] = []
-        self._engine = _Engine(level, version)
+        self._engine = self._begin()
         self.size_bytes = 0
 
     def plan(self, body: bytes, span: Span) -> Plan:
@@ -131,7 +136,7 @@ class Transcript:
 
     def _go_back(self, known: int) -> None:
         """Tell a new engine what was said up to there."""
-        self._engine = _Engine(self._level, self._version)
+        self._engine = self._begin()
         for entry in self._entries[:known]:
             self._engine.remember(entry)
 
@@ -150,8 +155,8 @@ class _Engine:
     Its fault stops no request: from there on all goes out as it came, as it would again.
     """
 
-    def __init__(self, level: str, version: int) -> None:
-        self._conversation = Conversation(level, version)
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
         self._open: set[str] = set()  # calls without a result
         self._is_answer = False
         self._is_broken = False

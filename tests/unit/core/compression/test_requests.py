@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.tool_requests import body, conversation, numbered, reading, sent, shorten, source
 
+from tidegate.core.compression.conversation import Conversation
 from tidegate.core.compression.requests import Call, place, read_message
 from tidegate.core.compression.requests_transcript import Transcript
 from tidegate.core.compression.splice import Doubt
@@ -238,3 +239,27 @@ def test_what_is_late_goes_out_as_it_came_and_stays_so() -> None:
     assert "cache_control" in shown[4]["content"][0]
     assert shown_later[4]["content"][0]["content"] == came[4]["content"][0]["content"]
     assert later.faults == 1
+
+
+class Failing(Conversation):
+    """An engine that fails on one text."""
+
+    def result(self, call_id: str, text: str, *, is_error: bool = False) -> str:
+        if "value_f2_" in text:
+            raise RuntimeError("a fault of the engine")
+        return super().result(call_id, text, is_error=is_error)
+
+
+@pytest.mark.parametrize("level", ["lossless", "references"])
+def test_from_a_fault_of_the_engine_on_all_goes_out_as_it_came(level: str) -> None:
+    dialect = Dialect.MESSAGES
+    transcript = Transcript(dialect, level, 1, Failing)
+    turns = [reading(n) for n in range(1, 5)]
+    for count, known_faults in ((1, 0), (3, 2), (3, 0), (2, 0), (4, 2)):
+        request = body(dialect, turns[:count])
+        done = shorten(transcript, dialect, request)
+        assert done.body is not None
+        shown, came = json.loads(done.body)["messages"], json.loads(request)["messages"]
+        assert shown[2] != came[2]
+        assert shown[3:] == came[3:]
+        assert done.faults == known_faults
