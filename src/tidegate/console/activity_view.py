@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from tidegate.console import formats
-from tidegate.console.figures_view import Value, others_of, subscription_value, value_of
+from tidegate.console.figures_view import (
+    Savings,
+    Value,
+    others_of,
+    savings_of,
+    subscription_value,
+    value_of,
+)
 from tidegate.console.github_links import RepositoryName, pull_request_link, repository_name
 from tidegate.console.log_query import LogQuery, repository_value
 from tidegate.console.log_range import rows_of
@@ -58,6 +65,7 @@ class ActivityCard:
     main: Value
     facts: list[Fact]
     subscription: Value | None
+    savings: Savings | None
     last: Moment | None
 
 
@@ -177,6 +185,7 @@ def _card(
         main=value_of(figures, metric, rows),
         facts=[Fact("Sessions", _sessions(sessions, rows)), *_facts(figures, metric, rows)],
         subscription=subscription_value(figures, rows),
+        savings=savings_of(figures, rows),
         last=moment(last_us, drawing.now_us, drawing.period.time_zone) if last_us else None,
     )
 

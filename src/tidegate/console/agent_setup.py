@@ -84,6 +84,9 @@ class Setup:
         self, request: Request, viewer: Viewer, key: AgentKey, code: str = "", **context: Any
     ) -> Response:
         now_us = self._web.clock()
+        organization = await run_in_threadpool(
+            self._services.organizations.get, viewer.organization_id
+        )
         used_us = await run_in_threadpool(self._dialogs.last_used_us, key)
         until = self._dialogs.moment(viewer, now_us + LIFETIME_US[Purpose.ENROLMENT])
         waited_s = (now_us - key.stored.created_us) // 1_000_000
@@ -95,7 +98,7 @@ class Setup:
             "member": key.person,
             "key_id": key.key_id,
             "prefix": key.stored.prefix,
-            "compression": key.record.compression,
+            "compression": organization.compresses(key.record),
             "steps": steps,
             "note": "",
             "waits": True,

@@ -38,7 +38,13 @@ _OVERLAPS: Final = (
 )
 _USUAL_OVERLAP: Final = str(24 * _HOUR_S)
 _COMPRESSION: Final = "Token compression"
-_COMPRESSES: Final = "Trims tool results before they reach the model."
+_COMPRESSES: Final = (
+    "Makes tool results shorter before they reach the model. Applies to new sessions."
+)
+_FIXED: Final = (
+    "Your organization decides on this for all keys. Admins change it in Settings,"
+    " under Compression."
+)
 
 
 class Agents:
@@ -156,10 +162,20 @@ class Agents:
             "enrolled": moment(viewer, key.stored.created_us),
             "enrolled_by": self._dialogs.who_did(viewer, enrolled),
             "used": moment(viewer, used_us) if used_us else None,
-            "switches": [_compression(key.record), self._debug.look(viewer, key)],
+            "switches": [self._compression(key.record), self._debug.look(viewer, key)],
             "secret": "",
             "old_until": moment(viewer, old_us) if old_us else None,
         }
+
+    def _compression(self, record: KeyRecord) -> Switch:
+        organization = self._services.organizations.get(record.organization_id)
+        return Switch(
+            "compression",
+            _COMPRESSION,
+            _COMPRESSES,
+            organization.compresses(record),
+            fixed=_FIXED if organization.compression_locked else "",
+        )
 
     def _compress(self, request: Request, viewer: Viewer) -> Switch:
         key = self._dialogs.key(viewer, key_id_of(request))
@@ -169,7 +185,7 @@ class Agents:
             compression=is_on(request.state.form),
             actor=actor_of(request, viewer),
         )
-        return _compression(record)
+        return self._compression(record)
 
     def _reveal(self, request: Request, viewer: Viewer) -> dict[str, Any]:
         shown = self._look(viewer, key_id_of(request))
@@ -205,7 +221,3 @@ class Agents:
             viewer.organization_id, key.key_id, actor=actor_of(request, viewer)
         )
         return key
-
-
-def _compression(record: KeyRecord) -> Switch:
-    return Switch("compression", _COMPRESSION, _COMPRESSES, record.compression)

@@ -28,6 +28,7 @@ from tidegate.console.set_up import SetUp
 from tidegate.console.settings import Settings
 from tidegate.console.settings_access import AccessSettings
 from tidegate.console.settings_audit import AuditSettings
+from tidegate.console.settings_compression import CompressionPage
 from tidegate.console.settings_email import EmailSettings
 from tidegate.console.settings_members import MemberSettings
 from tidegate.console.settings_organization import OrganizationSettings
@@ -93,6 +94,7 @@ def _routes(web: Web) -> list[BaseRoute]:
         *MemberSettings(web).routes(),
         *AccessSettings(web).routes(),
         *EmailSettings(web).routes(),
+        *CompressionPage(web).routes(),
         *RetentionSettings(web).routes(),
         *AuditSettings(web).routes(),
         *Invites(web).routes(),

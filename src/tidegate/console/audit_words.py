@@ -19,6 +19,10 @@ _FIELDS: Final = {
     "self_enrolment": "self-enrolment",
     "ledger_days": "days of the log",
     "capture_days": "days of captures",
+    "compression_level": "level of compression",
+    "compression_default": "compression of new keys",
+    "compression_locked": "compression decided for all keys",
+    "holdout_permille": "sessions left uncompressed, in thousandths",
 }
 _NO_MEMBERS: Final = {
     "cli": "Command line",

@@ -36,6 +36,7 @@ class Switch:
     told: str = ""  # since when, by whom
     asks: str = ""  # the address of what is asked first, of one that is not turned on at once
     captures: str = ""  # the address of what was captured
+    fixed: str = ""  # why it cannot be changed
 
 
 @dataclass(frozen=True)

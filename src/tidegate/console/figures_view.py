@@ -20,6 +20,21 @@ class Value:
     href: str = ""  # the rows of the log that it sums
 
 
+@dataclass(frozen=True, slots=True)
+class Savings:
+    money: Value  # of what is billed
+    tokens: Value
+    subscription: Value | None  # at list price
+    share: str  # of what it would have cost, `17 %`
+
+    @property
+    def main(self) -> Value:
+        """The most that can be said of it."""
+        if self.money.exact:
+            return self.money
+        return self.subscription or self.tokens
+
+
 def money_value(nusd: int) -> Value:
     return Value(nusd, formats.money(nusd), formats.exact_money(nusd))
 
@@ -55,6 +70,31 @@ def subscription_value(figures: Figures, rows: LogQuery | None = None) -> Value 
     if not figures.subscription_nusd:
         return None
     return _leading(money_value(figures.subscription_nusd), rows, billing=Billing.SUBSCRIPTION)
+
+
+def savings_of(figures: Figures, rows: LogQuery | None = None) -> Savings | None:
+    """What compression saved; nothing is said of it where it saved nothing."""
+    if not figures.saved_tokens:
+        return None
+    saved, worth = figures.saved_nusd, figures.saved_subscription_nusd
+    share = _share(saved, figures.cost_nusd) or _share(worth, figures.subscription_nusd)
+    subscription = _leading(money_value(worth), rows, billing=Billing.SUBSCRIPTION)
+    return Savings(
+        money=saved_value(figures, rows),
+        tokens=_leading(token_value(figures.saved_tokens), rows),
+        subscription=subscription if worth else None,
+        share=share,
+    )
+
+
+def saved_value(figures: Figures, rows: LogQuery | None = None) -> Value:
+    """What would have been billed."""
+    return _leading(money_value(figures.saved_nusd), rows, billing=Billing.API)
+
+
+def _share(saved: int, cost: int) -> str:
+    """Of what it would have cost without."""
+    return formats.percent(saved, saved + cost) if saved else ""
 
 
 def _leading(value: Value, rows: LogQuery | None, billing: str = "") -> Value:

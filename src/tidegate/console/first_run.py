@@ -85,8 +85,8 @@ def for_admin(viewer: Viewer, progress: Progress, query: TeamQuery) -> FirstRun:
         ),
         Step(
             "Enrol a coding agent",
-            "Makes a key, switches compression on and shows the commands to run.",
-            after="A key was made. Compression is on.",
+            "Makes a key and shows the commands to run.",
+            after="A key was made.",
             done=bool(progress.key_id),
             link=Link("Enrol your agent", enrol, "plus", dialog=True),
             marks=True,

@@ -75,6 +75,12 @@ def change(now: int, before: int) -> str:
     return f"{_half_even(now, before):,} times"
 
 
+def percent(part: int, whole: int) -> str:
+    """`17 %`; below one `<1 %`."""
+    rounded = _half_even(100 * part, whole)
+    return "<1 %" if part and not rounded else f"{rounded} %"
+
+
 def ago(at_us: int, now_us: int, *, date: str) -> str:
     """`5 min ago`, `3 h ago`, `yesterday`, `6 days ago`, then the date. Browsers keep it going."""
     minutes = max(0, now_us - at_us) // 60_000_000

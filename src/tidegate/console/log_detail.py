@@ -11,6 +11,7 @@ from tidegate.console import formats
 from tidegate.console.agent_marks import AgentMark, agent_mark
 from tidegate.console.formats import DASH
 from tidegate.console.github_links import repository_name
+from tidegate.console.log_compression import BUCKETS, CompressionView, compression_view, cost_text
 from tidegate.console.log_query import ALL_TIME, PATH, LogQuery
 from tidegate.console.log_rows import Ending, RowTime, ending, row_time
 from tidegate.core.calendar import local_time
@@ -18,14 +19,7 @@ from tidegate.core.model import Billing, Provider, UsageEvent
 from tidegate.services.request_log import EXTRAS, CostLine, LogDetail
 
 _PROVIDERS: Final = {Provider.ANTHROPIC: "Anthropic", Provider.OPENAI: "OpenAI"}
-_BUCKETS: Final[Mapping[str, str]] = {
-    "input": "Input",
-    "cache_write_5m": "Cache write 5 min",
-    "cache_write_1h": "Cache write 1 h",
-    "cache_read": "Cache read",
-    "output": "Output",
-    EXTRAS: "Web searches",
-}
+_TITLES: Final[Mapping[str, str]] = {**BUCKETS, EXTRAS: "Web searches"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +60,7 @@ class DetailView:
     ids: list[Fact]
     fields: list[tuple[str, str]]  # the whole event
     json: str
+    compression: CompressionView | None
 
 
 def detail_view(detail: LogDetail, *, now_us: int, zone_name: str) -> DetailView:
@@ -81,13 +76,14 @@ def detail_view(detail: LogDetail, *, now_us: int, zone_name: str) -> DetailView
         facts=list(_facts(event)),
         lines=[_line(line) for line in detail.lines],
         tokens=formats.count(event.tokens.total),
-        cost=_cost_text(detail.cost_nusd),
+        cost=cost_text(detail.cost_nusd),
         notes=list(_notes(detail)),
         captured=event.captured,
         capture_href=f"{PATH}/{event.event_id}/capture" if detail.capture_kept else "",
         ids=list(_ids(event)),
         fields=list(_fields(event)),
         json=msgspec.json.format(msgspec.json.encode(_plain(event)), indent=2).decode(),
+        compression=compression_view(detail),
     )
 
 
@@ -133,10 +129,10 @@ def _ids(event: UsageEvent) -> Iterator[Fact]:
 def _line(line: CostLine) -> PriceLine:
     by_search = line.bucket == EXTRAS
     return PriceLine(
-        title=_BUCKETS[line.bucket],
+        title=_TITLES[line.bucket],
         units=formats.count(line.units),
         rate=DASH if line.rate_nusd is None else formats.exact_money(line.rate_nusd),
-        cost=_cost_text(line.cost_nusd),
+        cost=cost_text(line.cost_nusd),
         by_search=by_search,
     )
 
@@ -161,7 +157,11 @@ def _notes(detail: LogDetail) -> Iterator[str]:
 def _fields(event: UsageEvent) -> Iterator[tuple[str, str]]:
     """Every field by its name, those of tokens and cost apart."""
     for name, value in _plain(event).items():
-        if isinstance(value, dict):
+        if name == "tool_savings":
+            for each in event.tool_savings:
+                tokens = f"{each.tokens_before} to {each.tokens_after} tokens"
+                yield f"{name}.{each.tool_class}", f"{each.results} results, {tokens}"
+        elif isinstance(value, dict):
             yield from ((f"{name}.{each}", _text(one)) for each, one in value.items())
         else:
             yield name, _text(value)
@@ -179,12 +179,6 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return DASH if value == "" else str(value)
-
-
-def _cost_text(nusd: int) -> str:
-    """Exact, with at least six decimals, so that the lines stand below each other."""
-    whole, _, decimals = formats.exact_money(nusd).partition(".")
-    return f"{whole}.{decimals.ljust(6, '0')}"
 
 
 def _duration(us: int) -> str:

@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 
 from tidegate.console import period_text
 from tidegate.console.figures_view import (
+    Savings,
     Value,
     money_value,
     request_value,
+    savings_of,
     subscription_value,
     token_value,
 )
@@ -80,6 +82,7 @@ class Totals:
     cost: Value
     tokens: Value
     subscription: Value | None
+    savings: Savings | None
     title: str
 
 
@@ -153,6 +156,7 @@ class Look:
             cost=money_value(sums.cost_nusd),
             tokens=token_value(sums.tokens),
             subscription=subscription_value(sums),
+            savings=savings_of(sums),
             title=self.range.title.lower(),
         )
 

@@ -95,6 +95,8 @@ class RowView:
     captured: bool
     estimated: bool
     price_unknown: bool
+    saved: Value | None
+    saved_told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +199,8 @@ def _row(row: LogRow, drawing: _Drawing) -> RowView:
         captured=row.captured,
         estimated=row.estimated,
         price_unknown=row.price_unknown,
+        saved=fine_cost(row.saved_nano) if row.saved_nano else None,
+        saved_told=f"{formats.plural(row.saved_tokens, 'token')} of tool results not sent"
+        if row.saved_tokens
+        else "",
     )

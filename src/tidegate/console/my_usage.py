@@ -12,7 +12,7 @@ from tidegate.console import first_run
 from tidegate.console.access import Need, page
 from tidegate.console.agent_marks import AgentMark, agent_mark
 from tidegate.console.dialogs import launch_name
-from tidegate.console.figures_view import Value, subscription_value, value_of
+from tidegate.console.figures_view import Savings, Value, savings_of, subscription_value, value_of
 from tidegate.console.first_run import FirstRun
 from tidegate.console.formats import DASH
 from tidegate.console.live import LivePage, attempt
@@ -47,6 +47,7 @@ class ModelRow:
     model: str
     values: list[Value]  # cost, tokens, requests
     subscription: Value | None
+    savings: Savings | None
     last: Moment
 
 
@@ -55,6 +56,7 @@ class ModelsView:
     rows: list[ModelRow]
     totals: list[Value]
     subscription: Value | None
+    savings: Savings | None
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class MyUsagePage:
             rows=[_row(use, rows, period.time_zone, now_us) for use in uses],
             totals=[value_of(total, metric, rows) for metric in Metric],
             subscription=subscription_value(total, rows),
+            savings=savings_of(total, rows),
         )
 
     def _agents(self, viewer: Viewer, time_zone: str, now_us: int) -> list[OwnAgent]:
@@ -193,6 +196,7 @@ def _row(use: ModelUse, rows: LogQuery, time_zone: str, now_us: int) -> ModelRow
         model=use.model or DASH,
         values=[value_of(use.figures, metric, rows) for metric in Metric],
         subscription=subscription_value(use.figures, rows),
+        savings=savings_of(use.figures, rows),
         last=moment(use.last_us, now_us, time_zone),
     )
 

@@ -5,7 +5,15 @@ from zoneinfo import ZoneInfo
 
 from tidegate.console import charts, formats, period_text
 from tidegate.console.charts import Bar, Chart
-from tidegate.console.figures_view import TITLES, Value, subscription_value, value_of
+from tidegate.console.figures_view import (
+    TITLES,
+    Savings,
+    Value,
+    saved_value,
+    savings_of,
+    subscription_value,
+    value_of,
+)
 from tidegate.console.log_query import LogQuery
 from tidegate.console.log_range import rows_before, rows_of_bar
 from tidegate.console.team_query import TeamQuery
@@ -28,6 +36,18 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedTile:
+    """What compression saved; `savings` is None where it saved nothing."""
+
+    savings: Savings | None
+    arrow: str
+    change: str
+    note: str
+    before: Value | None
+    rows: str  # the address of what it is summed of
+
+
+@dataclass(frozen=True, slots=True)
 class Bucket:
     """One bar: what it says and where it leads."""
 
@@ -43,6 +63,7 @@ class Row:
     cost: Value
     tokens: Value
     requests: Value
+    saved: Value
     running: bool
 
 
@@ -55,6 +76,7 @@ class AxisLine:
 @dataclass(frozen=True, slots=True)
 class OverviewView:
     tiles: list[Tile]
+    saved: SavedTile
     title: str
     period: str
     chart: Chart
@@ -86,6 +108,7 @@ def overview_view(
     axis = charts.axis_money if metric is Metric.COST else charts.axis_count
     return OverviewView(
         tiles=_tiles(overview, period, query, rows),
+        saved=_saved(overview, period, rows),
         title=f"{TITLES[metric]} per {period_text.BUCKET_NAMES[period.bucket]}",
         period=f"{period_text.period_text(period)} · {period.time_zone}",
         chart=drawn,
@@ -131,6 +154,30 @@ def _tiles(overview: Overview, period: Period, query: TeamQuery, rows: LogQuery)
         note = "at list price, not billed"
         tiles.append(Tile("Subscription value", worth, "", False, "", "", note))
     return tiles
+
+
+def _saved(overview: Overview, period: Period, rows: LogQuery) -> SavedTile:
+    before_text = period_text.length_text(period)
+    savings = savings_of(overview.totals, rows)
+    then = savings_of(overview.before, rows_before(period, rows))
+    if savings is None:
+        note = f"nothing, {then.main.shown} in {before_text}" if then else "nothing was compressed"
+        return SavedTile(None, "", "", note, None, rows.url())
+    before = _same_kind(savings, then)
+    arrow, change, note = _change(savings.main, before, before_text)
+    return SavedTile(savings, arrow, change, note, before if arrow else None, rows.url())
+
+
+def _same_kind(savings: Savings, then: Savings | None) -> Value:
+    """What there was before of the figure that is shown now."""
+    nothing = Value(0, "", "")
+    if then is None:
+        return nothing
+    if savings.main is savings.money:
+        return then.money
+    if savings.main is savings.subscription:
+        return then.subscription or nothing
+    return then.tokens
 
 
 def _change(now: Value, before: Value, before_text: str) -> tuple[str, str, str]:
@@ -187,5 +234,6 @@ def _rows(overview: Overview, period: Period, rows: LogQuery, running: bool) -> 
     for i, (text, figures) in enumerate(zip(texts, overview.series, strict=True)):
         in_bar = rows_of_bar(period, i, rows)
         cost, tokens, requests = (value_of(figures, metric, in_bar) for metric in Metric)
-        found.append(Row(text, cost, tokens, requests, running and i == last))
+        saved = saved_value(figures, in_bar)
+        found.append(Row(text, cost, tokens, requests, saved, running and i == last))
     return found[::-1]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from tidegate.services.access_tokens import AccessTokens
 from tidegate.services.audit_log import AuditLog
 from tidegate.services.captures import Captures
+from tidegate.services.compression_report import CompressionReports
+from tidegate.services.compression_settings import CompressionSettings
 from tidegate.services.credential_test import CredentialTests
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
@@ -45,6 +47,8 @@ class ConsoleServices:
     request_log: RequestLog
     log_export: LogExport
     retention: Retention
+    compression: CompressionSettings
+    compression_reports: CompressionReports
     captures: Captures
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

@@ -38,6 +38,7 @@ SECTIONS: Final = (
     Section("providers", "Providers", "key-round"),
     Section("members", "Members", "users"),
     Section("access", "Sign-in", "shield"),
+    Section("compression", "Compression", "minimize-2"),
     Section("email", "Email", "mail"),
     Section("retention", "Retention", "calendar"),
     Section("audit", "Audit log", "scroll-text"),

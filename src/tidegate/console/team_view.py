@@ -9,7 +9,14 @@ from zoneinfo import ZoneInfo
 from tidegate.console import charts, formats, period_text
 from tidegate.console.agent_marks import AgentMark, agent_mark
 from tidegate.console.charts import Sparkline
-from tidegate.console.figures_view import TITLES, Value, subscription_value, value_of
+from tidegate.console.figures_view import (
+    TITLES,
+    Savings,
+    Value,
+    savings_of,
+    subscription_value,
+    value_of,
+)
 from tidegate.console.log_range import rows_of
 from tidegate.console.overview_view import is_running
 from tidegate.console.team_query import TeamQuery
@@ -60,6 +67,7 @@ class MemberCard:
     main: Value  # the chosen one of them
     others: list[Value]
     subscription: Value | None
+    savings: Savings | None
     spark: Sparkline
     spark_label: str
     badges: list[AgentBadge]
@@ -163,6 +171,7 @@ def _card(use: MemberUse, keys: Sequence[StoredKey], drawing: _Drawing) -> Membe
         main=values[chosen],
         others=values[:chosen] + values[chosen + 1 :],
         subscription=subscription_value(use.figures, rows),
+        savings=savings_of(use.figures, rows),
         spark=charts.sparkline(use.series, running=drawing.running),
         spark_label=_spark_label(use, drawing),
         badges=badges,

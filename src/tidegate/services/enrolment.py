@@ -26,8 +26,8 @@ _AT_ONCE_US: Final = 30_000_000  # a form that was sent twice
 _INVALID: Final = "This code is wrong, was used already, or has expired. Ask for a new one."
 
 _LOCKED: Final = (
-    "Your organization decides on compression for all keys; an admin can change it in"
-    " Settings → Compression."
+    "Your organization decides on compression for all keys; an admin can change it in Settings,"
+    " under Compression."
 )
 
 

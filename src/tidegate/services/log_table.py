@@ -23,7 +23,7 @@ _ORIGIN: Final = (
 _FROM: Final = (*_WHO, *_ORIGIN)
 _END: Final = (
     "status", "outcome", "error_code", "stream", "price_version", "price_unknown", "estimated",
-    "service_tier", "speed", "region", "captured",
+    "service_tier", "speed", "region", "captured", "compression", "compression_version",
 )  # fmt: skip
 _MEASURES: Final = ("first_byte_us", "duration_us", "request_bytes", "response_bytes")
 _TOKENS: Final = (
@@ -35,7 +35,8 @@ _COSTS: Final = (
     "extras_nusd",
 )  # fmt: skip
 _UPSTREAM: Final = ("upstream_request_id", "upstream_id")
-_NUMBERS: Final = (*_MEASURES, *_TOKENS, "web_searches", *_COSTS)
+_SAVED: Final = ("compression_faults", "saved_tokens_new", "saved_tokens_again", "saved_nano")
+_NUMBERS: Final = (*_MEASURES, *_TOKENS, "web_searches", *_COSTS, *_SAVED)
 
 READ: Final = ("event_id", "started_us", "member_id", *_ORIGIN, *_END, *_NUMBERS, *_UPSTREAM)
 """What the lines are made from: columns of the ledger."""
@@ -48,6 +49,7 @@ _FLAGS: Final = frozenset({"is_title", "stream", "price_unknown", "estimated", "
 _FIGURES: Final = (
     "first_byte_ms", "first_byte_us", "duration_ms", "duration_us", "request_bytes",
     "response_bytes", *_TOKENS, "tokens", "web_searches", *_COSTS, "cost_nusd", "cost_usd",
+    "compression_faults", "saved_tokens_new", "saved_tokens_again", "saved_nusd", "saved_usd",
 )  # fmt: skip
 COLUMNS: Final = (
     "time", "started_us", "request_id", *_FROM, *_END, *_FIGURES, *_UPSTREAM,
@@ -146,7 +148,7 @@ class LogLines:
         self._origins: dict[Any, str] = {}
         self._ends: dict[Any, str] = {}
         self._texts = _Texts(form)
-        figures = ["%d"] * (len(_FIGURES) - 1) + ["%.6f"]
+        figures = ["%.6f" if name.endswith("_usd") else "%d" for name in _FIGURES]
         self._template = form.line(
             [
                 form.fields(COLUMNS[:3], ['"%s"', "%d", "%s"]),
@@ -164,7 +166,8 @@ class LogLines:
             origin, end = row[_ORIGIN_AT:_END_AT], row[_END_AT:_NUMBERS_AT]
             first_byte_us, duration_us, *counts = row[_NUMBERS_AT:_UPSTREAM_AT]
             size_in, size_out, new, write_5m, write_1h, read, out, reasoning, searches = counts[:9]
-            cost_nusd = sum(counts[9:])
+            costs, (faults, saved_new, saved_again, saved_nusd) = counts[9:-4], counts[-4:]
+            cost_nusd = sum(costs)
             line.append(
                 template
                 % (
@@ -175,7 +178,8 @@ class LogLines:
                     (duration_us + 500) // 1000, duration_us,
                     size_in, size_out, new, write_5m, write_1h, read, out, reasoning,
                     new + write_5m + write_1h + read + out, searches,
-                    *counts[9:], cost_nusd, cost_nusd / 1e9,
+                    *costs, cost_nusd, cost_nusd / 1e9,
+                    faults, saved_new, saved_again, saved_nusd, saved_nusd / 1e9,
                     text(row[_UPSTREAM_AT]), text(row[_UPSTREAM_AT + 1]),
                 )
             )  # fmt: skip

@@ -7,10 +7,11 @@ from typing import Any, Final
 import msgspec
 
 from tidegate.core.figures import Figures
-from tidegate.core.model import Usage, UsageEvent
+from tidegate.core.model import ToolSaving, Usage, UsageEvent
 from tidegate.core.periods import Period
 from tidegate.core.price_book import Rates
 from tidegate.core.pricing import PriceBook, applied, token_cost
+from tidegate.core.savings import SavingPart, parts
 from tidegate.services.errors import InvalidField, NotFound
 from tidegate.store.log import (
     NO_REPOSITORY,
@@ -26,7 +27,8 @@ from tidegate.store.ports import Store
 
 __all__ = [
     "NO_REPOSITORY", "STATUS_CLASSES", "CostLine", "Kept", "Latency", "LogBucket", "LogDetail",
-    "LogFilter", "LogHistogram", "LogPage", "LogRow", "RequestLog", "Volume",
+    "LogFilter", "LogHistogram", "LogPage", "LogRow", "RequestLog", "SavingPart", "SessionSaving",
+    "Volume",
 ]  # fmt: skip
 
 MOST_NEW: Final = 1000
@@ -80,10 +82,21 @@ class LogDetail(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[CostLine]  # buckets that hold anything; their costs add up to the total
     rates_known: bool  # whether the price book still has the version that it was priced by
     capture_kept: bool  # whether its bodies are there
+    saving: tuple[SavingPart, ...] = ()  # its arithmetic; empty: nothing, or no longer known
 
     @property
     def cost_nusd(self) -> int:
         return self.event.cost.total
+
+
+class SessionSaving(msgspec.Struct, frozen=True):
+    """What compression saved of a session: over all its requests, so that a result counts on
+    each that had it."""
+
+    compression: str  # the level that it is pinned to
+    tokens: int
+    nano: int
+    classes: tuple[ToolSaving, ...]
 
 
 class RequestLog:
@@ -130,7 +143,7 @@ class RequestLog:
         event = self._log.event(organization_id, event_id)
         if event is None or member_id not in ("", event.member_id):
             raise NotFound(_NO_EVENT)
-        lines = self._priced_lines(event)
+        lines, rates = self._priced(event) or (None, None)
         return LogDetail(
             event=event,
             member=self._names(organization_id, {event.member_id}).get(event.member_id, ""),
@@ -138,7 +151,25 @@ class RequestLog:
             rates_known=lines is not None,
             capture_kept=event.captured
             and self._usage.captures.has_capture(organization_id, event_id),
+            saving=_saving(event, rates),
         )
+
+    def session_saving(
+        self, organization_id: str, session_id: str, *, member_id: str = ""
+    ) -> SessionSaving:
+        """What compression saved of one session, without those of its sub-agents that have a
+        session of their own."""
+        only = _of_member(LogFilter(session_id=session_id), member_id)
+        level, tokens, nano = "", 0, 0
+        classes: dict[str, ToolSaving] = {}
+        for part in self._log.rows(organization_id, only) if session_id else ():
+            for event in part:
+                level = level or event.compression
+                tokens += event.saved_tokens_new + event.saved_tokens_again
+                nano += event.saved_nano
+                for each in event.tool_savings:
+                    classes[each.tool_class] = _both(classes.get(each.tool_class), each)
+        return SessionSaving(level, tokens, nano, tuple(classes[name] for name in sorted(classes)))
 
     def histogram(
         self, organization_id: str, only: LogFilter, period: Period, *, member_id: str = ""
@@ -196,7 +227,7 @@ class RequestLog:
             found = [reads.member(organization_id, member_id) for member_id in member_ids]
         return {member.member_id: member.name or member.email for member in found if member}
 
-    def _priced_lines(self, event: UsageEvent) -> list[CostLine] | None:
+    def _priced(self, event: UsageEvent) -> tuple[list[CostLine], Rates] | None:
         """The arithmetic by the price book, if that still comes to what was recorded."""
         with self._directory.reading() as reads:
             tables = {
@@ -205,13 +236,33 @@ class RequestLog:
             }
         table = tables.get(event.credential_id, "")
         for model in dict.fromkeys((event.model_served, event.model_asked)):
-            lines = _lines_at(self._prices(), event, model, table)
-            if lines is not None:
-                return lines
+            if found := _lines_at(self._prices(), event, model, table):
+                return found
         return None
 
 
-def _lines_at(book: PriceBook, event: UsageEvent, model: str, table: str) -> list[CostLine] | None:
+def _both(one: ToolSaving | None, other: ToolSaving) -> ToolSaving:
+    """The sum of two of one class."""
+    if one is None:
+        return other
+    return ToolSaving(
+        other.tool_class,
+        one.results + other.results,
+        one.tokens_before + other.tokens_before,
+        one.tokens_after + other.tokens_after,
+    )
+
+
+def _saving(event: UsageEvent, rates: Rates | None) -> tuple[SavingPart, ...]:
+    """The arithmetic of what was saved, if it comes to what was recorded."""
+    new, again = event.saved_tokens_new, event.saved_tokens_again
+    found = parts(new, again, Usage(tokens=event.tokens), None if event.price_unknown else rates)
+    return found if sum(each.nano for each in found) == event.saved_nano else ()
+
+
+def _lines_at(
+    book: PriceBook, event: UsageEvent, model: str, table: str
+) -> tuple[list[CostLine], Rates] | None:
     """The arithmetic for the price of a model; None if it is not what was recorded."""
     found = applied(
         book,
@@ -234,7 +285,7 @@ def _lines_at(book: PriceBook, event: UsageEvent, model: str, table: str) -> lis
     is_it = all(_cost_of(line) == line.cost_nusd for line in lines)
     if found.price_version != event.price_version or not is_it:
         return None
-    return [line for line in lines if line.units or line.cost_nusd]
+    return [line for line in lines if line.units or line.cost_nusd], found.rates
 
 
 def _bare_lines(event: UsageEvent) -> list[CostLine]:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from tidegate.core.comparison import SessionGroup
 from tidegate.core.figures import Figures
 from tidegate.core.spans import Slice
 
@@ -75,6 +76,12 @@ class TeamReads(Protocol):
         ...
 
     def model_sums(self, organization_id: str, part: Slice, member_id: str) -> list[ModelSums]: ...
+    def session_groups(
+        self, organization_id: str, start_us: int, end_us: int
+    ) -> dict[str, SessionGroup]:
+        """Sessions whose last request was then, by what they are pinned to."""
+        ...
+
     def member_uses(self, organization_id: str) -> dict[str, int]:
         """When each member last used anything; one who never did is absent."""
         ...

@@ -10,6 +10,8 @@ from tidegate.services.access_tokens import AccessTokens
 from tidegate.services.audit_log import AuditLog
 from tidegate.services.captures import Captures
 from tidegate.services.context import Clock, now_us
+from tidegate.services.compression_report import CompressionReports
+from tidegate.services.compression_settings import CompressionSettings
 from tidegate.services.credential_test import CredentialTests, Probe
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
@@ -73,5 +75,7 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         request_log=request_log,
         log_export=LogExport(store, request_log),
         retention=Retention(*made),
+        compression=CompressionSettings(*made),
+        compression_reports=CompressionReports(store),
         captures=Captures(*made),
     )

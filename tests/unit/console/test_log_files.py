@@ -122,6 +122,7 @@ NUMBERS = {
     name
     for name in READ
     if name.endswith(("_us", "_nusd", "_tokens", "_bytes", "status", "searches"))
+    or name.startswith(("compression_", "saved_"))
 }
 
 

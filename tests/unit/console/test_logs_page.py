@@ -60,12 +60,17 @@ def test_a_row_shows_all_of_a_request(world: World, owner: TestClient) -> None:
         captured=True,
         estimated=True,
         price_unknown=True,
+        compression="lossless",
+        saved_tokens_new=20,
+        saved_tokens_again=1_200,
+        saved_nano=435_000,
     )
     page = owner.get("/logs").text
     [row] = re.findall(r"<tr id=.*?</tr>", page, re.S)
     assert text_of(row) == (
         "12:00:00 200 O OpenCode, aiko@brightwater.dev asked for sonnet → claude-sonnet-4-5"
-        " …89abcdef app 1,201 25 300 40 1,566 $0.0902 840 ms 5.5 s est. no price"
+        " …89abcdef app 1,201 25 300 40 1,566 $0.0902 $0.0004 840 ms 5.5 s"
+        " 1,220 tokens of tool results not sent est. no price"
         " Captured in debug mode"
     )
     assert 'title="22 Nov 2026, 12:00:00.000 UTC"' in row

@@ -41,6 +41,12 @@ ROW: dict[str, Any] = dict.fromkeys(READ, "") | {
     "cache_read_nusd": 4_000,
     "output_nusd": 1_234_000_000,
     "extras_nusd": 499,
+    "compression": "lossless",
+    "compression_version": 1,
+    "compression_faults": 2,
+    "saved_tokens_new": 30,
+    "saved_tokens_again": 400,
+    "saved_nano": 232_500,
 }
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -83,6 +89,10 @@ def test_what_is_rounded_stands_beside_the_raw_unit() -> None:
     assert (row["first_byte_ms"], row["first_byte_us"]) == (1, 1_499)
     assert (row["duration_ms"], row["duration_us"]) == (3, 2_500)
     assert (row["cost_usd"], row["cost_nusd"]) == (1.23401, 1_234_010_499)
+    assert (row["saved_usd"], row["saved_nusd"]) == (0.000233, 232_500)
+    assert (row["saved_tokens_new"], row["saved_tokens_again"]) == (30, 400)
+    told = ("compression", "compression_version", "compression_faults")
+    assert [row[name] for name in told] == ["lossless", 1, 2]
     assert row["tokens"] == 1 + 2 + 3 + 4 + 5  # reasoning is in the output
     assert (row["member"], row["member_email"]) == ("Aiko", "aiko@b.dev")
     flags = ("stream", "is_title", "price_unknown", "estimated", "captured")

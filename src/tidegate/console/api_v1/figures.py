@@ -57,6 +57,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     subscription_nusd: Money
     tokens: Count
     requests: Count
+    saved_tokens: Count  # of tool results that compression kept from being sent
+    saved_nusd: Money  # what they would have been billed, see the docs on savings
+    saved_subscription_nusd: Money
 
 
 class Bucket(Figures, frozen=True, kw_only=True):
@@ -113,9 +116,4 @@ def buckets(period: Period, series: list[team.Figures]) -> list[Bucket]:
 
 
 def _fields(found: team.Figures) -> dict[str, int]:
-    return {
-        "cost_nusd": found.cost_nusd,
-        "subscription_nusd": found.subscription_nusd,
-        "tokens": found.tokens,
-        "requests": found.requests,
-    }
+    return msgspec.structs.asdict(found)

@@ -11,7 +11,7 @@ from tidegate.console.api_v1.paging import Page, PageQuery, page_of
 from tidegate.console.api_v1.table import act, create, delete, get, patch
 from tidegate.console.api_v1.texts import Id, ModelPatterns
 from tidegate.console.api_v1.times import Time, time, time_or_none
-from tidegate.core.model import Agent, CredentialMode, Provider
+from tidegate.core.model import Agent, CredentialMode, OrganizationRecord, Provider
 from tidegate.services.enrolment import MAX_DEBUG_HOURS, may_enroll, may_manage
 from tidegate.services.errors import Forbidden, NotFound
 from tidegate.store.ports import StoredKey
@@ -36,7 +36,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     member_id: str
     agent: Agent
     prefix: str  # the secret's beginning
-    compression: bool  # whether tool results are to be compressed
+    compression: bool  # whether tool results of new sessions are to be compressed
+    compression_locked: bool  # the organization decides so, whatever the key's own switch says
     debug: bool  # whether bodies are captured
     debug_until: Time | None  # it ends by itself then
     disabled: bool  # refused by the gateway
@@ -112,8 +113,8 @@ def list_keys(call: Call[KeysQuery, NoBody]) -> Page[Key]:
     ]
     name = f"keys {wanted or ''}"
     page, after = page_of(name, call.query, found, lambda k: k.record.key_id)
-    uses = _uses(call, page)
-    return Page([_key(call, k, uses) for k in page], after)
+    uses, organization = _uses(call, page), _organization(call)
+    return Page([_key(call, k, uses, organization) for k in page], after)
 
 
 def get_key(call: Call[NoQuery, NoBody]) -> Key:
@@ -135,7 +136,8 @@ def enrol_agent(call: Call[NoQuery, KeyCreate]) -> EnrolledKey:
         )
     except NotFound as refused:
         raise NotFound(refused.message, field="member_id") from None
-    key = _key(call, call.services.enrolment.key(call.organization_id, enrolled.key_id), {})
+    stored = call.services.enrolment.key(call.organization_id, enrolled.key_id)
+    key = _key(call, stored, {}, _organization(call))
     return EnrolledKey(
         **msgspec.structs.asdict(key), secret=enrolled.key, login_code=enrolled.login_code
     )
@@ -223,11 +225,18 @@ def _uses(call: Call[msgspec.Struct, msgspec.Struct], keys: list[StoredKey]) -> 
 
 
 def _shown(call: Call[msgspec.Struct, msgspec.Struct], key: StoredKey) -> Key:
-    return _key(call, key, _uses(call, [key]))
+    return _key(call, key, _uses(call, [key]), _organization(call))
+
+
+def _organization(call: Call[msgspec.Struct, msgspec.Struct]) -> OrganizationRecord:
+    return call.services.organizations.get(call.organization_id)
 
 
 def _key(
-    call: Call[msgspec.Struct, msgspec.Struct], stored: StoredKey, uses: dict[str, int]
+    call: Call[msgspec.Struct, msgspec.Struct],
+    stored: StoredKey,
+    uses: dict[str, int],
+    organization: OrganizationRecord,
 ) -> Key:
     record = stored.record
     return Key(
@@ -235,7 +244,8 @@ def _key(
         member_id=record.member_id,
         agent=Agent(record.agent),
         prefix=stored.prefix,
-        compression=record.compression,
+        compression=organization.compresses(record),
+        compression_locked=organization.compression_locked,
         debug=record.captures(call.now_us),
         debug_until=time(record.debug_until_us) if record.captures(call.now_us) else None,
         disabled=record.disabled,

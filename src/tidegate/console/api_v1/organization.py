@@ -11,6 +11,7 @@ from tidegate.console.api_v1.problems import at_field
 from tidegate.console.api_v1.table import get, patch
 from tidegate.console.api_v1.texts import ModelPatterns, Name
 from tidegate.core.model import OrganizationRecord
+from tidegate.services.compression_settings import LEVELS, MAX_HOLDOUT_PERMILLE
 from tidegate.services.retention import CAPTURE_DAYS, LEDGER_DAYS
 
 Weekday = Annotated[int, msgspec.Meta(ge=1, le=7, description="1 is Monday, 7 is Sunday.")]
@@ -32,6 +33,16 @@ LedgerDays = Annotated[
     ),
 ]
 CaptureDays = Annotated[int, msgspec.Meta(ge=CAPTURE_DAYS[0], le=CAPTURE_DAYS[1])]
+CompressionLevel = Annotated[
+    str, msgspec.Meta(pattern=f"^({'|'.join(LEVELS)})$", examples=[*LEVELS])
+]
+Holdout = Annotated[int, msgspec.Meta(ge=0, le=MAX_HOLDOUT_PERMILLE, description="In thousandths.")]
+_COMPRESSION = {
+    "compression_level": "level",
+    "compression_default": "default",
+    "compression_locked": "locked",
+    "holdout_permille": "holdout_permille",
+}
 
 
 class Organization(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +55,10 @@ class Organization(msgspec.Struct, frozen=True, kw_only=True):
     self_enrolment: bool  # members may enrol agents of their own
     ledger_days: int  # for how long requests are kept; 0: for ever
     capture_days: int  # the same of what debug mode stored
+    compression_level: CompressionLevel  # of new sessions
+    compression_default: bool  # whether new keys compress
+    compression_locked: bool  # whether all keys do as `compression_default` says
+    holdout_permille: Holdout  # of new sessions, left uncompressed to compare with
 
 
 class OrganizationPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,6 +72,10 @@ class OrganizationPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     self_enrolment: bool | UnsetType = UNSET
     ledger_days: LedgerDays | UnsetType = UNSET
     capture_days: CaptureDays | UnsetType = UNSET
+    compression_level: CompressionLevel | UnsetType = UNSET
+    compression_default: bool | UnsetType = UNSET
+    compression_locked: bool | UnsetType = UNSET
+    holdout_permille: Holdout | UnsetType = UNSET
 
 
 def get_organization(call: Call[NoQuery, NoBody]) -> Organization:
@@ -68,15 +87,23 @@ def update_organization(call: Call[NoQuery, OrganizationPatch]) -> Organization:
     """Change the organization.
 
     Another time zone sums the reports anew, which takes a moment. Fewer days of requests or
-    captures delete what is older for good, within the hour.
+    captures delete what is older for good, within the hour. What is said of compression counts
+    for new sessions.
     """
     changes = given(call.body)
     days = {name: changes.pop(name) for name in ("ledger_days", "capture_days") if name in changes}
     if 0 < days.get("ledger_days", 0) < LEDGER_DAYS[0]:
         raise at_field("ledger_days", f"Take 0, to keep all, or at least {LEDGER_DAYS[0]}.")
+    compression = {
+        _COMPRESSION[name]: changes.pop(name) for name in _COMPRESSION if name in changes
+    }
     record = call.services.organizations.update(call.organization_id, actor=call.actor, **changes)
     if days:
         record = call.services.retention.set(call.organization_id, actor=call.actor, **days)
+    if compression:
+        record = call.services.compression.set(
+            call.organization_id, actor=call.actor, **compression
+        )
     return _organization(record)
 
 
@@ -91,6 +118,10 @@ def _organization(record: OrganizationRecord) -> Organization:
         self_enrolment=record.self_enrolment,
         ledger_days=record.ledger_days,
         capture_days=record.capture_days,
+        compression_level=record.compression_level,
+        compression_default=record.compression_default,
+        compression_locked=record.compression_locked,
+        holdout_permille=record.holdout_permille,
     )
 
 

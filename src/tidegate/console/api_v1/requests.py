@@ -60,6 +60,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     captured: bool
     first_byte_us: int
     duration_us: int
+    compression: str  # the level that its session is pinned to; off and holdout: none
+    saved_tokens_new: int  # of tool results that it sent first
+    saved_tokens_again: int  # of those that earlier requests of its session had sent
+    saved_nusd: int
 
 
 class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +73,24 @@ class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
     units: int
     rate_nusd: int | None  # per million tokens, or per search; null: not known any more
     cost_nusd: int
+
+
+class ToolSaving(msgspec.Struct, frozen=True, kw_only=True):
+    """The tool results of one class that a request held, as they came and as they went out."""
+
+    tool_class: str
+    results: int
+    tokens_before: int
+    tokens_after: int
+
+
+class SavingLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One term of the saving: tokens times a rate."""
+
+    bucket: str
+    tokens: int
+    rate_nusd: int  # per million tokens
+    saved_nusd: int
 
 
 class RequestDetail(Request, frozen=True, kw_only=True):
@@ -96,6 +118,10 @@ class RequestDetail(Request, frozen=True, kw_only=True):
     upstream_request_id: str
     upstream_id: str
     capture_kept: bool  # its bodies can be read
+    compression_version: int  # of the engine
+    compression_faults: int  # results that went out as they came for doubt or lack of time
+    tool_savings: list[ToolSaving]
+    saving: list[SavingLine]  # empty: nothing saved, or the rates are not known any more
 
 
 class RequestFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,13 +182,18 @@ def get_request(call: Call[NoQuery, NoBody]) -> RequestDetail:
     more = {
         name: getattr(event, name)
         for name in RequestDetail.__struct_fields__
-        if name not in common and hasattr(event, name)
+        if name not in common and name != "tool_savings" and hasattr(event, name)
     }
     return RequestDetail(
         **common,
         **more,
         price=[_price_line(line) for line in found.lines],
         capture_kept=found.capture_kept,
+        tool_savings=[ToolSaving(**msgspec.structs.asdict(each)) for each in event.tool_savings],
+        saving=[
+            SavingLine(bucket=e.bucket, tokens=e.tokens, rate_nusd=e.rate, saved_nusd=e.nano)
+            for e in found.saving
+        ],
     )
 
 
@@ -224,7 +255,7 @@ def _flag(value: bool | UnsetType) -> bool | None:
 
 def _common(row: Any) -> dict[str, Any]:
     """What a row of the log and a usage event share."""
-    given = {"id", "started_at", "tokens", "token_counts", "cost_nusd"}
+    given = {"id", "started_at", "tokens", "token_counts", "cost_nusd", "saved_nusd"}
     shared = [name for name in Request.__struct_fields__ if name not in given]
     return {name: getattr(row, name) for name in shared} | {
         "id": row.event_id,
@@ -232,6 +263,7 @@ def _common(row: Any) -> dict[str, Any]:
         "tokens": row.tokens.total,
         "token_counts": TokenBuckets(**msgspec.structs.asdict(row.tokens)),
         "cost_nusd": row.cost.total,
+        "saved_nusd": row.saved_nano,
     }
 
 

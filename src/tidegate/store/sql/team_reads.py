@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from tidegate.core.comparison import SessionGroup
 from tidegate.core.figures import Figures
 from tidegate.core.spans import Slice, Span
 from tidegate.store.sql import usage_tables as t
@@ -122,6 +123,39 @@ class SqlTeamReads:
             ModelSums(agent, model, _figures(numbers), int(last_us))
             for agent, model, *numbers, last_us in self._rows(query.group_by(*by))
         ]
+
+    def session_groups(
+        self, organization_id: str, start_us: int, end_us: int
+    ) -> dict[str, SessionGroup]:
+        table = t.sessions.c
+        mean = sa.cast(table.cost_nusd, sa.Float) / table.requests
+        prompt = table.input_tokens + table.cache_write_5m_tokens + table.cache_write_1h_tokens
+        counts = (table.requests, prompt + table.cache_read_tokens)
+        more = (table.cache_read_tokens, table.cost_nusd)
+        sums = [sa.func.sum(each) for each in (*counts, *more, mean, mean * mean)]
+        query = (
+            sa.select(table.compression, sa.func.count(), *sums)
+            .where(
+                table.organization_id == organization_id,
+                table.last_us >= start_us,
+                table.last_us < end_us,
+                table.compression != "",
+                table.requests > 0,
+            )
+            .group_by(table.compression)
+        )
+        return {
+            kind: SessionGroup(
+                sessions=int(sessions),
+                requests=int(requests),
+                prompt_tokens=int(tokens),
+                cache_read_tokens=int(read),
+                cost_nusd=int(cost),
+                means=float(means),
+                squares=float(squares),
+            )
+            for kind, sessions, requests, tokens, read, cost, means, squares in self._rows(query)
+        }
 
     def member_uses(self, organization_id: str) -> dict[str, int]:
         columns = t.last_uses.c

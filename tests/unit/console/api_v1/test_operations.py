@@ -212,9 +212,10 @@ def test_the_overview_of_a_week(used: Programs) -> None:
         "bucket": "day",
         "time_zone": "UTC",
     }
-    whole = {"cost_nusd": 25, "subscription_nusd": 0, "tokens": 241, "requests": 3}
+    saved = {"saved_tokens": 0, "saved_nusd": 0, "saved_subscription_nusd": 0}
+    whole = {"cost_nusd": 25, "subscription_nusd": 0, "tokens": 241, "requests": 3, **saved}
     assert report["totals"] == whole
-    before = {"cost_nusd": 0, "subscription_nusd": 900, "tokens": 3, "requests": 1}
+    before = {"cost_nusd": 0, "subscription_nusd": 900, "tokens": 3, "requests": 1, **saved}
     assert report["before"] == before
     assert len(report["series"]) == 7
     assert report["series"][-1] == {"start": "2026-11-22T00:00:00Z", **whole}
