@@ -26,6 +26,7 @@ def pages(world: World) -> dict[str, str]:
         "providers": "/settings/providers",
         "members": "/settings/members",
         "access": "/settings/access",
+        "compression": "/settings/compression",
         "email": "/settings/email",
         "audit": "/settings/audit",
         "account": "/account",

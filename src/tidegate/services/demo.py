@@ -12,8 +12,10 @@ from tidegate.core.model import Agent, Role, UsageEvent
 from tidegate.core.price_book import PriceBook
 from tidegate.services import demo_cast as cast
 from tidegate.services.audit import Actor
+from tidegate.services.compression_settings import CompressionSettings
 from tidegate.services.credentials import Credentials
 from tidegate.services.demo_cast import Person
+from tidegate.services.demo_savings import HOLDOUT_PERMILLE
 from tidegate.services.demo_use import Enlisted, use_of
 from tidegate.services.enrolment import Enrolment
 from tidegate.services.invitations import Invitations
@@ -89,6 +91,7 @@ class Demo:
         self._members = Members(*made)
         self._invitations = Invitations(*made)
         self._enrolment = Enrolment(*made)
+        self._compression = CompressionSettings(*made)
         self._passwords = Passwords(*made)
         self._credentials = Credentials(*made)
         self._password = secrets.token_urlsafe(12)
@@ -183,6 +186,9 @@ class Demo:
         keys = {(who.person.name, agent): key for who in team for agent, key in who.keys.items()}
         self._enrolment.set_debug(
             self._organization_id, keys[_DEBUGGED], hours=24, actor=self._owner
+        )
+        self._compression.set(
+            self._organization_id, holdout_permille=HOLDOUT_PERMILLE, actor=self._owner
         )
         self._enrolment.switch(
             self._organization_id, keys[_UNCOMPRESSED], compression=False, actor=self._owner

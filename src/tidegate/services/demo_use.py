@@ -16,8 +16,9 @@ import msgspec
 from tidegate.core.identity import session_id
 from tidegate.core.model import Agent, Dialect, Outcome, Provider, TokenCounts, Usage, UsageEvent
 from tidegate.core.price_book import PriceBook
-from tidegate.core.pricing import price
+from tidegate.core.pricing import applied, price
 from tidegate.services.demo_cast import Habit, Person
+from tidegate.services.demo_savings import LENGTHENED, Results
 
 DAYS: Final = 90
 _SECOND_US: Final = 1_000_000
@@ -159,32 +160,45 @@ class _Worker:
         chance = self._random
         turns = min(max(int(chance.lognormvariate(2.05, 0.75)), 2), 60)
         known, at_us = 0, session.start_us
+        results = Results(session.client_session)
         for _ in range(turns):
             added = _added(chance) if known else chance.randrange(52_000, 96_000)
+            if known and results.is_held_out:
+                added = int(added * LENGTHENED)
             output = min(max(int(chance.lognormvariate(6.6, 0.9)), 30), 16_000)
             duration_us = int((1.4 + output / 75 + chance.expovariate(1.2)) * _SECOND_US)
             if at_us + duration_us >= self._now_us:
                 return
             fate = self._fate()
             if fate.is_answered:
+                if known:
+                    results.grow(added)
                 tokens = _tokens(session.habit.agent, session.model, (known, added, output))
                 known += added + output
             else:
                 tokens = TokenCounts()
-            yield self._event(session, (at_us, duration_us), fate, tokens)
+            yield self._event(session, (at_us, duration_us), fate, tokens, results)
             if known > _COMPACT_ABOVE_TOKENS:
                 known = 0
+                results.forget()
             at_us += duration_us + int(chance.expovariate(1 / 14) * _SECOND_US)
 
     def _event(
-        self, session: _Session, when: tuple[int, int], fate: _Fate, tokens: TokenCounts
+        self,
+        session: _Session,
+        when: tuple[int, int],
+        fate: _Fate,
+        tokens: TokenCounts,
+        results: Results,
     ) -> UsageEvent:
         chance, who, agent = self._random, self._who, session.habit.agent
         at_us, duration_us = when
         anthropic = session.model.startswith("claude")
         provider = Provider.ANTHROPIC if anthropic else Provider.OPENAI
         usage = Usage(tokens=tokens)
-        priced = price(self._book, provider=provider, model=session.model, usage=usage, at_us=at_us)
+        listed = {"provider": provider.value, "model": session.model}
+        priced = price(self._book, **listed, usage=usage, at_us=at_us)
+        rates = applied(self._book, **listed, usage=usage, at_us=at_us).rates
         return UsageEvent(
             event_id=_event_id(at_us, chance),
             organization_id=who.organization_id,
@@ -217,6 +231,7 @@ class _Worker:
             price_version=priced.price_version,
             price_unknown=priced.price_unknown,
             estimated=fate.outcome in {Outcome.CANCELLED, Outcome.CUT},
+            **results.fields(usage, rates, is_answered=fate.is_answered),
         )
 
     def _fate(self) -> _Fate:
