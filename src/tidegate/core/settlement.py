@@ -41,12 +41,14 @@ def _saved(
 ) -> dict[str, Any]:
     assert ticket.compression is not None
     sums = ticket.compression.sums()
+    again = ticket.compression.saved_before()
+    new = sums.saved - again
     rates = applied(book, **query).rates if query is not None else None
     return {
         "tool_savings": sums.tools,
-        "saved_tokens_new": sums.saved_new,
-        "saved_tokens_again": sums.saved_again,
-        "saved_nano": saving(sums.saved_new, sums.saved_again, usage, rates),
+        "saved_tokens_new": new,
+        "saved_tokens_again": again,
+        "saved_nano": saving(new, again, usage, rates),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from tidegate.core.compression.requests_transcript import Entry, Shown
+from tidegate.core.compression.requests_transcript import Entry, Shown, Sums
 from tidegate.core.compression.splice import Doubt, text_of
 from tidegate.core.model import ToolSaving
 
@@ -15,14 +15,6 @@ CountTokens = Callable[[Sequence[str]], Sequence[int] | None]
 _BYTES_A_TOKEN: Final = 3.6  # of tool results, where they cannot be counted
 _AT_ONCE_BYTES: Final = 1 << 20
 _LONGEST_BYTES: Final = 2 << 20  # a longer text is never shortened; its size says enough
-
-
-class Sums(msgspec.Struct, frozen=True):
-    """Tokens of a request's tool results, and how many fewer went out than came."""
-
-    tools: tuple[ToolSaving, ...] = ()
-    saved_new: int = 0  # of results that the model sees for the first time
-    saved_again: int = 0
 
 
 class Compression(msgspec.Struct):
@@ -42,7 +34,14 @@ class Compression(msgspec.Struct):
 
     def sums(self) -> Sums:
         """Add up what was counted."""
-        return _add_up(self.entries) if self.entries else _NOTHING
+        return _add_up(self.entries)
+
+    def saved_before(self) -> int:
+        """Of that, what was saved of results that the model has answered already."""
+        for at in range(len(self.entries) - 1, -1, -1):
+            if self.entries[at].message.by_model:
+                return _add_up(self.entries[:at]).saved
+        return 0
 
 
 _NOTHING: Final = Sums()
@@ -50,7 +49,12 @@ _NOTHING: Final = Sums()
 
 def is_counted(entries: Sequence[Entry]) -> bool:
     """Whether the tokens of all results are known."""
-    return all(shown.tokens_before >= 0 for entry in entries for shown in entry.shown)
+    for entry in reversed(entries):
+        if entry.so_far is not None:
+            return True
+        if any(shown.tokens_before < 0 for shown in entry.shown):
+            return False
+    return True
 
 
 def _count(entries: Sequence[Entry], count_tokens: CountTokens) -> None:
@@ -101,20 +105,31 @@ def _estimate(shown: Shown) -> tuple[int, int]:
 
 
 def _add_up(entries: Sequence[Entry]) -> Sums:
-    by_class: dict[str, list[int]] = {}
-    saved = [0, 0]
-    is_new = True
-    for entry in reversed(entries):
-        if entry.message.by_model:
-            is_new = False  # the model has answered what stands before
-        for shown in entry.shown:
-            before, after = shown.tokens_before, shown.tokens_after
-            if before < 0:
-                before, after = _estimate(shown)
-            sums = by_class.setdefault(shown.tool_class or "other", [0, 0, 0])
-            sums[0] += shown.text.is_first
-            sums[1] += before
-            sums[2] += after
-            saved[is_new] += before - after
-    tools = tuple(ToolSaving(name, *sums) for name, sums in sorted(by_class.items()))
-    return Sums(tools, saved_new=saved[True], saved_again=saved[False])
+    """Go on from the last message up to which it was done before."""
+    begin = len(entries)
+    while begin and entries[begin - 1].so_far is None:
+        begin -= 1
+    sums = (entries[begin - 1].so_far if begin else None) or _NOTHING
+    is_exact = True
+    for entry in entries[begin:]:
+        if entry.shown:
+            is_exact = is_exact and all(shown.tokens_before >= 0 for shown in entry.shown)
+            sums = _plus(sums, entry.shown)
+        if is_exact:
+            entry.so_far = sums
+    return sums
+
+
+def _plus(sums: Sums, more: Sequence[Shown]) -> Sums:
+    by_class = {each.tool_class: list(msgspec.structs.astuple(each)[1:]) for each in sums.tools}
+    saved = sums.saved
+    for shown in more:
+        before, after = shown.tokens_before, shown.tokens_after
+        if before < 0:
+            before, after = _estimate(shown)
+        numbers = by_class.setdefault(shown.tool_class or "other", [0, 0, 0])
+        for at, number in enumerate((int(shown.text.is_first), before, after)):
+            numbers[at] += number
+        saved += before - after
+    tools = tuple(ToolSaving(name, *numbers) for name, numbers in sorted(by_class.items()))
+    return Sums(tools, saved)

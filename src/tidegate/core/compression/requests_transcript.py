@@ -24,9 +24,11 @@ from tidegate.core.compression.splice import (
     text_of,
     without_lone_surrogates,
 )
-from tidegate.core.model import Dialect
+from tidegate.core.model import Dialect, ToolSaving
 
 _COST_BYTES: Final = 400  # what a message takes beside its bytes
+_LOOSE: Final = 12  # messages at most that are compared one by one
+_NEWEST: Final = 3  # of them, those that may come in another form
 _BLANKS: Final = b" \t\n\r"
 _SEPARATOR: Final = re.compile(rb"[ \t\n\r]*,")
 _UNREAD: Final = Message()
@@ -50,6 +52,23 @@ class Entry(msgspec.Struct):
     message: Message
     shown: tuple[Shown, ...] = ()
     breaks: bool = False  # the engine failed here: what comes after goes out as it came
+    so_far: "Sums | None" = None  # of all up to here, once they are counted
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """Tokens of tool results, and how many fewer went out than came."""
+
+    tools: tuple[ToolSaving, ...] = ()
+    saved: int = 0
+
+
+class _Front(msgspec.Struct, frozen=True):
+    """All but the newest messages, put together: one comparison, one piece to send."""
+
+    count: int = 0
+    original: bytes = b""
+    sent: bytes = b""
+    is_changed: bool = False
 
 
 class Shortened(msgspec.Struct, frozen=True):
@@ -86,13 +105,16 @@ class Transcript:
         self._dialect = dialect
         self._begin: Callable[[], _Engine] = lambda: _Engine(conversation(level, version))
         self._entries: list[Entry] = []
+        self._front = _Front()
         self._engine = self._begin()
         self.size_bytes = 0
 
     def plan(self, body: bytes, span: Span) -> Plan:
         """Compare a body with what is known of its conversation. `span` is of its list."""
         at, known = span[0] + 1, 0
-        for entry in self._entries:
+        if self._front.count and body.startswith(self._front.original, at):
+            at, known = at + len(self._front.original), self._front.count
+        for entry in self._entries[known:]:
             if not body.startswith(entry.original, at):
                 break
             at += len(entry.original)
@@ -113,11 +135,13 @@ class Transcript:
         if any(entry.message.items for entry in self._entries[known:]):
             self._go_back(known)
         del self._entries[known:]
+        if plan.known < self._front.count:
+            self._front = _Front()
         for entry in came[known - plan.known :]:
             self._entries.append(entry)
             faults += self._engine.take(entry, is_late)
             _splice(entry)
-        self.size_bytes = sum(len(e.original) + len(e.sent) + _COST_BYTES for e in self._entries)
+        self._move_front()
         return Shortened(self._body(plan, left_over), tuple(self._entries), faults)
 
     def _recognise(self, came: Sequence[Entry], known: int) -> int:
@@ -140,11 +164,27 @@ class Transcript:
         for entry in self._entries[:known]:
             self._engine.remember(entry)
 
+    def _move_front(self) -> None:
+        """Have all but the newest messages in one piece, once there are some more of them."""
+        front, entries = self._front, self._entries
+        if len(entries) - front.count > _LOOSE:
+            more = entries[front.count : -_NEWEST]
+            self._front = front = _Front(
+                front.count + len(more),
+                b"".join((front.original, *(entry.original for entry in more))),
+                b"".join((front.sent, *(entry.sent for entry in more))),
+                front.is_changed or any(entry.sent is not entry.original for entry in more),
+            )
+        loose = sum(len(entry.original) + len(entry.sent) for entry in entries[front.count :])
+        put_together = len(front.original) + len(front.sent)
+        self.size_bytes = 2 * put_together + loose + _COST_BYTES * len(entries)
+
     def _body(self, plan: Plan, left_over: int) -> bytes | None:
-        if all(entry.sent is entry.original for entry in self._entries):
+        front, loose = self._front, self._entries[self._front.count :]
+        if not front.is_changed and all(entry.sent is entry.original for entry in loose):
             return None
-        pieces = [plan.body[: plan.span[0] + 1]]
-        pieces += [entry.sent for entry in self._entries]
+        pieces = [plan.body[: plan.span[0] + 1], front.sent]
+        pieces += [entry.sent for entry in loose]
         pieces.append(plan.body[left_over:])
         return b"".join(pieces)
 
