@@ -64,6 +64,12 @@ class NullTransport(asyncio.Transport):
     def abort(self) -> None:
         """Nothing is open."""
 
+    def pause_reading(self) -> None:
+        """What is to be read comes as one calls."""
+
+    def resume_reading(self) -> None:
+        """The same."""
+
 
 class OneKey:
     """A store whose directory holds one organization with one key and one credential."""
@@ -107,6 +113,7 @@ class SocketlessGateway:
 
     def __init__(self, place: Path, book: PriceBook, *, is_debugged: bool = False) -> None:
         self.client_transport = NullTransport()
+        self.upstream_transport = NullTransport()
         self._directory = Directory(
             OneKey(is_debugged=is_debugged), lookup=SUBKEYS.lookup, credential=SUBKEYS.credential
         )
@@ -127,7 +134,7 @@ class SocketlessGateway:
         await self._directory.refresh()
         await self.gateway.start([], None)
         self._client.connection_made(self.client_transport)
-        self._upstream.connection_made(NullTransport())
+        self._upstream.connection_made(self.upstream_transport)
         self.gateway.pool.put_back(self._upstream)
 
     def stop(self) -> None:
@@ -137,6 +144,22 @@ class SocketlessGateway:
         """Take one request; how long the answer's first bytes were here, in seconds."""
         for piece in request:
             self._client.data_received(piece)
+        return self._answer(answer)
+
+    async def take_patiently(self, request: list[bytes], answer: list[bytes]) -> int:
+        """The same where the request goes out later; how many bytes did."""
+        before = self.upstream_transport.written
+        for piece in request:
+            self._client.data_received(piece)
+        while self.upstream_transport.written == before:  # noqa: ASYNC110  a thread does it
+            await asyncio.sleep(0.0005)
+        sent = self.upstream_transport.written - before
+        self._answer(answer)
+        while self.gateway.counters()["requests_running"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.0005)
+        return sent
+
+    def _answer(self, answer: list[bytes]) -> float:
         self.client_transport.first_write_at = 0.0
         began = time.perf_counter()
         for piece in answer:
@@ -158,7 +181,11 @@ class SocketlessGateway:
 
 def request_pieces(workload: Workload) -> list[bytes]:
     """A request as the reads bring it."""
-    body = request_body(workload)
+    return pieces_of(request_body(workload))
+
+
+def pieces_of(body: bytes) -> list[bytes]:
+    """A request with that body, of a session."""
     whole = request_head(Address(80, KEY), len(body), "bench-session") + body
     return [whole[at : at + _READ_BYTES] for at in range(0, len(whole), _READ_BYTES)]
 
