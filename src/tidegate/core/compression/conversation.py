@@ -7,7 +7,7 @@ later request of the conversation, which begins with the same calls and results.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from tidegate.core.compression import echoes, engine, trims
+from tidegate.core.compression import diffs, echoes, engine, reminders, trims
 from tidegate.core.compression.engine import Shortened
 from tidegate.core.compression.references import History
 from tidegate.core.compression.tools import Kind, class_of, kind_of, path_of, text_of
@@ -54,7 +54,9 @@ class Conversation:
         shortened = engine.shorten(kind, text)
         if history is None or number == 0:
             return shortened.text
-        others = self._others(history, number, call, text, shortened)
+        others = list(self._others(history, number, call, text, shortened))
+        if reminders.blocks(text):
+            others = [other for other in others if reminders.keeps(other, text)]
         return min([shortened.text, *others], key=len)
 
     def known(self, call_id: str, text: str, *, is_error: bool = False) -> None:
@@ -119,7 +121,11 @@ class Conversation:
                 yield trimmed
             else:
                 history.showed(number, path, numbered)
-        elif self._trims and kind is Kind.SHELL:
-            trimmed = trims.trim(shortened.text)
+        elif kind is Kind.SHELL:
+            is_trimmed = self._trims and class_of(call.tool, call.arguments) == "shell"
+            trimmed = trims.trim(shortened.text) if is_trimmed else None
             if trimmed is not None:
                 yield trimmed
+            named = diffs.shorten(trimmed or shortened.text, number, history.shown)
+            if named is not None:
+                yield named

@@ -79,7 +79,7 @@ def _is_better(shorter: str, text: str) -> bool:
         return False
     if not text.isascii() and _bytes(shorter) >= _bytes(text):
         return False
-    return "<system-reminder>" not in text or reminders.blocks(shorter) == reminders.blocks(text)
+    return reminders.keeps(shorter, text)
 
 
 def _bytes(text: str) -> int:

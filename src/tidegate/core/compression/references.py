@@ -33,7 +33,9 @@ class Line(NamedTuple):
     written: bool = False
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
+    """Lines that were shown in one piece, and where the first of them was."""
+
     begin: int
     end: int
     origin: Line
@@ -51,7 +53,7 @@ class _Shown:
         """Take lines, and where the first of them is shown; or a result that is still to parse."""
         self._waiting.append((texts, begin))
 
-    def runs(self, texts: list[str]) -> list[_Run]:
+    def runs(self, texts: list[str]) -> list[Run]:
         """Runs of lines that were shown in one piece, without those next to a change."""
         self._take_waiting()
         return self._find(texts)
@@ -88,8 +90,8 @@ class _Shown:
         for at, key in enumerate(zip(*(texts[n:] for n in range(_SHORTEST_RUN)), strict=False)):
             self._places[key].append((read, at))
 
-    def _find(self, texts: list[str]) -> list[_Run]:
-        runs: list[_Run] = []
+    def _find(self, texts: list[str]) -> list[Run]:
+        runs: list[Run] = []
         at, count = 0, len(texts)
         while at + _SHORTEST_RUN <= count:
             places = (
@@ -104,9 +106,7 @@ class _Shown:
             at += size
         return runs
 
-    def _longest(
-        self, texts: list[str], at: int, places: list[tuple[int, int]]
-    ) -> tuple[_Run, int]:
+    def _longest(self, texts: list[str], at: int, places: list[tuple[int, int]]) -> tuple[Run, int]:
         """The longest run from a line on, without its lines next to a change, and its length."""
         best = (0, 0, 0)
         for read, there in reversed(places[-_MOST_PLACES:]):
@@ -122,7 +122,7 @@ class _Shown:
         after = earlier[there + size : there + size + 1]
         if end < len(texts) and after and after != texts[end : end + 1]:
             end -= _AROUND_A_CHANGE
-        return _Run(begin, end, origin), size
+        return Run(begin, end, origin), size
 
     def _length(self, texts: list[str], at: int, read: int, there: int) -> int:
         earlier, lines = self._reads[read]
@@ -188,6 +188,14 @@ class History:
         shown = self._files[path].latest(parts)
         return result - shown if 0 < shown < result else 0
 
+    def shown(self, path: str, texts: list[str]) -> list[Run]:
+        """Which lines of a file of the repository were shown; its path may be known in full."""
+        end = f"/{path}"
+        for known in reversed(self._files):
+            if known == path or known.endswith(end):
+                return self._files[known].runs(texts)
+        return []
+
     def reread(self, result: int, path: str, numbered: Numbered) -> str | None:
         """Lines of a file, with the runs of them named that were shown before."""
         file = self._files[path]
@@ -196,10 +204,10 @@ class History:
         return _written(result, numbered, runs) if runs else None
 
 
-def _written(result: int, numbered: Numbered, runs: list[_Run]) -> str | None:
+def _written(result: int, numbered: Numbered, runs: list[Run]) -> str | None:
     parts: list[str] = []
     at, count = 0, len(numbered.texts)
-    for run in [*runs, _Run(count, count, Line(0, 0))]:
+    for run in [*runs, Run(count, count, Line(0, 0))]:
         if run.begin > at:
             part = Numbered(
                 "", numbered.first + at, numbered.texts[at : run.begin], "", numbered.separator
@@ -214,13 +222,17 @@ def _written(result: int, numbered: Numbered, runs: list[_Run]) -> str | None:
     return f"{numbered.head}{chr(10).join(parts)}{numbered.tail}"
 
 
-def _name(result: int, first: int, run: _Run) -> str:
-    count, origin = run.end - run.begin, run.origin
-    there = f"lines {origin.number}-{origin.number + count - 1} " * (origin.number != first)
-    way = "written" if origin.written else "in the read"
-    return marker(
-        f"lines {first}-{first + count - 1} as {there}{way} {_above(result - origin.result)}"
-    )
+def _name(result: int, first: int, run: Run) -> str:
+    place = place_of(run, result, first)
+    return marker(f"lines {first}-{first + run.end - run.begin - 1} as {place}")
+
+
+def place_of(run: Run, result: int, first: int | None = None) -> str:
+    """Where a run was shown, as told from a result; without its lines if they are as here."""
+    number = run.origin.number
+    lines = "" if number == first else f"lines {number}-{number + run.end - run.begin - 1} "
+    way = "written" if run.origin.written else "in the read"
+    return f"{lines}{way} {_above(result - run.origin.result)}"
 
 
 def _above(results: int) -> str:

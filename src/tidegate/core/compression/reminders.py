@@ -17,3 +17,8 @@ def blocks(text: str) -> list[str]:
         found.append(text[begin : end + len(_CLOSING)])
         begin = text.find(_OPENING, end)
     return found
+
+
+def keeps(shorter: str, text: str) -> bool:
+    """Whether all reminders of a text are in a shorter one, to the letter and in order."""
+    return _OPENING not in text or blocks(shorter) == blocks(text)

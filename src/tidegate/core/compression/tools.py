@@ -9,17 +9,27 @@ _SHELLS: Final = frozenset(
     {"bash", "shell", "exec_command", "shell_command", "local_shell", "execute_bash",
      "run_shell_command", "bashoutput", "run", "container.exec"}
 )  # fmt: skip
-_PRINTS_FILES: Final = re.compile(
-    r"(?:^|[;&|(\n]|\bsudo|\btime|\bthen|\bdo)\s*(?:cat|sed|head|tail|nl|less|bat|awk|more|open|goto|scroll_\w+|edit)\b"
+# Where a command begins: not behind a pipe, where head, tail and grep only select lines.
+_START: Final = (
+    r"(?:^|[;&(\n]|\|\||\bthen\s|\bdo\s|\s-l?c\s+[\"']?)\s*"
+    r"(?:\w+=\S*\s+|sudo\s+|time\s+|timeout\s+\S+\s+|env\s+|command\s+)*"
 )
-
-_SEARCHES: Final = re.compile(r"(?:^|[;&|(\n])\s*(?:(?:git\s+)?grep|rg|egrep|fgrep|ag|ack)\b")
+_PRINTERS: Final = (
+    r"(?:cat|sed|head|tail|nl|less|bat|awk|more|open|goto|scroll_\w+|edit|type|Get-Content)\b"
+)
+_PRINTS_FILES: Final = re.compile(
+    rf"{_START}(?:{_PRINTERS}|git\s+(?:cat-file|show\s+\S+:))"
+    rf"|\|\s*cat\b|\bxargs\s[^|;&\n]*\b{_PRINTERS}|-exec\s+{_PRINTERS}"
+)
+_SEARCHES: Final = re.compile(rf"{_START}(?:(?:git\s+)?grep|rg|egrep|fgrep|ag|ack)\b")
+_BETWEEN: Final = re.compile(r"&&|\|\||;|\n")
+_SILENT: Final = re.compile(r"\s*(?:(?:cd|export|set|source|pwd|true|echo|mkdir|:|#)\b|$)")
 _LISTS: Final = frozenset({"glob", "list", "ls", "list_directory", "list_dir", "find_file"})
 _EDITS: Final = frozenset(
     {"edit", "multiedit", "write", "apply_patch", "notebookedit", "write_file", "replace"}
 )
 _LISTS_FILES: Final = re.compile(
-    r"(?:^|[;&(\n])\s*(?:ls|find|tree|fd|git\s+ls-files|rg\s+--files)\b"
+    rf"{_START}(?:ls|find|tree|fd|du|wc|git\s+(?:-\S+\s+)*(?:status|ls-files|ls-tree)|rg\s+--files)\b"
 )
 _SEARCH_TOOLS: Final = frozenset({"grep", "search_file_content", "search_dir", "search_file"})
 
@@ -42,10 +52,18 @@ def kind_of(tool: str, call: Any) -> Kind:
         command = command_of(call)
         if _PRINTS_FILES.search(command):
             return Kind.FILE
-        return Kind.SEARCH if _SEARCHES.search(command) else Kind.SHELL
+        return Kind.SEARCH if _SEARCHES.match(_first(command)) else Kind.SHELL
     if name in _SEARCH_TOOLS:
         return Kind.SEARCH
     return Kind.LIST if name in _LISTS else Kind.OTHER
+
+
+def _first(command: str) -> str:
+    """The first part of a command line that prints something."""
+    for part in _BETWEEN.split(command):
+        if not _SILENT.match(part):
+            return part
+    return ""
 
 
 def command_of(call: Any) -> str:

@@ -1,9 +1,8 @@
 """Lines of a command's output that tell nothing new, left out and counted: the level `trims`.
 
-Passing tests (only beside a summary), progress of installing and building, runs of lines that
-differ in numbers alone, and the middle of very long lines. What speaks of an error stays, and so
-does every line of another kind. Each gap holds a marker; `| cat` behind the command, which is never
-trimmed, shows all of it.
+Passing tests (only beside a summary), progress of installing and building, and runs of lines that
+differ in numbers alone. What speaks of an error stays, and so does every line of another kind. Each
+gap holds a marker; `| cat` behind the command, which is never trimmed, shows all of it.
 """
 
 import re
@@ -17,29 +16,13 @@ _TESTS, _PROGRESS, _SIMILAR = "of passing tests", "of progress", "like those aro
 _FEWEST: Final = {_TESTS: 2, _PROGRESS: 4, _SIMILAR: 5}  # lines that make a gap
 _LEAST: Final = 200  # characters that a gap must leave out
 _LONGEST_LINE: Final = 1000  # of those that may be left out whole
-_LONG_LINE: Final = 2500
-_KEPT_BEFORE, _KEPT_AFTER = 1500, 300  # characters of a long line
-_HARM: Final = (
-    "error",
-    "fail",
-    "exception",
-    "denied",
-    "fatal",
-    "undefined",
-    "panic",
-    "assert",
-    "traceback",
-    "not found",
-    "cannot",
-    "unresolved",
-    "segfault",
-)
 _FEWEST_LETTERS: Final = 12  # in a line that may count as similar: fewer are a table of numbers
 
 # A line that says a test passed, and nothing else: its name may hold any word.
 _PASSED: Final = re.compile(
     r"\s*--- PASS: \S+ \([\d.]+s\)$|=== (?:RUN|PAUSE|CONT) +\S+$"
-    r"|ok  \t\S+\t(?:\(cached\)|[\d.]+s)(?:\tcoverage: [\d.]+% of statements.*)?$"
+    r"|ok  \t\S+\t(?:\(cached\)|[\d.]+s)(?:\tcoverage: [\d.]+% of statements.*)?"
+    r"(?: \[no tests to run\])?$|testing: warning: no tests to run$|PASS$"
     r"|\s*[✓✔√] \S.*$|test \S+ (?:- .+ )?\.\.\. ok$|test_\w+ \([\w.]+\)(?: \.\.\. ?ok)$"
     r"|\S+::\S.* PASSED(?: +\[ *\d+%\])?$|\S[^\n]* > [^\n]+ PASSED$"
 )
@@ -74,26 +57,10 @@ def trim(text: str) -> str | None:
     """Leave out what a count can stand for; None where nothing is."""
     lines = text.split("\n")
     kinds = _kinds(text, lines)
-    written = list(_written(lines, kinds)) if any(kinds) else lines
-    if any(len(line) > _LONG_LINE for line in written):
-        written = [_cut(line) for line in written]
-    shorter = "\n".join(written)
+    if not any(kinds):
+        return None
+    shorter = "\n".join(_written(lines, kinds))
     return shorter if len(shorter) < len(text) else None
-
-
-def _cut(line: str) -> str:
-    """A very long line without its middle, if that speaks of no harm."""
-    if len(line) <= _LONG_LINE:
-        return line
-    middle = line[_KEPT_BEFORE:-_KEPT_AFTER].lower()
-    if any(word in middle for word in _HARM):
-        return line
-    gap = _gap(count_of(len(line) - _KEPT_BEFORE - _KEPT_AFTER, "character"), "of this line")
-    return f"{line[:_KEPT_BEFORE]}\n{gap}\n{line[-_KEPT_AFTER:]}"
-
-
-def _gap(how_many: str, of_what: str) -> str:
-    return marker(f'{how_many} {of_what} left out; the command with "| cat" behind it shows all')
 
 
 def _kinds(text: str, lines: list[str]) -> list[str]:
@@ -169,7 +136,10 @@ def _written(lines: list[str], kinds: list[str]) -> Iterator[str]:
             end += 1
         gap = lines[at:end]
         if kind and len(gap) >= _FEWEST[kind] and sum(map(len, gap)) >= _LEAST:
-            yield _gap(count_of(len(gap), "line"), kind)
+            how_many = count_of(len(gap), "line")
+            yield marker(
+                f'{how_many} {kind} left out; the command with "| cat" behind it shows all'
+            )
         else:
             yield from gap
         at = end
