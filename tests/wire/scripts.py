@@ -26,6 +26,8 @@ from tests.wire.bills import Bill
 from tests.wire.book import Exchange
 
 Script = Callable[[Exchange], Answer]
+Contents = Callable[[Exchange], list[Content]]
+Maker = Callable[[list[Content], Bill, int], Answer]
 
 # The command's output holds a word that the command itself does not.
 COMMAND = "echo tide-$((6*7))-gate"
@@ -36,6 +38,11 @@ TITLE_TEXT = '{"title": "Reading the tide"}'
 
 def converse(exchange: Exchange) -> Answer:
     """Ask for a shell command, and end when its output has come. Answers all known paths."""
+    return converse_with(exchange, next_content)
+
+
+def converse_with(exchange: Exchange, contents: Contents) -> Answer:
+    """Answer all known paths, those of models with what `contents` says."""
     path, number = exchange.path, exchange.number
     if exchange.request.method == "HEAD":
         return Answer()
@@ -46,11 +53,13 @@ def converse(exchange: Exchange) -> Answer:
     if path.endswith("/responses/compact"):
         return compaction(Bill.for_openai(_model(exchange), number), number)
     if path.endswith("/messages"):
-        return _reply(exchange, messages_stream, messages_document, Bill.for_messages)
+        bill = Bill.for_messages(_model(exchange), number)
+        return _reply(exchange, (messages_stream, messages_document), contents, bill)
     if path.endswith("/responses"):
-        return _reply(exchange, responses_stream, responses_document, Bill.for_openai)
+        bill = Bill.for_openai(_model(exchange), number)
+        return _reply(exchange, (responses_stream, responses_document), contents, bill)
     if path.endswith("/chat/completions"):
-        return _chat(exchange)
+        return _chat(exchange, contents)
     return error(404, f"no such path: {path}", "not_found_error")
 
 
@@ -59,24 +68,20 @@ def _model(exchange: Exchange) -> str:
 
 
 def _reply(
-    exchange: Exchange,
-    stream: Callable[[list[Content], Bill, int], Answer],
-    whole: Callable[[list[Content], Bill, int], Answer],
-    bill: Callable[[str, int], Bill],
+    exchange: Exchange, makers: tuple[Maker, Maker], contents: Contents, bill: Bill
 ) -> Answer:
-    make = stream if exchange.payload.get("stream") else whole
-    number = exchange.number
-    return make(next_content(exchange), bill(_model(exchange), number), number)
+    make = makers[0] if exchange.payload.get("stream") else makers[1]
+    return make(contents(exchange), bill, exchange.number)
 
 
-def _chat(exchange: Exchange) -> Answer:
+def _chat(exchange: Exchange, contents: Contents) -> Answer:
     payload, number = exchange.payload, exchange.number
     bill = Bill.for_openai(_model(exchange), number)
     if not payload.get("stream"):
-        return chat_document(next_content(exchange), bill, number)
+        return chat_document(contents(exchange), bill, number)
     options = payload.get("stream_options") or {}
     included = bool(options.get("include_usage"))
-    return chat_stream(next_content(exchange), bill, number, include_usage=included)
+    return chat_stream(contents(exchange), bill, number, include_usage=included)
 
 
 def models(exchange: Exchange) -> Answer:

@@ -29,7 +29,7 @@ from tidegate.gateway.session_pins import SessionPins, wanted_pin
 from tidegate.gateway.transcripts import Place, Transcripts
 from tidegate.store.pins import Pin, PinStore
 
-_AT_ONCE_BYTES: Final = 8 << 10  # so little that is new is worked on in the loop
+_AT_ONCE_BYTES: Final = 16 << 10  # so little that is new is worked on in the loop
 _LARGE_BYTES: Final = 1 << 20  # of a body so large nothing is
 _CACHE_BYTES: Final = 64 << 20
 _THREADS: Final = 2
