@@ -84,6 +84,7 @@ class LaunchUsage:
     subscription_cost_nusd: int
     estimated: int
     debug_until: datetime | None = None
+    saved_tokens: int = 0  # servers of before 0.4 do not say
 
 
 class ServerApi:
@@ -131,6 +132,7 @@ class ServerApi:
                 int(reply["subscription_cost_nusd"]),
                 int(reply["estimated"]),
                 _time(reply.get("debug_until")),
+                int(reply.get("saved_tokens", 0)),
             )
 
     def _call(

@@ -17,6 +17,8 @@ def summary_line(usage: LaunchUsage, *, debugged: bool = False) -> str:
     about = "about " if usage.estimated else ""
     parts = [f"{usage.requests:,} {word}", f"{about}{_short(usage.tokens)} tokens"]
     parts += _costs(usage)
+    if usage.saved_tokens:
+        parts.append(f"{_short(usage.saved_tokens)} tokens saved by compression")
     return "Tidegate: " + ", ".join(parts) + _debug(usage, debugged=debugged)
 
 

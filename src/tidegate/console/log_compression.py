@@ -120,7 +120,7 @@ def _class(title: str, counts: tuple[int, int, int]) -> ClassLine:
 
 
 def _line(part: SavingPart, *, is_new: bool) -> SavingLine:
-    kind = "New results" if is_new else "Sent before"
+    kind = "New" if is_new else "Again"
     return SavingLine(
         title=f"{kind} \N{MIDDLE DOT} {BUCKETS[part.bucket].lower()}",
         units=formats.count(part.tokens),

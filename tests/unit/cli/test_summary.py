@@ -18,6 +18,10 @@ from tidegate.cli.summary import local_time_text, summary_line
             "12 requests, 1.24 M tokens, $1,234.57",
         ),
         (LaunchUsage(2, 1500, 1_200_000, 0, 0), "2 requests, 1.5 k tokens, $0.0012"),
+        (
+            LaunchUsage(2, 1500, 0, 0, 0, saved_tokens=12_400),
+            "2 requests, 1.5 k tokens, $0.00, 12.4 k tokens saved by compression",
+        ),
         (LaunchUsage(2, 1500, 0, 0, 1), "2 requests, about 1.5 k tokens, $0.00"),
         (
             LaunchUsage(2, 1500, 500_000_000, 500_000_000, 0),

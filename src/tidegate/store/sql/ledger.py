@@ -75,8 +75,11 @@ def event_from(values: Sequence[Any]) -> UsageEvent:
 
 
 def savings_text(savings: Sequence[ToolSaving]) -> str:
-    """Savings as the ledger stores them."""
-    return msgspec.json.encode([msgspec.structs.astuple(each) for each in savings]).decode()
+    """Savings as the ledger stores them; none with a name that is no text."""
+    try:
+        return msgspec.json.encode([msgspec.structs.astuple(each) for each in savings]).decode()
+    except UnicodeEncodeError:
+        return ""
 
 
 def savings_of(text: str) -> tuple[ToolSaving, ...]:
