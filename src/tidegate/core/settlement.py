@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from tidegate.core.compression.requests_savings import Saved
 from tidegate.core.model import Cost, Usage
 from tidegate.core.pricing import PriceBook, Priced, applied, price
 from tidegate.core.redaction import redact_name
@@ -31,24 +32,20 @@ def settle(ticket: Ticket, usage: Usage, book: PriceBook, *, was_sent: bool) -> 
         "price_version": priced.price_version,
         "price_unknown": priced.price_unknown,
     }
-    if was_sent and ticket.compression is not None and ticket.compression.entries:
-        fields |= _saved(ticket, usage, book, query)
+    if was_sent and ticket.compression is not None:
+        fields |= _saved(ticket.compression.saved(), usage, book, query)
     return fields
 
 
 def _saved(
-    ticket: Ticket, usage: Usage, book: PriceBook, query: dict[str, Any] | None
+    saved: Saved, usage: Usage, book: PriceBook, query: dict[str, Any] | None
 ) -> dict[str, Any]:
-    assert ticket.compression is not None
-    sums = ticket.compression.sums()
-    again = ticket.compression.saved_before()
-    new = sums.saved - again
     rates = applied(book, **query).rates if query is not None else None
     return {
-        "tool_savings": sums.tools,
-        "saved_tokens_new": new,
-        "saved_tokens_again": again,
-        "saved_nano": saving(new, again, usage, rates),
+        "tool_savings": saved.tools,
+        "saved_tokens_new": saved.new,
+        "saved_tokens_again": saved.again,
+        "saved_nano": saving(saved.new, saved.again, usage, rates),
     }
 
 

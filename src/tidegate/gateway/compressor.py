@@ -24,6 +24,7 @@ from tidegate.core.model import Dialect
 from tidegate.core.ticket import Ticket
 from tidegate.gateway.admission import Caller, Reading
 from tidegate.gateway.counters import Counters
+from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.request import Request
 from tidegate.gateway.session_pins import SessionPins, wanted_pin
 from tidegate.gateway.transcripts import Place, Transcripts
@@ -31,11 +32,8 @@ from tidegate.store.pins import Pin, PinStore
 
 _AT_ONCE_BYTES: Final = 16 << 10  # so little that is new is worked on in the loop
 _LARGE_BYTES: Final = 1 << 20  # of a body so large nothing is
-_CACHE_BYTES: Final = 64 << 20
 _THREADS: Final = 2
 _WAITING: Final = 64  # requests at once; more go out as they came
-_CPU_S: Final = 2.0  # of a thread for one request: what is left then goes out as it came
-_WAIT_S: Final = 5.0
 _COUNTED_WITHIN_S: Final = 1.0  # a usage event does not wait longer for the count
 _SWITCH: Final = b"x-tidegate-compression"
 
@@ -72,10 +70,16 @@ class Compressor:
     """Compresses the requests of one worker."""
 
     def __init__(
-        self, pins: PinStore, counters: Counters, log: Any, count_tokens: CountTokens | None
+        self,
+        options: GatewayOptions,
+        pins: PinStore,
+        count_tokens: CountTokens | None,
+        counters: Counters,
+        log: Any,
     ) -> None:
+        self._options = options
         self._pins = SessionPins(pins, counters, log)
-        self._transcripts = Transcripts(_CACHE_BYTES)
+        self._transcripts = Transcripts(options.compression_cache_bytes)
         self._counters = counters
         self._count_tokens = count_tokens
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="compress")
@@ -174,8 +178,11 @@ class Compressor:
 
     async def _apart(self, job: Job, pin: Pin, transcripts: list[Transcript]) -> None:
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._threads, _in_thread, job, pin, transcripts)
-        await asyncio.wait((work,), timeout=_WAIT_S)
+        options = self._options
+        work = loop.run_in_executor(
+            self._threads, _in_thread, job, pin, transcripts, options.compression_cpu_s
+        )
+        await asyncio.wait((work,), timeout=options.compression_wait_s)
         if work.done():
             self._finish(job, pin, work.result())
         else:
@@ -193,8 +200,9 @@ class Compressor:
             version=pin.version,
             faults=shortened.faults,
             entries=shortened.entries,
-            is_counted=is_counted(shortened.entries),
         )
+        if is_counted(shortened.entries):
+            ticket.compression.conclude()
         self._counters.add("compression_requests")
         if shortened.faults:
             self._counters.add("compression_faults", shortened.faults)
@@ -211,8 +219,8 @@ class Compressor:
         self._counters.add("compression_faults")
 
 
-def _in_thread(job: Job, pin: Pin, transcripts: list[Transcript]) -> _Done:
-    until = time.thread_time() + _CPU_S
+def _in_thread(job: Job, pin: Pin, transcripts: list[Transcript], cpu_s: float) -> _Done:
+    until = time.thread_time() + cpu_s
     done = _guarded(
         lambda: _work(job, pin, transcripts, lambda: time.thread_time() > until, at_once=False)
     )

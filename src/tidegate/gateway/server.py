@@ -86,7 +86,7 @@ class Gateway:
 
     def compress_with(self, pins: PinStore, count_tokens: CountTokens | None) -> None:
         """Make tool results shorter, as organizations and keys say. Before the start."""
-        self._compressor = Compressor(pins, self._counters, self._log, count_tokens)
+        self._compressor = Compressor(self.options, pins, count_tokens, self._counters, self._log)
 
     async def start(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
         """Serve on listening sockets that somebody else opened."""

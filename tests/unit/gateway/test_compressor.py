@@ -426,3 +426,42 @@ async def test_a_count_that_takes_long_is_not_waited_for() -> None:
         gate.set()
     [saving] = event.tool_savings
     assert saving.tokens_before > saving.tokens_after > 100  # by their size
+
+
+@in_loop
+async def test_what_takes_too_much_time_of_a_thread_goes_out_as_it_came() -> None:
+    provider = Provider()
+    requests = [body(MESSAGES, [reading(n) for n in range(count)]) for count in (30, 31)]
+    async with play(provider, pins=Pins(), compression_cpu_s=0) as (world, _):
+        for request in requests:
+            await ask(world, MESSAGES, request, SESSION)
+        await world.quiet()
+        assert world.count("compression_faults") == 31
+    assert provider.bodies == requests
+    assert [event.compression_faults for event in world.events] == [30, 1]
+
+
+@in_loop
+async def test_what_does_not_end_in_time_is_not_tried_again() -> None:
+    provider = Provider()
+    request = body(MESSAGES, [reading(n) for n in range(30)])
+    async with play(provider, pins=Pins(), compression_wait_s=0) as (world, _):
+        for _ in range(2):
+            await ask(world, MESSAGES, request, SESSION)
+        await world.quiet()
+        assert world.count("compression_timeouts") == 1
+    assert provider.bodies == [request] * 2
+    assert [event.compression for event in world.events] == ["lossless", "off"]
+    assert [event.compression_faults for event in world.events] == [1, 0]
+
+
+@in_loop
+async def test_what_was_forgotten_comes_out_the_same() -> None:
+    provider, request = Provider(), body(MESSAGES, TURNS)
+    async with play(provider, pins=Pins(), compression_cache_bytes=0) as (world, _):
+        for _ in range(3):
+            await ask(world, MESSAGES, request, SESSION)
+        await world.quiet()
+        assert world.count("compression_sessions_kept") == world.count("compression_bytes_kept")
+        assert world.count("compression_bytes_kept") == 0
+    assert provider.bodies == [sent(MESSAGES, request)] * 3

@@ -17,31 +17,42 @@ _AT_ONCE_BYTES: Final = 1 << 20
 _LONGEST_BYTES: Final = 2 << 20  # a longer text is never shortened; its size says enough
 
 
+class Saved(msgspec.Struct, frozen=True):
+    """What compression saved of one request."""
+
+    tools: tuple[ToolSaving, ...] = ()
+    new: int = 0  # tokens of results that the model sees for the first time
+    again: int = 0
+
+
 class Compression(msgspec.Struct):
     """What was done with a request: the pin of its session, and what became of its results."""
 
     level: str
     version: int = 0
     faults: int = 0
-    entries: tuple[Entry, ...] = ()
-    is_counted: bool = True
-    settle: Callable[[], None] | None = None  # waits until it is, not for long
+    entries: tuple[Entry, ...] = ()  # until they are counted
+    settle: Callable[[], None] | None = None  # waits until they are, not for long
+    known: Saved | None = None
+
+    @property
+    def is_counted(self) -> bool:
+        return self.known is not None or not self.entries
 
     def count(self, count_tokens: CountTokens) -> None:
         """Count the texts that were not counted yet. Takes long: not for a loop."""
         _count(self.entries, count_tokens)
-        self.is_counted = True
+        self.conclude()
 
-    def sums(self) -> Sums:
-        """Add up what was counted."""
-        return _add_up(self.entries)
+    def conclude(self) -> None:
+        """All are counted: keep the sums only. An answer may last for minutes."""
+        self.known = _saved(self.entries)
+        self.entries = ()
 
-    def saved_before(self) -> int:
-        """Of that, what was saved of results that the model has answered already."""
-        for at in range(len(self.entries) - 1, -1, -1):
-            if self.entries[at].message.by_model:
-                return _add_up(self.entries[:at]).saved
-        return 0
+    def saved(self) -> Saved:
+        """What is known of it, by sizes where it was not counted in time."""
+        entries = self.entries  # before: a thread may be about to conclude
+        return self.known if self.known is not None else _saved(entries)
 
 
 _NOTHING: Final = Sums()
@@ -102,6 +113,15 @@ def _estimate(shown: Shown) -> tuple[int, int]:
     size = shown.text.span[1] - shown.text.span[0]
     sent = size if shown.sent is None else len(shown.sent)
     return round(size / _BYTES_A_TOKEN), round(sent / _BYTES_A_TOKEN)
+
+
+def _saved(entries: Sequence[Entry]) -> Saved:
+    sums = _add_up(entries)
+    answered = len(entries)
+    while answered and not entries[answered - 1].message.by_model:
+        answered -= 1
+    again = _add_up(entries[:answered]).saved
+    return Saved(sums.tools, sums.saved - again, again)
 
 
 def _add_up(entries: Sequence[Entry]) -> Sums:
