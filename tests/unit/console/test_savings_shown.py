@@ -3,7 +3,7 @@
 import re
 
 from starlette.testclient import TestClient
-from tests.browser.world import World
+from tests.browser.world import World, price_book
 from tests.unit.console.test_logs_page import text_of
 from tests.unit.console.test_my_usage_page import signed_in
 from tests.unit.console.test_team_page import TOKENS, USD, cost
@@ -145,7 +145,5 @@ def test_a_saving_whose_rates_are_gone_stays(world: World, owner: TestClient) ->
 
 def version(world: World) -> str:
     """The price version of today, as a request would have it."""
-    listed = world.services.request_log
-    from_book = listed._prices()
-    quote = from_book.quote("anthropic", "claude-sonnet-4-5", "", "", "", "")
+    quote = price_book().quote("anthropic", "claude-sonnet-4-5", "", "", "", "")
     return quote.at(world.now_us).price_version

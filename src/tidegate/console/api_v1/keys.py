@@ -276,6 +276,7 @@ OPERATIONS = (
         update_key,
         need=Need.MEMBER,
         tag=_TAG,
+        conflicts=True,
         forbids=True,
         fields={"credential": "credential_ids"},
     ),

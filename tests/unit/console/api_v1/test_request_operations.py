@@ -8,7 +8,7 @@ import pytest
 from tests.browser.world import World
 from tests.unit.console.api_v1.programs import Programs
 
-from tidegate.core.model import Cost, TokenCounts
+from tidegate.core.model import Cost, TokenCounts, ToolSaving
 from tidegate.services.log_table import COLUMNS
 
 TOKENS, COST = TokenCounts(input=3, output=4), Cost(input=5, output=6)
@@ -172,3 +172,52 @@ def test_the_retention_of_the_organization(programs: Programs) -> None:
     now = api.get("/organization").json()
     assert (now["name"], now["ledger_days"]) == ("Brightwater", 90)
     assert member.patch("/organization", json={"capture_days": 9}).status_code == 403
+
+
+def test_how_an_organization_compresses(programs: Programs) -> None:
+    api, member = programs.of("owner"), programs.of("member")
+    programs.world.enroll("ben@brightwater.dev")
+    names = ("compression_level", "compression_default", "compression_locked", "holdout_permille")
+    now = member.get("/organization").json()
+    assert [now[name] for name in names] == ["lossless", True, False, 0]
+    wanted = dict(zip(names, ("references", False, True, 25), strict=True))
+    changed = api.patch("/organization", json=wanted).json()
+    assert {name: changed[name] for name in names} == wanted
+    keys = api.get("/keys").json()["items"]
+    assert keys
+    assert {(key["compression"], key["compression_locked"]) for key in keys} == {(False, True)}
+    refused = api.patch(f"/keys/{keys[0]['id']}", json={"compression": True})
+    assert refused.status_code == 409
+    for name, wrong in (("compression_level", "off"), ("holdout_permille", 501)):
+        answer = api.patch("/organization", json={name: wrong})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == name
+    assert member.patch("/organization", json=wanted).status_code == 403
+
+
+def test_a_request_says_what_compression_saved(programs: Programs) -> None:
+    world, api = programs.world, programs.of("owner")
+    [event_id] = world.use(
+        world.enroll("ben@brightwater.dev"),
+        TOKENS,
+        COST,
+        compression="trims",
+        compression_version=1,
+        compression_faults=2,
+        tool_savings=(ToolSaving("read", 2, 500, 400),),
+        saved_tokens_new=40,
+        saved_tokens_again=60,
+        saved_nano=77,
+    )
+    [listed] = api.get("/requests").json()["items"]
+    told = {"compression": "trims", "saved_tokens_new": 40, "saved_tokens_again": 60}
+    assert {name: listed[name] for name in told} == told
+    assert listed["saved_nusd"] == 77
+    detail = api.get(f"/requests/{event_id}").json()
+    assert detail["tool_savings"] == [
+        {"tool_class": "read", "results": 2, "tokens_before": 500, "tokens_after": 400}
+    ]
+    assert (detail["compression_version"], detail["compression_faults"]) == (1, 2)
+    assert detail["saving"] == []  # by rates that nobody knows
+    report = api.get("/reports/overview?range=7d").json()
+    assert (report["totals"]["saved_tokens"], report["totals"]["saved_nusd"]) == (100, 77)
