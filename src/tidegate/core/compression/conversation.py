@@ -55,8 +55,7 @@ class Conversation:
         if history is None or number == 0:
             return shortened.text
         others = list(self._others(history, number, call, text, shortened))
-        if reminders.blocks(text):
-            others = [other for other in others if reminders.keeps(other, text)]
+        others = [other for other in others if reminders.keeps(other, text)]
         return min([shortened.text, *others], key=len)
 
     def known(self, call_id: str, text: str, *, is_error: bool = False) -> None:
@@ -75,7 +74,8 @@ class Conversation:
         number = self._next(call_id, call, is_error)
         if number == 0 or engine.is_left_alone(text, is_error=is_error):
             return
-        if history.repeated(number, text) is None and path:
+        repeated = history.repeated(number, text)
+        if path and (repeated is None or not reminders.keeps(repeated, text)):
             history.printed(number, path, text)
 
     def tool_class(self, call_id: str) -> str:
@@ -100,7 +100,7 @@ class Conversation:
     ) -> Iterator[str]:
         """What may be sent instead of the lossless text, if it is shorter."""
         repeated = history.repeated(number, text)
-        if repeated is not None:
+        if repeated is not None and reminders.keeps(repeated, text):
             yield repeated
             return
         path, numbered = path_of(call.arguments), shortened.numbered

@@ -33,6 +33,19 @@ class Line(NamedTuple):
     written: bool = False
 
 
+# A line as one number, so that lines that follow each other are numbers that do.
+_NUMBERS: Final = 1 << 40
+
+
+def _code(line: Line) -> int:
+    return (line.result * 2 + line.written) * _NUMBERS + line.number
+
+
+def _line(code: int) -> Line:
+    result, written = divmod(code // _NUMBERS, 2)
+    return Line(result, code % _NUMBERS, bool(written))
+
+
 class Run(NamedTuple):
     """Lines that were shown in one piece, and where the first of them was."""
 
@@ -46,7 +59,7 @@ class _Shown:
 
     def __init__(self) -> None:
         self._waiting: list[tuple[list[str] | str, Line]] = []
-        self._reads: list[tuple[list[str], list[Line]]] = []
+        self._reads: list[tuple[list[str], list[int]]] = []
         self._places: defaultdict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
 
     def add(self, texts: list[str] | str, begin: Line) -> None:
@@ -76,15 +89,11 @@ class _Shown:
                 self._take(numbered.texts, begin._replace(number=numbered.first))
 
     def _take(self, texts: list[str], begin: Line) -> None:
-        shown = [
-            Line(begin.result, number, begin.written)
-            for number in range(begin.number, begin.number + len(texts))
-        ]
+        code = _code(begin)
+        shown = list(range(code, code + len(texts)))
         for run in self._find(texts):
-            result, number, written = run.origin
-            shown[run.begin : run.end] = [
-                Line(result, number + at, written) for at in range(run.end - run.begin)
-            ]
+            code = _code(run.origin)
+            shown[run.begin : run.end] = range(code, code + run.end - run.begin)
         read = len(self._reads)
         self._reads.append((texts, shown))
         for at, key in enumerate(zip(*(texts[n:] for n in range(_SHORTEST_RUN)), strict=False)):
@@ -92,11 +101,9 @@ class _Shown:
 
     def _find(self, texts: list[str]) -> list[Run]:
         runs: list[Run] = []
-        at, count = 0, len(texts)
+        at, count = 0, len(texts) if self._reads else 0
         while at + _SHORTEST_RUN <= count:
-            places = (
-                self._places.get(tuple(texts[at : at + _SHORTEST_RUN])) if self._reads else None
-            )
+            places = self._places.get(tuple(texts[at : at + _SHORTEST_RUN]))
             if not places:
                 at += 1
                 continue
@@ -115,7 +122,7 @@ class _Shown:
                 best = (size, read, there)
         size, read, there = best
         earlier, lines = self._reads[read]
-        begin, end, origin = at, at + size, lines[there]
+        begin, end, origin = at, at + size, _line(lines[there])
         if at > 0 and there > 0 and earlier[there - 1] != texts[at - 1]:
             begin += _AROUND_A_CHANGE
             origin = origin._replace(number=origin.number + _AROUND_A_CHANGE)
@@ -126,16 +133,16 @@ class _Shown:
 
     def _length(self, texts: list[str], at: int, read: int, there: int) -> int:
         earlier, lines = self._reads[read]
-        result, number, written = lines[there]
-        size = 0
-        for text, before, line in zip(texts[at:], earlier[there:], lines[there:], strict=False):
-            if text != before or line != (result, number + size, written):
+        code, size = lines[there], 0
+        most = min(len(texts) - at, len(earlier) - there)
+        while size < most and texts[at + size] == earlier[there + size]:
+            if lines[there + size] != code + size:
                 break
             size += 1
         return size
 
 
-def _result_of(part: list[str], texts: list[str], lines: list[Line]) -> int:
+def _result_of(part: list[str], texts: list[str], lines: list[int]) -> int:
     """The result that shows these lines in one piece, as far as a read of the file tells."""
     at, size = -1, len(part)
     for _ in range(_MOST_PLACES):
@@ -144,9 +151,9 @@ def _result_of(part: list[str], texts: list[str], lines: list[Line]) -> int:
         except ValueError:
             return 0
         if texts[at : at + size] == part:
-            origins = {(line.result, line.written) for line in lines[at : at + size]}
-            result, written = origins.pop()
-            return 0 if origins or written else result
+            first, last = _line(lines[at]), _line(lines[at + size - 1])
+            is_one = first[0] == last[0] and first.written == last.written
+            return first.result if is_one and not first.written else 0
     return 0
 
 

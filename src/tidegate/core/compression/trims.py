@@ -36,10 +36,8 @@ _IDLE: Final = re.compile(
     r"|\S+\.(?:py|rb) \.+(?: +\[ *\d+%\])?$|PASS \S+\.[jt]sx?(?: \([\d.]+ m?s\))?$"
 )
 _SUMMARY: Final = re.compile(
-    r"^(?:(?:ok|FAIL)\s+\S|PASS$|FAIL$|=+ .*\d+ (?:passed|failed)|\d+ (?:passed|failed)"
-    r"|Tests?:? +\d+|test result: |Ran \d+ tests?|Tests run: |BUILD |# pass )"
-    r"|^\s*\d+ passing",
-    re.M,
+    r"\n(?:(?:ok|FAIL)\s+\S|PASS\n|FAIL\n|={3,} [^\n]*\d+ (?:passed|failed)|\d+ (?:passed|failed)"
+    r"|Tests?:? +\d|test result: |Ran \d+ tests?|Tests run: |BUILD |# pass | {0,8}\d+ passing)"
 )
 _PROGRESSED: Final = re.compile(
     r"\s*(?:Compiling|Downloaded|Downloading|Fresh|Checking|Updating|Adding|Locking|Unpacking"
@@ -66,26 +64,39 @@ def trim(text: str) -> str | None:
 def _kinds(text: str, lines: list[str]) -> list[str]:
     """Of each line why it may be left out; empty if it may not."""
     words = words_in(text)
-    tests = _tests(lines, words) if _SUMMARY.search(text) else [False] * len(lines)
-    varying = _VARYING.sub("#", text).split("\n")
-    kinds = []
-    before = after = ""
-    last = len(lines) - 1
+    if _SUMMARY.search(f"\n{text}"):
+        kinds = [_TESTS if is_passing else "" for is_passing in _tests(lines, words)]
+    else:
+        kinds = [""] * len(lines)
+    progressed = _PROGRESSED.match
+    before = length = 0
     for at, line in enumerate(lines):
-        kind = ""
-        if tests[at]:
-            kind = _TESTS
-        elif line and len(line) < _LONGEST_LINE:
-            before = varying[at - 1] if at else ""
-            after = varying[at + 1] if at < last else ""
-            if before == varying[at] == after and _is_worded(line):
-                kind = _SIMILAR
-            elif _PROGRESSED.match(line):
-                kind = _PROGRESS
-            if kind and speaks_of(line, words):
-                kind = ""
-        kinds.append(kind)
+        before, length = length, len(line)
+        if kinds[at] or not 0 < length < _LONGEST_LINE:
+            continue
+        if -4 < length - before < 4 and _is_similar(lines, at):
+            kind = _SIMILAR
+        elif progressed(line):
+            kind = _PROGRESS
+        else:
+            continue
+        if not speaks_of(line, words):
+            kinds[at] = kind
     return kinds
+
+
+def _is_similar(lines: list[str], at: int) -> bool:
+    """Whether a line differs from the one before and the one after in numbers alone."""
+    near = lines[at - 1 : at + 2]
+    if (
+        at == 0
+        or len(near) < 3
+        or (len({line[:2] for line in near}) > 1 and not near[1][0].isdigit())
+    ):
+        return False
+    if len({_VARYING.sub("#", line) for line in near}) > 1:
+        return False
+    return len(_LETTERS.findall(lines[at])) >= _FEWEST_LETTERS
 
 
 def _tests(lines: list[str], words: tuple[str, ...]) -> list[bool]:
@@ -122,10 +133,6 @@ def _add_printed(lines: list[str], words: tuple[str, ...], found: list[bool]) ->
                 found[at] = True
         elif is_passing and len(line) < _LONGEST_LINE and not speaks_of(line, words):
             found[at] = True
-
-
-def _is_worded(line: str) -> bool:
-    return len(_LETTERS.findall(line)) >= _FEWEST_LETTERS
 
 
 def _written(lines: list[str], kinds: list[str]) -> Iterator[str]:
