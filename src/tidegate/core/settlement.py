@@ -33,7 +33,8 @@ def settle(ticket: Ticket, usage: Usage, book: PriceBook, *, was_sent: bool) -> 
         "price_unknown": priced.price_unknown,
     }
     if was_sent and ticket.compression is not None:
-        fields |= _saved(ticket.compression.saved(), usage, book, query)
+        known = None if priced.price_unknown else query
+        fields |= _saved(ticket.compression.saved(), usage, book, known)
     return fields
 
 
