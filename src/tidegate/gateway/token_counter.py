@@ -21,6 +21,7 @@ LENGTH: Final = struct.Struct(">I")
 """Goes before each message: a list of texts, or a list of counts."""
 
 _START_S: Final = 10.0
+_TRIES: Final = 2
 _POLL_S: Final = 0.05
 _ANSWER_S: Final = 5.0
 _AGAIN_S: Final = 60.0  # after a failure
@@ -43,14 +44,15 @@ class TokenCounter:
         with self._lock:
             if time.monotonic() < self._not_before:
                 return None
-            try:
-                if self._connection is None:
-                    self._connection = self._connect()
-                return _asked(self._connection, texts)
-            except (OSError, ValueError):
-                self._drop()
-                self._not_before = time.monotonic() + _AGAIN_S
-                return None
+            for _ in range(_TRIES):  # it may just have ended
+                try:
+                    if self._connection is None:
+                        self._connection = self._connect()
+                    return _asked(self._connection, texts)
+                except (OSError, ValueError):
+                    self._drop()
+            self._not_before = time.monotonic() + _AGAIN_S
+            return None
 
     def close(self) -> None:
         """Hang up: after the last of us it ends."""

@@ -4,19 +4,20 @@ It answers on a Unix socket and ends with its last connection, or when nobody ev
 """
 
 import contextlib
+import fcntl
 import os
 import socket
 import sys
 import threading
+from importlib import import_module
 from typing import Final
 
-import bpe_openai
 import msgspec
 
 from tidegate.gateway.token_counter import LENGTH, received_message
 
 VOCABULARY: Final = "o200k_base"
-_NOBODY_CAME_S: Final = 30.0
+_NOBODY_CAME_S: Final = 10.0
 _TEXTS: Final = msgspec.msgpack.Decoder(list[str])
 _COUNTS: Final = msgspec.msgpack.Encoder()
 
@@ -26,7 +27,8 @@ class TokenServer:
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
-        self._vocabulary = bpe_openai.get_encoding(VOCABULARY)
+        # It takes seconds to load: not for one who finds that another serves already.
+        self._vocabulary = import_module("bpe_openai").get_encoding(VOCABULARY)
         self._lock = threading.Lock()
         self._connections = 0
 
@@ -58,27 +60,22 @@ class TokenServer:
         return LENGTH.pack(len(counts)) + counts
 
 
-def _listen(path: str) -> socket.socket | None:
-    """A listener, or None if there is another process that answers here."""
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        listener.bind(path)
-    except OSError:
+def serve(path: str) -> None:
+    """Answer on a socket, unless another process does that already."""
+    with open(f"{path}.lock", "w") as lock:
         try:
-            with socket.socket(socket.AF_UNIX) as there:
-                there.connect(path)
-        except OSError:
-            os.unlink(path)  # of one that ended without ado
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # of one that was killed
+        with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path)
-        else:
-            return None
-    listener.listen()
-    return listener
+            listener.listen()
+            TokenServer(listener).serve()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 if __name__ == "__main__":
-    here = _listen(sys.argv[1])
-    if here is not None:
-        TokenServer(here).serve()
-        with contextlib.suppress(OSError):
-            os.unlink(sys.argv[1])
+    serve(sys.argv[1])
