@@ -444,7 +444,7 @@ async def test_what_takes_too_much_time_of_a_thread_goes_out_as_it_came() -> Non
 @in_loop
 async def test_what_does_not_end_in_time_is_not_tried_again() -> None:
     provider = Provider()
-    request = body(MESSAGES, [reading(n) for n in range(30)])
+    request = body(MESSAGES, [reading(n, source(f"f{n}", 4000)) for n in range(8)])
     async with play(provider, pins=Pins(), compression_wait_s=0) as (world, _):
         for _ in range(2):
             await ask(world, MESSAGES, request, SESSION)
