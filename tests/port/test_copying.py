@@ -13,6 +13,7 @@ from tests.port.test_people_store import fill_people
 from tests.postgresql import Postgresql
 from tests.unit.jobs.events import event
 
+from tidegate.store.pins import Pin
 from tidegate.store.ports import AuditEntry, SpoolBatch
 from tidegate.store.sql.copying import CopyRefused, copy_store, servers_on
 from tidegate.store.sql.database import SqlStore
@@ -55,6 +56,7 @@ def full(store: SqlStore) -> SqlStore:
     ]
     store.usage.record(SpoolBatch(file="worker-1-1-ab.events", start=0, end=9, events=events))
     store.usage.captures.put_capture(capture("req_000001"))
+    store.usage.pins.pin("org_1", "ses_new", Pin("lossless", 1), 1)
     return store
 
 

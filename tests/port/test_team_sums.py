@@ -134,14 +134,27 @@ def make_older(connection: sa.Connection) -> None:
             connection.execute(sa.insert(table), rows)
 
 
+def uncompressed(one: UsageEvent) -> UsageEvent:
+    """As events were before there was compression."""
+    return msgspec.structs.replace(
+        one,
+        compression="",
+        compression_version=0,
+        tool_savings=(),
+        saved_tokens_new=0,
+        saved_tokens_again=0,
+        saved_nano=0,
+    )
+
+
 @pytest.mark.parametrize(("zone", "around"), PLACES)
 def test_a_ledger_of_the_first_release_gets_its_sums(
     store: SqlStore, place: Place, zone: str, around: str
 ) -> None:
     store.usage.adopt_zones({ORGANIZATION: zone})
     events = some_events(random.Random(zone), datetime.fromisoformat(around), 60)
-    put(store, events)
-    put(store, [event(1000, organization_id="org_2", session_id="ses_other", repository="r")])
+    events.append(event(1000, organization_id="org_2", session_id="ses_other", repository="r"))
+    put(store, [uncompressed(one) for one in events])
     kept = rows_of(place)
     store.close()
     with place.connected("usage") as connection:
@@ -224,6 +237,7 @@ def test_pull_requests_are_ranked_beside_what_is_in_none(store: SqlStore, place:
     with place.connected("usage") as connection:
         for number, cost in (("7", 100), ("12", 200)):
             part = {"cost_nusd": cost, "tokens": 1, "requests": 1, "sessions_ended": 1}
+            part |= {"saved_tokens": 1, "saved_nusd": 2}
             row = {**whole, "pull_request": number, **part}
             connection.execute(sa.insert(t.by_repository), row)
     reports = TeamReports(store)
@@ -233,7 +247,7 @@ def test_pull_requests_are_ranked_beside_what_is_in_none(store: SqlStore, place:
     assert ranked.total == 2
     assert ranked.unattributed.sessions == 1
     all_of_it = reports.overview(ORGANIZATION, period).totals
-    both = Figures(cost_nusd=300, tokens=2, requests=2)
+    both = Figures(cost_nusd=300, tokens=2, requests=2, saved_tokens=2, saved_nusd=4)
     assert ranked.unattributed.figures == all_of_it - both
     assert reports.repositories(ORGANIZATION, period, Metric.COST, 9).total == 1
     rest = reports.pull_requests(ORGANIZATION, period, Metric.COST, 5, 1)
