@@ -9,9 +9,9 @@ from tidegate.core.price_book import PriceBook
 from tidegate.services.access_tokens import AccessTokens
 from tidegate.services.audit_log import AuditLog
 from tidegate.services.captures import Captures
-from tidegate.services.context import Clock, now_us
 from tidegate.services.compression_report import CompressionReports
 from tidegate.services.compression_settings import CompressionSettings
+from tidegate.services.context import Clock, now_us
 from tidegate.services.credential_test import CredentialTests, Probe
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment

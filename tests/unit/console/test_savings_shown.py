@@ -1,6 +1,7 @@
 """What compression saved, wherever it is shown: in tokens and USD, with how it was reckoned."""
 
 import re
+from typing import Any
 
 from starlette.testclient import TestClient
 from tests.browser.world import World, price_book
@@ -10,7 +11,7 @@ from tests.unit.console.test_team_page import TOKENS, USD, cost
 
 from tidegate.core.model import Cost, TokenCounts, ToolSaving
 
-SAVED = {
+SAVED: dict[str, Any] = {
     "compression": "lossless",
     "compression_version": 1,
     "tool_savings": (ToolSaving("read", 2, 5_000, 4_000), ToolSaving("shell", 1, 100, 100)),
@@ -120,7 +121,7 @@ def test_the_detail_writes_the_saving_out(world: World, owner: TestClient) -> No
 
 def test_why_nothing_was_saved_is_told(world: World, owner: TestClient) -> None:
     key = world.enroll("aiko@brightwater.dev")
-    nothing = {"saved_tokens_new": 0, "saved_tokens_again": 0, "saved_nano": 0}
+    nothing: dict[str, Any] = {"saved_tokens_new": 0, "saved_tokens_again": 0, "saved_nano": 0}
     for level, more, told in (
         ("off", {"tool_savings": ()}, "compression was off for this session"),
         ("holdout", {"tool_savings": ()}, "this session was left out by chance"),

@@ -1,6 +1,7 @@
 """Settings, Compression: level, default, lock and holdout, and what was measured."""
 
 import re
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -92,7 +93,7 @@ def test_a_comparison_says_nothing_too_early(world: World, owner: TestClient) ->
     for number in range(40):
         kind = "holdout" if number % 4 == 0 else "lossless"
         usd = 0.02 if kind == "holdout" else 0.01
-        session = {"session_id": f"ses_{number}", "client_session": str(number)}
+        session: dict[str, Any] = {"session_id": f"ses_{number}", "client_session": str(number)}
         world.use(key, TOKENS, cost(usd + number / 2_000), compression=kind, **session)
     page = text_of(owner.get(PATH).text)
     assert "Sessions 30 10" in page
@@ -105,7 +106,7 @@ def test_enough_sessions_tell_the_difference(world: World, owner: TestClient) ->
     key = world.enroll("aiko@brightwater.dev")
     for number in range(80):
         kind, usd = ("holdout", 0.02) if number % 2 else ("lossless", 0.018)
-        session = {"session_id": f"ses_{number}", "client_session": str(number)}
+        session: dict[str, Any] = {"session_id": f"ses_{number}", "client_session": str(number)}
         world.use(key, TOKENS, cost(usd + number % 3 / 10_000), compression=kind, **session)
     page = text_of(owner.get(PATH).text)
     assert (
