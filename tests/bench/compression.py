@@ -34,7 +34,7 @@ def count_tokens() -> tuple[str, Callable[[str], int]]:
     except ImportError:
         return "bytes", size_of
     encoding = bpe_openai.get_encoding("o200k_base")
-    return "tokens", encoding.count
+    return "tokens", lambda text: len(encoding.encode(text))
 
 
 def size_of(text: str) -> int:

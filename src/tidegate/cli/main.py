@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from tidegate.cli.compress import compress
 from tidegate.cli.errors import CommandError
 from tidegate.cli.launch import launch
 from tidegate.cli.login import login, logout
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(login)
 app.command()(logout)
+app.command()(compress)
 # Whatever follows the agent's name is the agent's, options that look like ours included.
 app.command(context_settings={"allow_interspersed_args": False})(launch)
 

@@ -74,10 +74,10 @@ def _kinds(text: str, lines: list[str]) -> list[str]:
         before, length = length, len(line)
         if kinds[at] or not 0 < length < _LONGEST_LINE:
             continue
-        if -4 < length - before < 4 and _is_similar(lines, at):
-            kind = _SIMILAR
-        elif progressed(line):
+        if progressed(line):
             kind = _PROGRESS
+        elif -4 < length - before < 4 and _is_similar(lines, at):
+            kind = _SIMILAR
         else:
             continue
         if not speaks_of(line, words):
