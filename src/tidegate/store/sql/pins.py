@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from tidegate.store.pins import Pin
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.engines import Lock, reading, transaction, writing
-from tidegate.store.sql.upserts import insert_into
 
 pins = sa.Table(
     "session_pins",
@@ -39,19 +38,20 @@ class SqlPins:
             stored = _stored(connection, organization_id, session_id)
         if stored is not None:
             return stored, False
-        with transaction(self._writing) as connection:
+        with transaction(self._writing) as connection:  # the only one who writes
+            stored = _stored(connection, organization_id, session_id)
+            if stored is not None:
+                return stored, False
             went_before = _has_earlier(connection, organization_id, session_id, started_us)
+            pin = _OFF if went_before else wanted
             row = {
                 "organization_id": organization_id,
                 "session_id": session_id,
                 "pinned_us": started_us,
-                **msgspec.structs.asdict(_OFF if went_before else wanted),
+                **msgspec.structs.asdict(pin),
             }
-            insert = insert_into(connection.dialect.name, pins).on_conflict_do_nothing()
-            is_new = connection.execute(insert, row).rowcount == 1
-            stored = _stored(connection, organization_id, session_id)
-        assert stored is not None
-        return stored, is_new
+            connection.execute(sa.insert(pins), row)
+        return pin, True
 
     def give_up(self, organization_id: str, session_id: str, pin: Pin) -> None:
         as_it_was = sa.and_(pins.c.level == pin.level, pins.c.version == pin.version)
