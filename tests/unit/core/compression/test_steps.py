@@ -134,7 +134,11 @@ def test_passing_tests_become_a_count_beside_a_summary() -> None:
 
 
 def test_what_a_passing_test_printed_goes_but_for_errors() -> None:
-    printed = (_PASSING * 3).replace("Test4\n", "Test4\n    a.go:1: starting\n    a.go:2: error: no\n", 1)
+    printed = (
+        _PASSING
+        + _PASSING.replace("Test4\n", "Test4\n    a.go:1: starting\n    a.go:2: error: no\n", 1)
+        + _PASSING
+    )
     shorter = trims.trim(f"{printed}PASS\nok  \tx/y\t0.2s") or ""
     assert "starting" not in shorter
     assert "    a.go:2: error: no" in shorter
