@@ -55,7 +55,7 @@ _READ = st.builds(
 )
 _REMINDER = st.sampled_from(["", "\n\n<system-reminder>\nBe  careful\n</system-reminder>\n"])
 _TEXT = st.builds("{}{}".format, _READ | _PATHS | _MATCHES | _PRINTED | st.text(), _REMINDER)
-_CALL = st.one_of(
+_CALL: st.SearchStrategy[tuple[str, Any]] = st.one_of(
     st.tuples(st.just("Read"), st.fixed_dictionaries({"file_path": st.sampled_from("ab")})),
     st.tuples(
         st.just("Edit"),
