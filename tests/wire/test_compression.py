@@ -51,9 +51,10 @@ _ONE_TEXT = re.compile(rb'"content":\[\{"type":"text","text":("[^"\\]*(?:\\.[^"\
 def steps(case: Case, file: Path) -> list[dict[str, Any]]:
     """The calls of a session: read, read again, edit by exact match, read what came of it."""
     if case.program is CODEX:
-        read = {"cmd": "grep -n '' tide.py /dev/null"}
-        edit = {"cmd": f"apply_patch <<'EOF'\n{_PATCH}\nEOF"}
-        return [{"name": "exec_command", "arguments": a} for a in (read, read, edit, read)]
+        show = "grep -n '' tide.py /dev/null"
+        commands = (show, show, f"apply_patch <<'EOF'\n{_PATCH}\nEOF", show)
+        return [{"name": "exec_command", "arguments": {"cmd": command}} for command in commands]
+    read: dict[str, Any]
     if case.program is OPENCODE:
         read = {"name": "read", "arguments": {"filePath": str(file)}}
         if case.path != "/v1/messages":
