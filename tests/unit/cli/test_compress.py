@@ -5,6 +5,10 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 _FILE = "\n".join(f"{number:6d}→line {number} of the file" for number in range(1, 41))
 _USE = {"type": "tool_use", "id": "t1", "name": "Read", "input": {"file_path": "/a"}}
 _RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": _FILE}

@@ -189,6 +189,7 @@ def test_files_printed_by_a_shell_stay() -> None:
     assert compress_result("Bash", {"command": "cat list"}, text, level="trims") == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
