@@ -24,7 +24,6 @@ from tidegate.core.model import Dialect
 from tidegate.core.ticket import Ticket
 from tidegate.gateway.admission import Caller, Reading
 from tidegate.gateway.counters import Counters
-from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.request import Request
 from tidegate.gateway.session_pins import SessionPins, wanted_pin
 from tidegate.gateway.transcripts import Place, Transcripts
@@ -36,6 +35,17 @@ _THREADS: Final = 2
 _WAITING: Final = 64  # requests at once; more go out as they came
 _COUNTED_WITHIN_S: Final = 1.0  # a usage event does not wait longer for the count
 _SWITCH: Final = b"x-tidegate-compression"
+
+
+class CompressionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker spends on compression."""
+
+    cpu_s: float = 2.0  # of a thread for one request; what is left then goes out as it came
+    wait_s: float = 5.0  # by the clock; then all of the request does
+    cache_bytes: int = 64 << 20  # of conversations that are remembered
+
+
+DEFAULTS: Final = CompressionOptions()
 
 
 class Job(msgspec.Struct):
@@ -71,7 +81,7 @@ class Compressor:
 
     def __init__(
         self,
-        options: GatewayOptions,
+        options: CompressionOptions,
         pins: PinStore,
         count_tokens: CountTokens | None,
         counters: Counters,
@@ -79,7 +89,7 @@ class Compressor:
     ) -> None:
         self._options = options
         self._pins = SessionPins(pins, counters, log)
-        self._transcripts = Transcripts(options.compression_cache_bytes)
+        self._transcripts = Transcripts(options.cache_bytes)
         self._counters = counters
         self._count_tokens = count_tokens
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="compress")
@@ -179,10 +189,8 @@ class Compressor:
     async def _apart(self, job: Job, pin: Pin, transcripts: list[Transcript]) -> None:
         loop = asyncio.get_running_loop()
         options = self._options
-        work = loop.run_in_executor(
-            self._threads, _in_thread, job, pin, transcripts, options.compression_cpu_s
-        )
-        await asyncio.wait((work,), timeout=options.compression_wait_s)
+        work = loop.run_in_executor(self._threads, _in_thread, job, pin, transcripts, options.cpu_s)
+        await asyncio.wait((work,), timeout=options.wait_s)
         if work.done():
             self._finish(job, pin, work.result())
         else:

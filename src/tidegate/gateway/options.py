@@ -24,8 +24,5 @@ class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
     https_proxy: str = ""  # http://[user:password@]host:port
     no_proxy: str = ""
     directory_max_age_s: float = 600.0
-    compression_cpu_s: float = 2.0  # for one request; what is left then goes out as it came
-    compression_wait_s: float = 5.0  # by the clock; then all of the request does
-    compression_cache_bytes: int = 64 << 20  # of conversations remembered
     spool_policy: str = "pass"  # or "refuse": where a request's usage could not be recorded
     spool_sync: bool = False  # survive a loss of power

@@ -23,7 +23,8 @@ from tidegate.gateway.admission import Caller, Reading, body_encoding, decide, i
 from tidegate.gateway.capture import CaptureKeeper, Draft
 from tidegate.gateway.captured_driver import CapturedDriver
 from tidegate.gateway.client import ClientConnection
-from tidegate.gateway.compressor import Compressor
+from tidegate.gateway.compressor import DEFAULTS as COMPRESSION_DEFAULTS
+from tidegate.gateway.compressor import CompressionOptions, Compressor
 from tidegate.gateway.connector import Connector
 from tidegate.gateway.console_relay import ConsoleRelay
 from tidegate.gateway.counters import Counters, PromptMemory
@@ -84,9 +85,14 @@ class Gateway:
 
     # -- life ----------------------------------------------------------------
 
-    def compress_with(self, pins: PinStore, count_tokens: CountTokens | None) -> None:
+    def compress_with(
+        self,
+        pins: PinStore,
+        count_tokens: CountTokens | None,
+        options: CompressionOptions = COMPRESSION_DEFAULTS,
+    ) -> None:
         """Make tool results shorter, as organizations and keys say. Before the start."""
-        self._compressor = Compressor(self.options, pins, count_tokens, self._counters, self._log)
+        self._compressor = Compressor(options, pins, count_tokens, self._counters, self._log)
 
     async def start(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
         """Serve on listening sockets that somebody else opened."""

@@ -24,6 +24,7 @@ from tests.unit.gateway.world import (
 )
 
 from tidegate.core.model import Dialect
+from tidegate.gateway.compressor import CompressionOptions
 from tidegate.store.pins import Pin
 
 pytestmark = pytest.mark.slow
@@ -432,7 +433,7 @@ async def test_a_count_that_takes_long_is_not_waited_for() -> None:
 async def test_what_takes_too_much_time_of_a_thread_goes_out_as_it_came() -> None:
     provider = Provider()
     requests = [body(MESSAGES, [reading(n) for n in range(count)]) for count in (30, 31)]
-    async with play(provider, pins=Pins(), compression_cpu_s=0) as (world, _):
+    async with play(provider, pins=Pins(), compression=CompressionOptions(cpu_s=0)) as (world, _):
         for request in requests:
             await ask(world, MESSAGES, request, SESSION)
         await world.quiet()
@@ -445,7 +446,7 @@ async def test_what_takes_too_much_time_of_a_thread_goes_out_as_it_came() -> Non
 async def test_what_does_not_end_in_time_is_not_tried_again() -> None:
     provider = Provider()
     request = body(MESSAGES, [reading(n, source(f"f{n}", 4000)) for n in range(8)])
-    async with play(provider, pins=Pins(), compression_wait_s=0) as (world, _):
+    async with play(provider, pins=Pins(), compression=CompressionOptions(wait_s=0)) as (world, _):
         for _ in range(2):
             await ask(world, MESSAGES, request, SESSION)
         await world.quiet()
@@ -458,7 +459,10 @@ async def test_what_does_not_end_in_time_is_not_tried_again() -> None:
 @in_loop
 async def test_what_was_forgotten_comes_out_the_same() -> None:
     provider, request = Provider(), body(MESSAGES, TURNS)
-    async with play(provider, pins=Pins(), compression_cache_bytes=0) as (world, _):
+    async with play(provider, pins=Pins(), compression=CompressionOptions(cache_bytes=0)) as (
+        world,
+        _,
+    ):
         for _ in range(3):
             await ask(world, MESSAGES, request, SESSION)
         await world.quiet()

@@ -27,6 +27,7 @@ from tidegate.core.model import (
 from tidegate.core.pricing import PriceBook
 from tidegate.core.routing import Origin
 from tidegate.gateway.capture import CaptureKeeper
+from tidegate.gateway.compressor import DEFAULTS, CompressionOptions
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.server import Gateway
@@ -305,6 +306,7 @@ async def world(
     tls: ssl.SSLContext | None = None,
     captures: CaptureKeeper | None = None,
     pins: PinStore | None = None,
+    compression: CompressionOptions = DEFAULTS,
     **options: Any,
 ) -> AsyncIterator[World]:
     """Run a gateway whose credentials lead to `upstream`."""
@@ -329,7 +331,9 @@ async def world(
         captures=captures,
     )
     if pins is not None:
-        gateway.compress_with(pins, lambda texts: [len(text.split()) for text in texts])
+        gateway.compress_with(
+            pins, lambda texts: [len(text.split()) for text in texts], compression
+        )
     await gateway.start([listener], tls)
     made = World(gateway, directory, source, port)
     made.spool = events
