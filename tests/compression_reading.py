@@ -16,6 +16,7 @@ _NAMED = re.compile(
 _SAME = re.compile(r"\[tidegate: the same (\d+) lines? as (\d+) results? above\]")
 _LEFT_OUT = re.compile(r"\[tidegate: .* left out; .*\]")
 _NUMBER = re.compile(r" *0*(\d+)(→|\t|\| |: )(.*)", re.S)
+_FOUND = "\0found\0"  # before lines that a reference names, with their numbers
 _HARM = re.compile(
     r"(?i)\b(error|errors|fatal|panic(?:ked)?|exception|traceback|failed|failure|undefined"
     r"|cannot find|not found|denied|segfault|unresolved)\b"
@@ -96,8 +97,7 @@ def _named(request: Request, at: int, named: re.Match[str]) -> list[str]:
             raise Unreadable(named[0])
         return [named["sign"] + text for text in texts]
     numbers = range(int(named["first"]), int(named["last"]) + 1)
-    # Told apart from text by a sign that no text has: a number of ours before it.
-    return [f"{number}\0{text}" for number, text in zip(numbers, texts, strict=True)]
+    return [f"{_FOUND}{number}\0{text}" for number, text in zip(numbers, texts, strict=True)]
 
 
 def numbered(lines: list[str], *, counts_on: bool = True) -> dict[int, str]:
@@ -108,8 +108,8 @@ def numbered(lines: list[str], *, counts_on: bool = True) -> dict[int, str]:
         if named := _NAMED.fullmatch(line):
             number = int(named["last"] or 0)
             continue
-        if "\0" in line:
-            shown, _, text = line.partition("\0")
+        if line.startswith(_FOUND):
+            shown, _, text = line.removeprefix(_FOUND).partition("\0")
             number = int(shown)
             found[number] = text
             continue
@@ -176,7 +176,7 @@ def _plain(text: str) -> str:
 
 def _missing_errors(text: str, lines: list[str]) -> list[str]:
     have = " ".join(" ".join(lines).replace("\0", " ").split())
-    for line in _plain(text).replace("\r", "\n").split("\n"):
+    for line in _plain(text).replace("\0", " ").replace("\r", "\n").split("\n"):
         number = _NUMBER.match(line)
         plain = " ".join((number[3] if number else line).split())
         if not plain or len(plain) > 2000 or not _HARM.search(plain) or _PASSED.search(plain):
