@@ -116,3 +116,31 @@ def test_a_result_without_its_call_and_ids_used_twice() -> None:
     assert conversation.result("1", _read(_TEXTS)).startswith("1→")
     assert conversation.result("1", _read(_TEXTS)).startswith("1→")  # a second part of it
     assert conversation.tool_class("unknown") == "other"
+
+
+def test_short_errors_and_short_results_stay() -> None:
+    conversation = Conversation("trims")
+    conversation.called("1", "Read", {"file_path": "/a"})
+    text = _read(_TEXTS)
+    assert conversation.result("1", text, is_error=True) == text
+    conversation.called("2", "Read", {"file_path": "/a"})
+    short = _read({number: "x" for number in range(1, 20)})[:199]
+    assert conversation.result("2", short) == short
+    conversation.called("3", "Read", {"file_path": "/b"})
+    assert conversation.result("3", text * 3, is_error=True) == text * 3
+
+
+def test_a_reminder_among_numbered_lines_passes_to_the_letter() -> None:
+    text = _read(_TEXTS | {30: "<system-reminder>", 32: "</system-reminder>"})
+    assert _after(("Read", {"file_path": "/a"}, text), level="trims") == [text]
+
+
+def test_known_results_are_referred_to_like_new_ones() -> None:
+    conversation = Conversation("references")
+    call = {"file_path": "/a"}
+    conversation.called("1", "Read", call)
+    conversation.known("1", _read(_TEXTS))
+    conversation.called("2", "Read", call)
+    part = _read({number: _TEXTS[number] for number in range(20, 41)}) + "\n"
+    sent = conversation.result("2", part)
+    assert sent == "[tidegate: lines 20-40 as in the read 1 result above]\n"
