@@ -13,6 +13,7 @@ from tidegate.core.model import Cost, TokenCounts
 
 pytestmark = pytest.mark.browser
 
+TILE = ".tg-metric:has(#tile-1) .tg-metric-figure data"
 MEMBER = ".tg-member"
 MEDALS = {"#1": "gold", "#2": "silver", "#3": "bronze"}
 
@@ -44,7 +45,7 @@ def test_sorting_ranks_everything_anew_and_back_leads_back(
     assert by_cost == sorted(by_cost, reverse=True)
     first = page.locator(MEMBER).first.get_by_role("heading").inner_text()
 
-    page.get_by_role("link", name="Requests", exact=True).click()
+    page.locator("#sort-requests").click()
     expect(page).to_have_url(re.compile("sort=requests"))
     expect(page.get_by_role("heading", name="Requests per day")).to_be_visible()
     expect(current(page, "Sort by")).to_have_text("Requests")
@@ -99,13 +100,13 @@ def test_a_range_redraws_everything(
 ) -> None:
     page = open_page(team_world)
     expect(bars(page)).to_have_count(30)
-    before = page.locator("#tile-1 data").get_attribute("value")
+    before = page.locator(TILE).get_attribute("value")
     choose_range(page, title)
     expect(page).to_have_url(re.compile(f"range={name}"))
     expect(bars(page)).to_have_count(count)
     expect(page.locator(".tg-range summary")).to_have_text(title)
     expect(page.locator(".tg-range")).not_to_have_attribute("open", "")
-    after = page.locator("#tile-1 data").get_attribute("value")
+    after = page.locator(TILE).get_attribute("value")
     assert before != after
     assert after is not None
     everyone = figures(page)
@@ -165,7 +166,7 @@ def test_the_table_is_one_key_away_and_has_the_same_numbers(
     team_world: World, open_page: OpenPage
 ) -> None:
     page = open_page(team_world)
-    total = page.locator("#tile-1 data").get_attribute("value")
+    total = page.locator(TILE).get_attribute("value")
     page.keyboard.press("t")
     rows = page.locator(".tg-chart-table tbody tr")
     expect(rows).to_have_count(30)
@@ -173,6 +174,19 @@ def test_the_table_is_one_key_away_and_has_the_same_numbers(
     assert str(sum(map(int, costs))) == total
     page.keyboard.press("t")
     expect(bars(page)).to_have_count(30)
+
+
+def test_how_savings_are_reckoned_is_one_key_away(team_world: World, open_page: OpenPage) -> None:
+    page = open_page(team_world)
+    summary = page.locator("#how-saved > summary")
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("at the rate of a cache read")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.locator(".tg-how-panel a").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("at the rate of a cache read")).to_be_hidden()
+    expect(summary).to_be_focused()
 
 
 def test_the_members_as_a_table(team_world: World, open_page: OpenPage) -> None:
@@ -184,9 +198,9 @@ def test_the_members_as_a_table(team_world: World, open_page: OpenPage) -> None:
     expect(rows).to_have_count(len(names) + 3)
     expect(rows.nth(0)).to_contain_text(names[0])
     expect(rows.nth(0)).to_contain_text("#1")
-    page.get_by_role("link", name="Tokens", exact=True).click()
+    page.locator("#sort-tokens").click()
     expect(page.get_by_role("heading", name="Tokens per day")).to_be_visible()
-    tokens = rows.locator("td:nth-last-child(2) data").evaluate_all("all => all.map(o => +o.value)")
+    tokens = rows.locator("td:nth-last-child(3) data").evaluate_all("all => all.map(o => +o.value)")
     assert all(more >= less for more, less in pairwise(tokens))
 
 
@@ -248,7 +262,7 @@ def test_a_server_that_does_not_answer_is_told(used_world: World, open_page: Ope
     open_page.expect("failed: ")
     page = open_page(used_world)
     page.route("**/team/parts*", lambda route: route.abort())
-    page.get_by_role("link", name="Tokens", exact=True).click()
+    page.locator("#sort-tokens").click()
     expect(page.locator("[data-live-text]")).to_contain_text("Not updated")
     page.unroute("**/team/parts*")
     page.reload()
@@ -259,7 +273,7 @@ def test_without_scripts_every_control_is_a_link_or_a_form(
     team_world: World, open_page: OpenPage
 ) -> None:
     page = open_page(team_world, java_script_enabled=False)
-    page.get_by_role("link", name="Tokens", exact=True).click()
+    page.locator("#sort-tokens").click()
     expect(page.get_by_role("heading", name="Tokens per day")).to_be_visible()
     choose_range(page, "Last 7 days")
     expect(bars(page)).to_have_count(7)
