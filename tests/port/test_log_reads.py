@@ -12,6 +12,8 @@ from tests.unit.jobs.events import event
 from tidegate.store.log import Kept, LogFilter, Place
 from tidegate.store.sql.database import SqlStore
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("zone", "around"), PLACES)
 def test_any_filter_finds_its_rows(store: SqlStore, zone: str, around: str) -> None:

@@ -14,6 +14,8 @@ from tidegate.jobs.captures import CaptureImport
 from tidegate.services.log import NoLog
 from tidegate.services.vault import seal_capture, unseal_capture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
