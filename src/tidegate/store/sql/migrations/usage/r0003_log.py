@@ -121,8 +121,8 @@ def _count_latencies(connection: sa.Connection, organization_id: str, zone: Zone
     )
     counts: Counter[tuple[int, str, str, int]] = Counter()
     failed: Counter[tuple[int, str, str, int]] = Counter()
-    rows = connection.execution_options(yield_per=_READ_AT_ONCE).execute(
-        query, {"organization_id": organization_id}
+    rows = connection.execute(
+        query.execution_options(yield_per=_READ_AT_ONCE), {"organization_id": organization_id}
     )
     hours: dict[int, int] = {}
     for started_us, agent, served, asked, duration_us, outcome in rows:
