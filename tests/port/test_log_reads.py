@@ -104,3 +104,14 @@ def test_rows_that_come_meanwhile_move_none(store: SqlStore) -> None:
     expected = [f"req_{2 * n:06d}" for n in range(40)]
     assert sorted(name for name in seen if name in expected) == expected
     assert len(set(seen)) == len(seen)
+
+
+def test_all_rows_come_in_order_however_many_begin_at_once(store: SqlStore) -> None:
+    """More of them than are read at once, with others before, among and behind them."""
+    at_once = [event(n, started_us=event(7).started_us) for n in range(2500)]
+    others = [event(n, started_us=event(n % 40).started_us) for n in range(3000, 4200)]
+    put(store, [*at_once, *others])
+    found = [row for part in store.usage.log.rows(ORGANIZATION, LogFilter()) for row in part]
+    assert found == sorted(
+        [*at_once, *others], key=lambda each: (each.started_us, each.event_id), reverse=True
+    )

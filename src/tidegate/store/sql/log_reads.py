@@ -120,21 +120,49 @@ class SqlLogReads:
     def _walk(
         self, branch: Branch, columns: Sequence[str], most: int
     ) -> Iterator[list[tuple[Any, ...]]]:
-        """All rows of a branch, in transactions so short that no writer's log grows meanwhile."""
+        """All rows of a branch, in transactions so short that no writer's log grows meanwhile.
+
+        Indexes have them by time. Those of one instant are put in order here: a database would
+        sort whole rows.
+        """
         at, name = columns.index("started_us"), columns.index("event_id")
-        ordered = sa.select(*(_plain(_columns[each]) for each in columns))
-        ordered = ordered.where(*branch).order_by(*_NEWEST_FIRST).limit(most)
-        query = ordered
+        walked = sa.select(*(_plain(_columns[each]) for each in columns)).where(*branch)
+        by_time = walked.order_by(_columns.started_us.desc()).limit(most)
+        query = by_time
         while True:
-            with transaction(self._reading) as connection:
-                cursor = connection.execute(query).cursor
-                # Straight from the driver: rows as objects of their own cost a fourth more.
-                rows: list[tuple[Any, ...]] = list(cursor.fetchall()) if cursor else []
+            rows = self._fetched(query)
+            is_last = len(rows) < most
+            last_us = rows[-1][at] if rows else 0
+            if not is_last:  # there may be more of the last instant
+                rows = [row for row in rows if row[at] > last_us]
             if rows:
+                rows.sort(key=lambda row: (row[at], row[name]), reverse=True)
                 yield rows
-            if len(rows) < most:
+            elif not is_last:
+                yield from self._instant(walked, last_us, name, most)
+                last_us -= 1
+            if is_last:
                 return
-            query = ordered.where(*_older(Place(rows[-1][at], rows[-1][name])))
+            query = by_time.where(_columns.started_us <= last_us)
+
+    def _instant(
+        self, walked: "sa.Select[Any]", at_us: int, name: int, most: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows that began at the same time, of which there are many."""
+        query = ordered = (
+            walked.where(_columns.started_us == at_us)
+            .order_by(_columns.event_id.desc())
+            .limit(most)
+        )
+        while rows := self._fetched(query):
+            yield rows
+            query = ordered.where(_columns.event_id < rows[-1][name])
+
+    def _fetched(self, query: "sa.Select[Any]") -> list[tuple[Any, ...]]:
+        """Straight from the driver: rows as objects of their own cost a fourth more."""
+        with transaction(self._reading) as connection:
+            cursor = connection.execute(query).cursor
+            return list(cursor.fetchall()) if cursor else []
 
 
 def _typed(value: Any, is_flag: bool) -> Any:  # of a pair
