@@ -51,7 +51,7 @@ static: .venv/dev.installed
 
 .PHONY: fast-tests
 fast-tests: .venv/dev.installed
-	$(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade tests/fuzz -m "not slow" -n 2
+	$(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade tests/fuzz -m "not slow" -n 2 --dist worksteal
 
 .PHONY: agents
 agents: .venv/dev.installed ## Install the pinned coding agents that the wire tests run
@@ -62,9 +62,10 @@ test: export TIDEGATE_TEST_EFFORT = 1
 test: check agents ## Everything: check, then the wire and browser tests
 	@tools/install_chromium.sh
 	$(BIN)/mypy
-	$(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade -m slow -n 2
+	$(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade -m slow -n 2 --dist worksteal
 	$(BIN)/python -m tests.fuzz --seconds 5
-	$(BIN)/pytest tests/wire tests/browser -m "not soak"
+	$(BIN)/pytest tests/wire -m "not soak" -n 2 --dist loadfile
+	$(BIN)/pytest tests/browser -n 2 --dist loadfile
 
 .PHONY: soak
 soak: agents ## The long forms of the tests, full counts

@@ -94,10 +94,13 @@ def test_exit_code_is_the_agents(ready: Machine, action: str, code: int) -> None
 def test_signals_sent_to_us_reach_the_agent(ready: Machine, number: signal.Signals) -> None:
     with ready.start("launch", "claude", f"await:{int(number)}") as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(number)
-        assert process.stdout.readline() == "got it\n"
-        assert process.wait(timeout=30) == 33
+        try:
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(number)
+            assert process.stdout.readline() == "got it\n"
+            assert process.wait(timeout=30) == 33
+        finally:
+            process.kill()  # if it missed the signal, the end of this block would wait for ever
         process.communicate()
 
 
