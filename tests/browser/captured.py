@@ -186,10 +186,9 @@ def hostile(event_id: str) -> Capture:
         [(EVIL, EVIL), ("x-long", "v" * 4_000)], json.dumps(body).encode(), 7, EVIL, EVIL
     )
     other = Part([(EVIL, "other")], json.dumps(body | {EVIL: [EVIL], "n": 1}).encode())
-    answer = Part(
-        [("content-type", "text/event-stream")],
-        f"event: {EVIL}\ndata: {json.dumps({'error': {'type': EVIL, 'message': EVIL}})}\n\n".encode(),
-    )
+    error = json.dumps({"error": {"type": EVIL, "message": EVIL}})
+    stream = f"event: {EVIL}\ndata: {error}\n\n".encode()
+    answer = Part([("content-type", "text/event-stream")], stream)
     return Capture(event_id, EVIL, EVIL, message, other, 200, answer)
 
 

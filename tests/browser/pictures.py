@@ -59,6 +59,13 @@ def fill_in(page: Page) -> None:
     page.locator("h1").click()
 
 
+def open_a_row(page: Page) -> None:
+    page.locator("#log-histogram .tg-bar").first.wait_for(state="attached")
+    page.locator(".tg-log tbody tr").nth(1).locator("td").nth(4).click()
+    page.locator("#log-side .tg-log-event").wait_for()
+    page.mouse.move(0, 0)
+
+
 PICTURES = (
     Picture("overview-light", "/", before=look_at_a_bar),
     Picture("overview-dark", "/", "dark", before=look_at_a_bar),
@@ -66,6 +73,10 @@ PICTURES = (
     Picture("team-dark-1440", "/", "dark", whole=True, before=look_at_a_bar),
     Picture("team-light-390", "/", width=390, whole=True),
     Picture("my-usage-light", "/my-usage"),
+    Picture("logs-light", "/logs?outcome=ok", before=open_a_row),
+    Picture("logs-dark", "/logs?outcome=ok", "dark", before=open_a_row),
+    Picture("capture-light", f"{_CAPTURE}messages"),
+    Picture("capture-compare-dark", f"{_CAPTURE}compare", "dark"),
     Picture("settings-light", "/settings/members"),
     Picture("manage-dark", "/", "dark", before=manage),
     Picture("enrol-light", "/", before=enrol),

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from tidegate.console.capture_json import Document, read_document
 from tidegate.console.capture_messages import Message, read_answer
 from tidegate.console.capture_text import header, one_line
@@ -79,7 +81,10 @@ def gathered(dialect: Dialect, events: list[Event]) -> dict[str, Any]:
     """A streamed answer as it would have come whole."""
     gatherer = _GATHERERS[dialect]()
     for event in events:
-        value = read_document(event.data).value
+        try:
+            value = msgspec.json.decode(event.data)
+        except (ValueError, RecursionError):
+            continue
         if isinstance(value, dict):
             gatherer.take(value)
     return gatherer.whole()

