@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
-from tests.browser.world import World
+from tests.browser.world import World, price_book
 
 from tidegate.core.captures import REMOVED, Capture, Part
+from tidegate.core.model import Cost, TokenCounts
+from tidegate.services.enrolment import Enrolled
 from tidegate.services.request_log import LogFilter
 
 _SYSTEM = (
@@ -190,6 +192,30 @@ def hostile(event_id: str) -> Capture:
     stream = f"event: {EVIL}\ndata: {error}\n\n".encode()
     answer = Part([("content-type", "text/event-stream")], stream)
     return Capture(event_id, EVIL, EVIL, message, other, 200, answer)
+
+
+def captured_turn(world: World) -> str:
+    """Record a request that was captured, the newest of all: its id."""
+    only = LogFilter(outcomes=("ok",), agents=("claude_code",))
+    log = world.services.request_log
+    newest = log.page(world.organization_id, only, limit=1).rows[0].event_id
+    before = log.detail(world.organization_id, newest).event
+    enrolled = Enrolled(before.member_id, before.key_id, "", "")
+    [event_id] = world.use(
+        enrolled,
+        TokenCounts(input=412, cache_write_5m=1_880, cache_read=38_240, output=92),
+        Cost(1_236_000, 7_050_000, 0, 11_472_000, 1_380_000),
+        captured=True,
+        price_version=price_book().version,
+        session_id=before.session_id,
+        repository=before.repository,
+        branch=before.branch,
+        upstream_request_id="req_011CTideTable",
+        first_byte_us=840_000,
+        duration_us=5_540_000,
+        started_us=world.now_us - 20_000_000,
+    )
+    return keep_turn(world, turn(event_id))
 
 
 def keep_turn(world: World, kept: Capture) -> str:

@@ -88,7 +88,7 @@ def _dialogs_of_an_agent(world: World) -> dict[str, str]:
 
 
 def _captures(world: World) -> dict[str, str]:
-    """Each part of one whose body was sent as it came, of one that was changed, of a hostile one."""
+    """The parts of a capture, of one that was changed on its way, of a hostile one."""
     changed_one = turn(event_of(world, 1), sent=changed())
     places = [
         keep_turn(world, kept)

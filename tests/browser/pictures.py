@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from playwright.sync_api import Browser, Page
+from tests.browser.captured import captured_turn
 from tests.browser.chromium import HEIGHT_PX, chromium
 from tests.browser.serving import served_world
 from tests.browser.walking import dialog_of
@@ -61,9 +62,15 @@ def fill_in(page: Page) -> None:
 
 def open_a_row(page: Page) -> None:
     page.locator("#log-histogram .tg-bar").first.wait_for(state="attached")
-    page.locator(".tg-log tbody tr").nth(1).locator("td").nth(4).click()
+    page.locator(".tg-log-bug").first.click()
     page.locator("#log-side .tg-log-event").wait_for()
     page.mouse.move(0, 0)
+
+
+def open_a_message(page: Page) -> None:
+    for name in ("messages", "2", "content", "0"):
+        page.locator(".tg-tree details:not([open]) > summary", has_text=name).first.click()
+        page.wait_for_load_state("networkidle")
 
 
 PICTURES = (
@@ -75,12 +82,14 @@ PICTURES = (
     Picture("my-usage-light", "/my-usage"),
     Picture("logs-light", "/logs?outcome=ok", before=open_a_row),
     Picture("logs-dark", "/logs?outcome=ok", "dark", before=open_a_row),
-    Picture("capture-light", f"{_CAPTURE}messages"),
-    Picture("capture-compare-dark", f"{_CAPTURE}compare", "dark"),
     Picture("settings-light", "/settings/members"),
     Picture("manage-dark", "/", "dark", before=manage),
     Picture("enrol-light", "/", before=enrol),
     Picture("sign-in-light", "/sign-in", signed_in=False, before=fill_in),
+)
+CAPTURES = (
+    Picture("capture-light", "/logs/{}/capture", whole=True),
+    Picture("capture-body-dark", "/logs/{}/capture?part=body", "dark", before=open_a_message),
 )
 FIRST_RUN = Picture("first-run-light", "/")
 
@@ -123,9 +132,12 @@ def take_all() -> None:
     with tempfile.TemporaryDirectory() as scratch, chromium(there) as browser:
         with served_world(Path(scratch) / "data", f"http://{_HOST}", port) as world:
             world.demo()
+            event_id = captured_turn(world)
             photographer = Photographer(browser, world)
             for picture in PICTURES:
                 photographer.take(picture)
+            for picture in CAPTURES:
+                photographer.take(picture._replace(path=picture.path.format(event_id)))
         with served_world(Path(scratch) / "empty", f"http://{_HOST}", port) as world:
             world.found()
             members = world.services.members
