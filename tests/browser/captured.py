@@ -6,7 +6,8 @@ from typing import Any
 from tests.browser.world import World, price_book
 
 from tidegate.core.captures import REMOVED, Capture, Part
-from tidegate.core.model import Cost, TokenCounts
+from tidegate.core.model import TokenCounts, Usage
+from tidegate.core.pricing import price
 from tidegate.services.enrolment import Enrolled
 from tidegate.services.request_log import LogFilter
 
@@ -96,7 +97,7 @@ REQUEST: dict[str, Any] = {
     ],
     "metadata": {"user_id": "user_7d1f", "session": None, "retry": False},
 }
-_ANSWER = (
+_ANSWER: tuple[dict[str, Any], ...] = (
     {"type": "message_start", "message": {"role": "assistant", "content": []}},
     {"type": "content_block_start", "index": 0, "content_block": _text("")},
     *(
@@ -201,15 +202,22 @@ def captured_turn(world: World) -> str:
     newest = log.page(world.organization_id, only, limit=1).rows[0].event_id
     before = log.detail(world.organization_id, newest).event
     enrolled = Enrolled(before.member_id, before.key_id, "", "")
+    tokens = TokenCounts(input=412, cache_write_5m=1_880, cache_read=38_240, output=92)
+    model, now_us = before.model_served, world.now_us
+    usage = Usage(tokens=tokens)
+    priced = price(price_book(), provider="anthropic", model=model, usage=usage, at_us=now_us)
     [event_id] = world.use(
         enrolled,
-        TokenCounts(input=412, cache_write_5m=1_880, cache_read=38_240, output=92),
-        Cost(1_236_000, 7_050_000, 0, 11_472_000, 1_380_000),
+        tokens,
+        priced.cost,
+        model=model,
         captured=True,
-        price_version=price_book().version,
+        price_version=priced.price_version,
         session_id=before.session_id,
         repository=before.repository,
         branch=before.branch,
+        request_bytes=9_624,
+        response_bytes=1_848,
         upstream_request_id="req_011CTideTable",
         first_byte_us=840_000,
         duration_us=5_540_000,

@@ -67,12 +67,6 @@ def open_a_row(page: Page) -> None:
     page.mouse.move(0, 0)
 
 
-def open_a_message(page: Page) -> None:
-    for name in ("messages", "2", "content", "0"):
-        page.locator(".tg-tree details:not([open]) > summary", has_text=name).first.click()
-        page.wait_for_load_state("networkidle")
-
-
 PICTURES = (
     Picture("overview-light", "/", before=look_at_a_bar),
     Picture("overview-dark", "/", "dark", before=look_at_a_bar),
@@ -87,10 +81,7 @@ PICTURES = (
     Picture("enrol-light", "/", before=enrol),
     Picture("sign-in-light", "/sign-in", signed_in=False, before=fill_in),
 )
-CAPTURES = (
-    Picture("capture-light", "/logs/{}/capture", whole=True),
-    Picture("capture-body-dark", "/logs/{}/capture?part=body", "dark", before=open_a_message),
-)
+CAPTURE = Picture("capture-light", "/logs/{}/capture", whole=True)
 FIRST_RUN = Picture("first-run-light", "/")
 
 
@@ -136,8 +127,7 @@ def take_all() -> None:
             photographer = Photographer(browser, world)
             for picture in PICTURES:
                 photographer.take(picture)
-            for picture in CAPTURES:
-                photographer.take(picture._replace(path=picture.path.format(event_id)))
+            photographer.take(CAPTURE._replace(path=CAPTURE.path.format(event_id)))
         with served_world(Path(scratch) / "empty", f"http://{_HOST}", port) as world:
             world.found()
             members = world.services.members

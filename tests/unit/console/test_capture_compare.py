@@ -12,12 +12,13 @@ def part(value: object, *headers: tuple[str, str]) -> Part:
     return Part(list(headers), msgspec.json.encode(value))
 
 
+def changed(side: Marked | None) -> str | None:
+    return None if side is None else side.changed
+
+
 def places(left: object, right: object) -> list[tuple[str, str | None, str | None]]:
     found = compare(Dialect.MESSAGES, part(left), part(right))
-    return [
-        (each.at, each.received and each.received.changed, each.sent and each.sent.changed)
-        for each in found.differences
-    ]
+    return [(each.at, changed(each.received), changed(each.sent)) for each in found.differences]
 
 
 def test_identical_is_told() -> None:
