@@ -105,8 +105,9 @@ def table(found: Found, events: int) -> str:
     lines += ["", *(f"- {name}: {c:.1f} CPU ms, {r:.1f} ms" for name, (c, r) in _singles(found))]
     rates = found.rates
     lines += [
-        f"- export as CSV: {rates.exported[0]:,.0f} rows for a second of CPU, {rates.exported[1]:,.0f} in"
-        f" a second, {rates.export_grew_kb:,} KB more memory at its end",
+        f"- export as CSV: {rates.exported[0]:,.0f} rows for a second of CPU,"
+        f" {rates.exported[1]:,.0f} in a second,"
+        f" {rates.export_grew_kb:,} KB more memory at its end",
         f"- drain: {rates.drained[0]:,.0f} events for a second of CPU, {rates.drained[1]:,.0f} in"
         " a second",
     ]
