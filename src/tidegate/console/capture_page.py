@@ -77,7 +77,8 @@ class CapturePage:
 
     async def capture_text(self, request: Request, viewer: Viewer) -> Response:
         """More of a text: put behind what is shown, or on a page of its own."""
-        source, start = request.query_params.get("at", ""), _number(request, "from")
+        source = request.query_params.get("at", f"raw:{parts.RECEIVED}")
+        start = _number(request, "from")
         text = await self._read(
             request, viewer, lambda it: parts.text_at(it.dialect, it.capture, source)
         )
@@ -86,7 +87,8 @@ class CapturePage:
 
     async def capture_tree(self, request: Request, viewer: Viewer) -> Response:
         """What is at a place of a body."""
-        source, start = request.query_params.get("at", ""), _number(request, "from")
+        source = request.query_params.get("at", f"{parts.RECEIVED}:")
+        start = _number(request, "from")
         found = await self._read(
             request, viewer, lambda it: parts.tree_level(it.capture, source, start)
         )

@@ -199,7 +199,7 @@ def test_hostile_texts_stay_texts(kept: Kept, owner: TestClient, part: str) -> N
     [
         "text?at=raw:nothing", "text?at=json:received:/x", "text?at=json:received:/messages/99",
         "text?at=event:0x", "text?at=event:999", "text?at=message:1", "text?at=message:9.9.9",
-        "text?at=answer:-1.0.0", "text?at=", "text", "tree?at=nothing:", "tree?at=received:/a/b",
+        "text?at=answer:-1.0.0", "text?at=", "tree?at=nothing:", "tree?at=received:/a/b",
         "raw?of=nothing", "tree?at=received:/messages/-1",
     ],
 )  # fmt: skip
