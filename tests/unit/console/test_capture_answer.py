@@ -107,7 +107,7 @@ RESPONSES_EVENTS: list[dict[str, Any]] = [
     {
         "type": "response.output_item.added",
         "output_index": 1,
-        "item": {**ITEM, "arguments": ""},
+        "item": {**ITEM, "arguments": "{}"},
     },
     {
         "type": "response.function_call_arguments.delta",
