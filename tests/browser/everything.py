@@ -1,5 +1,6 @@
 """Every page and dialog of the console, by name and path, in a world with a whole team."""
 
+from tests.browser.captured import changed, event_of, hostile, keep_turn, turn
 from tests.browser.walking import link_of
 from tests.browser.world import World
 
@@ -22,6 +23,7 @@ def pages(world: World) -> dict[str, str]:
         "logs, filtered": "/logs?range=30d&agent=codex&model=gpt-6.1-sol&status=2xx&captured=no",
         "logs, nothing": "/logs?captured=yes&session=ses_nobody",
         "a request": f"/logs/{_newest_event(world)}",
+        **_captures(world),
         "organization": "/settings/organization",
         "providers": "/settings/providers",
         "members": "/settings/members",
@@ -83,6 +85,23 @@ def _dialogs_of_an_agent(world: World) -> dict[str, str]:
         "set up": f"{path}/setup",
         "rotate": f"{path}/rotate",
         "unenrol": f"{path}/unenrol",
+    }
+
+
+def _captures(world: World) -> dict[str, str]:
+    """The parts of a capture, of one that was changed on its way, of a hostile one."""
+    changed_one = turn(event_of(world, 1), sent=changed())
+    places = [
+        keep_turn(world, kept)
+        for kept in (turn(event_of(world)), changed_one, hostile(event_of(world, 2)))
+    ]
+    plain, other, evil = (f"/logs/{event_id}/capture?part=" for event_id in places)
+    parts = ("messages", "body", "headers", "response", "compare")
+    return {
+        **{f"capture, {part}": plain + part for part in parts},
+        "capture, raw": f"{plain}body&as=raw&of=response",
+        "capture, differences": f"{other}compare",
+        **{f"hostile capture, {part}": evil + part for part in parts},
     }
 
 

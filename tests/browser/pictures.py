@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from playwright.sync_api import Browser, Page
+from tests.browser.captured import captured_turn
 from tests.browser.chromium import HEIGHT_PX, chromium
 from tests.browser.serving import served_world
 from tests.browser.walking import dialog_of
@@ -59,6 +60,13 @@ def fill_in(page: Page) -> None:
     page.locator("h1").click()
 
 
+def open_a_row(page: Page) -> None:
+    page.locator("#log-histogram .tg-bar").first.wait_for(state="attached")
+    page.locator(".tg-log-bug").first.click()
+    page.locator("#log-side .tg-log-event").wait_for()
+    page.mouse.move(0, 0)
+
+
 PICTURES = (
     Picture("overview-light", "/", before=look_at_a_bar),
     Picture("overview-dark", "/", "dark", before=look_at_a_bar),
@@ -66,11 +74,14 @@ PICTURES = (
     Picture("team-dark-1440", "/", "dark", whole=True, before=look_at_a_bar),
     Picture("team-light-390", "/", width=390, whole=True),
     Picture("my-usage-light", "/my-usage"),
+    Picture("logs-light", "/logs?outcome=ok", before=open_a_row),
+    Picture("logs-dark", "/logs?outcome=ok", "dark", before=open_a_row),
     Picture("settings-light", "/settings/members"),
     Picture("manage-dark", "/", "dark", before=manage),
     Picture("enrol-light", "/", before=enrol),
     Picture("sign-in-light", "/sign-in", signed_in=False, before=fill_in),
 )
+CAPTURE = Picture("capture-light", "/logs/{}/capture", whole=True)
 FIRST_RUN = Picture("first-run-light", "/")
 
 
@@ -112,9 +123,11 @@ def take_all() -> None:
     with tempfile.TemporaryDirectory() as scratch, chromium(there) as browser:
         with served_world(Path(scratch) / "data", f"http://{_HOST}", port) as world:
             world.demo()
+            event_id = captured_turn(world)
             photographer = Photographer(browser, world)
             for picture in PICTURES:
                 photographer.take(picture)
+            photographer.take(CAPTURE._replace(path=CAPTURE.path.format(event_id)))
         with served_world(Path(scratch) / "empty", f"http://{_HOST}", port) as world:
             world.found()
             members = world.services.members

@@ -1,6 +1,7 @@
 """A member from the invitation to the first request of a real Claude Code, on a whole server."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenPage
 from tests.browser.walking import dialog_of
-from tests.wire.agents import CLAUDE_NEW, Workplace
+from tests.wire.agents import CLAUDE_NEW, PROMPT, Workplace
+from tests.wire.book import DEADLINE_S
 from tests.wire.site import TIDEGATE, Site, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.wire]
 
+MOST_RUNS = 3
 GRACE = "grace.hopper@acme.example"
 
 
@@ -24,6 +27,44 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def opened(open_page: OpenPage, site: Site, url: str) -> Page:
     return open_page.at(url, base_url=site.tap.url)
+
+
+def debug(page: Page) -> None:
+    """Switch debug mode on, for an hour."""
+    page.get_by_role("link", name="Manage Claude Code of Grace Hopper").click()
+    manage = dialog_of(page, "Claude Code · Grace Hopper")
+    manage.get_by_role("switch", name="Debug mode").click()
+    dialog_of(page, "Turn on debug mode?").get_by_role("button", name="Turn on").click()
+    dialog_of(page, "Claude Code · Grace Hopper")
+    expect(manage.get_by_role("switch", name="Debug mode")).to_be_checked()
+
+
+def read_what_was_captured(page: Page, site: Site, workplace: Workplace) -> None:
+    """Another session, found by its bug icon: what the agent said, called and was answered."""
+    for _ in range(MOST_RUNS):  # the gateway learns of the switch within a second
+        run = workplace.run([*TIDEGATE, "launch", "claude", *CLAUDE_NEW.headless()])
+        assert run.status == 0, run.said
+        site.server.admin("usage")  # which drains
+        page.goto("/logs?captured=yes")
+        if page.locator(".tg-log-bug").count():
+            break
+    page.locator(".tg-log-bug").first.click()
+    expect(page.locator("#event-title")).to_be_visible()
+    deadline = time.monotonic() + DEADLINE_S
+    while not page.get_by_role(
+        "link", name="Open capture"
+    ).count():  # it is moved every half second
+        assert time.monotonic() < deadline
+        page.reload()
+    page.get_by_role("link", name="Open capture").click()
+    expect(page.locator(".tg-said-user").first).to_contain_text(PROMPT)
+    expect(page.locator(".tg-said", has_text="tools that may be called")).to_have_count(1)
+    expect(page.locator(".tg-call").first).to_contain_text("Bash")
+    expect(page.locator(".tg-result").first).to_be_visible()
+    page.get_by_role("link", name="Response", exact=True).click()
+    expect(page.locator(".tg-events")).to_contain_text("message_start")
+    page.get_by_role("link", name="Compare").click()
+    expect(page.get_by_text("sent byte for byte as it was received")).to_be_visible()
 
 
 def test_from_the_invitation_to_the_first_request(
@@ -64,6 +105,9 @@ def test_from_the_invitation_to_the_first_request(
     expect(page.get_by_role("heading", name="Top repositories")).to_be_visible()
     expect(page.locator(".tg-ranking-name").first).to_have_text("acme/tide")
 
+    debug(page)
+    read_what_was_captured(page, site, workplace)
+    page.goto("/")
     page.get_by_role("link", name="Manage Claude Code of Grace Hopper").click()
     dialog_of(page, "Claude Code · Grace Hopper")
     dialog.get_by_role("button", name="Reveal").click()

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 
 from tidegate.console.app import ConsoleOptions, create_app
@@ -153,20 +154,32 @@ class World:
         """Store what debug mode would have of a request."""
         body = Part([("content-type", "application/json")], f'{{"model": "{text}"}}'.encode())
         kept = Capture(event_id, "POST", "/v1/messages", body, body, 200, body, 1, 2)
+        self.keep(organization_id, enrolled.key_id, enrolled.member_id, kept)
+
+    def keep(self, organization_id: str, key_id: str, member_id: str, kept: Capture) -> None:
+        """Store a capture."""
         packed = pack(kept)
+        event_id = kept.event_id
         self._store.usage.captures.put_capture(
             StoredCapture(
                 event_id=event_id,
                 organization_id=organization_id,
-                key_id=enrolled.key_id,
-                member_id=enrolled.member_id,
+                key_id=key_id,
+                member_id=member_id,
                 at_us=self.now_us,
                 expires_us=self.now_us + 3 * DAY_US,
                 size_bytes=len(packed),
-                truncated=False,
+                truncated=kept.truncated,
                 ciphertext=seal_capture(self._subkeys.capture, organization_id, event_id, packed),
             )
         )
+
+    def break_seal(self, of: str, event_id: str) -> None:
+        """Put what was sealed for one request in the place of another's capture."""
+        captures = self._store.usage.captures
+        stored = captures.capture(self.organization_id, of)
+        assert stored is not None
+        captures.put_capture(msgspec.structs.replace(stored, event_id=event_id))
 
     def _drain(self) -> int:
         self.drains += 1

@@ -173,7 +173,7 @@ def spool_frames(data: bytes) -> None:
     scan = scan_frames(noise)
     assert 0 <= scan.end <= len(noise)
     assert sum(map(len, scan.payloads)) <= len(noise)
-    payload = b"".join(pieces[:1]).replace(MAGIC[:2], b"")
+    payload = b"".join(pieces[:1]).replace(MAGIC[:1], b"")  # no frame of its own inside
     framed = frame(payload)
     assert scan_frames(noise + framed).payloads[-1:] == [payload]
     torn = scan_frames(framed[:-1])

@@ -12,6 +12,8 @@ from tests.unit.jobs.events import event
 from tidegate.store.log import Kept, LogFilter, Place
 from tidegate.store.sql.database import SqlStore
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("zone", "around"), PLACES)
 def test_any_filter_finds_its_rows(store: SqlStore, zone: str, around: str) -> None:
@@ -102,3 +104,14 @@ def test_rows_that_come_meanwhile_move_none(store: SqlStore) -> None:
     expected = [f"req_{2 * n:06d}" for n in range(40)]
     assert sorted(name for name in seen if name in expected) == expected
     assert len(set(seen)) == len(seen)
+
+
+def test_all_rows_come_in_order_however_many_begin_at_once(store: SqlStore) -> None:
+    """More of them than are read at once, with others before, among and behind them."""
+    at_once = [event(n, started_us=event(7).started_us) for n in range(2500)]
+    others = [event(n, started_us=event(n % 40).started_us) for n in range(3000, 4200)]
+    put(store, [*at_once, *others])
+    found = [row for part in store.usage.log.rows(ORGANIZATION, LogFilter()) for row in part]
+    assert found == sorted(
+        [*at_once, *others], key=lambda each: (each.started_us, each.event_id), reverse=True
+    )

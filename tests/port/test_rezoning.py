@@ -17,6 +17,8 @@ from tidegate.store.log import Kept, LogFilter
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.database import SqlStore
 
+pytestmark = pytest.mark.slow
+
 SPANNED = (t.totals, t.by_member, t.by_repository, t.latencies)
 TABLES = (t.hours, t.days, *SPANNED)
 

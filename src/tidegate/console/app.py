@@ -12,6 +12,7 @@ from tidegate.console.account import Account
 from tidegate.console.agent_setup import Setup
 from tidegate.console.agents import Agents
 from tidegate.console.api import Api
+from tidegate.console.capture_page import CapturePage
 from tidegate.console.enrol import Enrol
 from tidegate.console.install import Install
 from tidegate.console.invite import Invites
@@ -82,6 +83,7 @@ def _routes(web: Web) -> list[BaseRoute]:
         *TeamPage(web).routes(),
         *MyUsagePage(web).routes(),
         *LogFiles(web).routes(),
+        *CapturePage(web).routes(),
         *Logs(web).routes(),
         *Reset(web).routes(),
         *SignIn(web).routes(),

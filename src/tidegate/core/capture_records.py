@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from tidegate.core.frames import MAX_PAYLOAD_BYTES, frame, frame_around
+from tidegate.core.frames import MAX_PAYLOAD_BYTES, frame, sealed_frame_around
 
 FILES: Final = "captures-*.frames"
 FREE_BYTES: Final = 64 << 20
@@ -42,7 +42,7 @@ def capture_frames(capture: SealedCapture) -> list[bytes]:
     written = [frame(_encoder.encode(label))]
     for at in range(0, len(content), MAX_PAYLOAD_BYTES):
         piece = content[at : at + MAX_PAYLOAD_BYTES]
-        written += (frame_around(piece), piece)
+        written += (sealed_frame_around(piece), piece)
     return written
 
 

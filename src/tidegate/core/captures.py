@@ -229,7 +229,8 @@ class _Cutter:
         """A request's path and query. Of the query only plain values stay."""
         path, mark, query = target.partition(b"?")
         fields = [self._field(field) for field in query.split(b"&")] if mark else []
-        return self._text(path + mark + b"&".join(fields))
+        shown = path + mark + b"&".join(fields)
+        return _shown_target(self._redactor, shown, tuple(self._known))
 
     def _field(self, field: bytes) -> bytes:
         name, mark, value = field.partition(b"=")
@@ -241,8 +242,7 @@ class _Cutter:
 
     def _headers(self, fields: Sequence[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
         open_fields = [
-            (name, REMOVED.encode() if _CREDENTIALS.search(name.lower()) else value)
-            for name, value in fields
+            (name, REMOVED.encode() if _is_credential(name) else value) for name, value in fields
         ]
         return list(_shown_headers(self._redactor, tuple(open_fields), tuple(self._known)))
 
@@ -288,6 +288,12 @@ class _Cutter:
 
 
 @lru_cache(_HEADS)
+def _is_credential(name: bytes) -> bool:
+    """Whether a header of that name holds one."""
+    return _CREDENTIALS.search(name.lower()) is not None
+
+
+@lru_cache(_HEADS)
 def _shown_headers(
     redactor: Redactor, fields: tuple[tuple[bytes, bytes], ...], known: tuple[bytes, ...]
 ) -> list[tuple[str, str]]:
@@ -298,6 +304,12 @@ def _shown_headers(
             for n, v in fields
         )
     return [(n.decode("utf-8", "replace"), v.decode("utf-8", "replace")) for n, v in fields]
+
+
+@lru_cache(_HEADS)
+def _shown_target(redactor: Redactor, target: bytes, known: tuple[bytes, ...]) -> str:
+    """Most requests go to a few places."""
+    return redactor.redact(target, known).decode("utf-8", "replace")
 
 
 @lru_cache(_HEADS)

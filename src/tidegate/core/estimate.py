@@ -32,7 +32,7 @@ _OUTPUT_RATE: Final = 410  # bytes of delivered text per token, in hundredths
 _CLAUDE_PERCENT: Final = 106
 # Chat Completions is spoken by services of every kind; that a prompt was cached is not assumed.
 _CACHING_DIALECTS: Final = frozenset({Dialect.MESSAGES, Dialect.RESPONSES})
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/]{4096,}")
+_BASE64: Final = re.compile(rb"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{4096,}")  # each run is tried once
 _ATTACHMENT_BYTES: Final = 6_000  # as much text as makes the tokens of a usual picture
 
 

@@ -13,7 +13,12 @@ from typing import Final
 
 import msgspec
 
-MAGIC: Final = b"\xff\xc1\xfeT"
+_BEGIN: Final = b"\xff\xc1\xfe"
+MAGIC: Final = _BEGIN + b"T"
+SEALED: Final = _BEGIN + b"S"
+"""Of frames with an encrypted payload."""
+_MAGICS: Final = (MAGIC, SEALED)
+_END_BYTES: Final = 64
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 _HEADER: Final = struct.Struct("<4sII")
 _CHECKED: Final = struct.Struct("<I")
@@ -35,9 +40,9 @@ def frame(payload: bytes) -> bytes:
     return _HEADER.pack(MAGIC, len(payload), _checksum(payload)) + payload
 
 
-def frame_around(content: bytes) -> bytes:
-    """What stands before `content` to make it a frame, so that it need not be copied."""
-    return _HEADER.pack(MAGIC, len(content), _checksum(content))
+def sealed_frame_around(content: bytes) -> bytes:
+    """What stands before an encrypted `content` to make it a frame: it need not be copied."""
+    return _HEADER.pack(SEALED, len(content), _checksum_of_ends(content))
 
 
 def read_frames(buffer: bytes, offset: int = 0) -> tuple[list[bytes], int]:
@@ -77,20 +82,26 @@ def _checksum(payload: bytes) -> int:
     return zlib.crc32(payload, zlib.crc32(_CHECKED.pack(len(payload))))
 
 
+def _checksum_of_ends(payload: bytes) -> int:
+    length = zlib.crc32(_CHECKED.pack(len(payload)))
+    return zlib.crc32(payload[-_END_BYTES:], zlib.crc32(payload[:_END_BYTES], length))
+
+
 def _payload_at(buffer: bytes, position: int) -> bytes | None:
     if len(buffer) - position < _HEADER.size:
         return None
     magic, length, checksum = _HEADER.unpack_from(buffer, position)
     start = position + _HEADER.size
-    if magic != MAGIC or length > MAX_PAYLOAD_BYTES or start + length > len(buffer):
+    if magic not in _MAGICS or length > MAX_PAYLOAD_BYTES or start + length > len(buffer):
         return None
     payload = buffer[start : start + length]
-    return payload if _checksum(payload) == checksum else None
+    found = _checksum(payload) if magic == MAGIC else _checksum_of_ends(payload)
+    return payload if found == checksum else None
 
 
 def _next_frame(buffer: bytes, position: int) -> int | None:
     """Where the next valid frame begins."""
-    while (position := buffer.find(MAGIC, position)) >= 0:
+    while (position := buffer.find(_BEGIN, position)) >= 0:
         if _payload_at(buffer, position) is not None:
             return position
         position += 1
@@ -100,15 +111,16 @@ def _next_frame(buffer: bytes, position: int) -> int | None:
 def _may_grow(buffer: bytes, position: int) -> bool:
     """Whether the bytes from `position` to the end can be the beginning of a frame."""
     rest = buffer[position : position + _HEADER.size]
-    if not rest.startswith(MAGIC) or len(rest) < _HEADER.size:
-        return MAGIC.startswith(rest[: len(MAGIC)]) and len(rest) < _HEADER.size
+    if not rest.startswith(_MAGICS) or len(rest) < _HEADER.size:
+        begun = rest[: len(MAGIC)]
+        return any(magic.startswith(begun) for magic in _MAGICS) and len(rest) < _HEADER.size
     _, length, _ = _HEADER.unpack(rest)
     return bool(length <= MAX_PAYLOAD_BYTES and position + _HEADER.size + length > len(buffer))
 
 
 def _tail(buffer: bytes, position: int) -> int:
     """The first place from `position` on that may still become a frame, else the end."""
-    while (position := buffer.find(MAGIC[:1], position)) >= 0:
+    while (position := buffer.find(_BEGIN[:1], position)) >= 0:
         if _may_grow(buffer, position):
             return position
         position += 1

@@ -131,7 +131,7 @@ def _triggered(
     """Where triggers match. Few anchors are found one by one, which costs next to nothing."""
     for at in range(0, len(text), _WINDOW_BYTES):
         end = at + _WINDOW_BYTES
-        for _ in range(_FEW):
+        for _ in range(_FEW if text.count(anchor, at, end) <= _FEW else 0):
             if (at := text.find(anchor, at, end)) < 0:
                 break
             if (match := triggers.match(text, at)) is not None:
@@ -247,9 +247,19 @@ def _merged_events(text: bytes) -> bytes | None:
                 return None
             end, start = second
             between.append(text[end:start])
-            text = text.replace(between[-1], b"")
+            text = _without(text, between[-1], _string_end(text, start))
         at = _string_end(text, begin)
     return None
+
+
+def _without(text: bytes, between: bytes, at: int) -> bytes:
+    """The text without what stands between deltas, wherever it does; perhaps `at` again.
+
+    An expression finds it in half the time that bytes.replace takes, but has to be made first.
+    """
+    if text.startswith(between, at):
+        return b"".join(re.split(re.escape(between), text))
+    return text.replace(between, b"")
 
 
 def _next_delta(text: bytes, begin: int) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ are the first to go: when memory or the disk gets short, they are dropped and co
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -180,6 +181,8 @@ class CaptureKeeper:
         self._log = log
         self._redactor = RepeatedTexts()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="capture")
+        self._waiting: deque[Draft] = deque()
+        self._is_keeping = False
         self._lock = threading.Lock()
         self._flight_bytes = 0
         self._kept = 0
@@ -212,8 +215,13 @@ class CaptureKeeper:
         self._put_at = 0.0
         if self._closed:
             draft.drop()
-        else:
-            self._thread.submit(self._keep, draft)
+            return
+        with self._lock:
+            self._waiting.append(draft)
+            if self._is_keeping:  # the thread need not be woken, which costs more than this
+                return
+            self._is_keeping = True
+        self._thread.submit(self._keep_all)
 
     def watch(self, now: float) -> None:
         """Tell of what was lost, and let go of a file that is not written to. Twice a second."""
@@ -242,9 +250,20 @@ class CaptureKeeper:
             await asyncio.wait_for(loop.run_in_executor(self._thread, self._files.close), _SETTLE_S)
         except TimeoutError:
             self._log.error("gateway.captures_lost", why="the worker ended before they were kept")
+            with self._lock:
+                self._waiting.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     # -- in the thread -------------------------------------------------------
+
+    def _keep_all(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._is_keeping = False
+                    return
+                draft = self._waiting.popleft()
+            self._keep(draft)
 
     def _keep(self, draft: Draft) -> None:
         try:

@@ -8,7 +8,7 @@ pass in a second.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final, Protocol
 
@@ -46,19 +46,26 @@ _NUMBERS_AT: Final = READ.index(_NUMBERS[0])
 _UPSTREAM_AT: Final = READ.index(_UPSTREAM[0])
 _FLAGS: Final = frozenset({"is_title", "stream", "price_unknown", "estimated", "captured"})
 
-_FIGURES: Final = (
+FIGURES: Final = (
     "first_byte_ms", "first_byte_us", "duration_ms", "duration_us", "request_bytes",
-    "response_bytes", *_TOKENS, "tokens", "web_searches", *_COSTS, "cost_nusd", "cost_usd",
-    "compression_faults", "saved_tokens_new", "saved_tokens_again", "saved_nusd", "saved_usd",
+    "response_bytes", *_TOKENS, "tokens", "web_searches", *_COSTS, "cost_nusd",
+    "compression_faults", "saved_tokens_new", "saved_tokens_again", "saved_nusd",
 )  # fmt: skip
+"""Whole numbers, many of them: what writes them is made for that."""
+_DOLLARS: Final = ("cost_usd", "saved_usd")
+_COST_AT: Final = FIGURES.index("cost_nusd")
+_SAVED_AT: Final = FIGURES.index("saved_nusd")
 COLUMNS: Final = (
-    "time", "started_us", "request_id", *_FROM, *_END, *_FIGURES, *_UPSTREAM,
+    "time", "started_us", "request_id", *_FROM, *_END, *FIGURES, *_DOLLARS, *_UPSTREAM,
 )  # fmt: skip
 """What the lines hold, in this order."""
 
 _FORMULA: Final = re.compile(r"(^|[;\t|\r\n])(?=[\s\"']*[=+\-@＝＋－＠])|^(?=[\t\r\n])")  # noqa: RUF001
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*")
 _MOST_REMEMBERED: Final = 5_000
+_MINUTE_US: Final = 60_000_000
+_json: Final = msgspec.json.Encoder()
+_Figures: Final = msgspec.defstruct("_Figures", [(name, int) for name in FIGURES])
 
 Names = Callable[[str], tuple[str, str]]
 """A member's name and address."""
@@ -77,6 +84,10 @@ class Form(Protocol):
 
     def fields(self, names: Sequence[str], written: Sequence[str]) -> str:
         """A part of a line, of what is written already."""
+        ...
+
+    def figures(self, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+        """The same of each row's values of FIGURES."""
         ...
 
     def line(self, parts: Sequence[str]) -> str:
@@ -104,6 +115,9 @@ class _Csv:
     def fields(self, names: Sequence[str], written: Sequence[str]) -> str:
         return ",".join(written)
 
+    def figures(self, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+        return _json.encode(rows).decode()[2:-2].split("],[")
+
     def line(self, parts: Sequence[str]) -> str:
         return ",".join(parts) + "\r\n"
 
@@ -126,6 +140,9 @@ class _JsonLines:
     def fields(self, names: Sequence[str], written: Sequence[str]) -> str:
         return ",".join(f'"{name}":{value}' for name, value in zip(names, written, strict=True))
 
+    def figures(self, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+        return _json.encode([_Figures(*row) for row in rows]).decode()[2:-2].split("},{")
+
     def line(self, parts: Sequence[str]) -> str:
         return "{" + ",".join(parts) + "}\n"
 
@@ -147,48 +164,47 @@ class LogLines:
         self._zone = zone
         self._origins: dict[Any, str] = {}
         self._ends: dict[Any, str] = {}
+        self._minutes: dict[int, tuple[str, str]] = {}
         self._texts = _Texts(form)
-        figures = ["%.6f" if name.endswith("_usd") else "%d" for name in _FIGURES]
         self._template = form.line(
             [
-                form.fields(COLUMNS[:3], ['"%s"', "%d", "%s"]),
+                form.fields(COLUMNS[:3], ['"%s%02d.%06d%s"', "%d", "%s"]),
                 "%s",  # who and from where
                 "%s",  # how it ended
-                form.fields(_FIGURES, figures),
-                form.fields(_UPSTREAM, ["%s", "%s"]),
+                "%s",  # figures
+                form.fields([*_DOLLARS, *_UPSTREAM], ["%.6f", "%.6f", "%s", "%s"]),
             ]
         )
 
-    def lines(self, rows: Iterable[tuple[Any, ...]]) -> bytes:
+    def lines(self, rows: Sequence[tuple[Any, ...]]) -> bytes:
         """The rows as bytes of the file."""
         template, text, line = self._template, self._form.text, []
-        for row in rows:
+        counted = [_figures(row) for row in rows]
+        for row, values, figures in zip(rows, counted, self._form.figures(counted), strict=False):
             origin, end = row[_ORIGIN_AT:_END_AT], row[_END_AT:_NUMBERS_AT]
-            first_byte_us, duration_us, *counts = row[_NUMBERS_AT:_UPSTREAM_AT]
-            size_in, size_out, new, write_5m, write_1h, read, out, reasoning, searches = counts[:9]
-            costs, (faults, saved_new, saved_again, saved_nusd) = counts[9:-4], counts[-4:]
-            cost_nusd = sum(costs)
+            at_us = row[1]
+            minute, rest_us = divmod(at_us, _MINUTE_US)
+            begin, zone = self._minutes.get(minute) or self._minute(minute)
             line.append(
                 template
                 % (
-                    self._time(row[1]), row[1], text(row[0]),
+                    begin, rest_us // 1_000_000, rest_us % 1_000_000, zone, at_us, text(row[0]),
                     self._origins.get(origin) or self._origin(origin),
                     self._ends.get(end) or self._end(end),
-                    (first_byte_us + 500) // 1000, first_byte_us,
-                    (duration_us + 500) // 1000, duration_us,
-                    size_in, size_out, new, write_5m, write_1h, read, out, reasoning,
-                    new + write_5m + write_1h + read + out, searches,
-                    *costs, cost_nusd, cost_nusd / 1e9,
-                    faults, saved_new, saved_again, saved_nusd, saved_nusd / 1e9,
+                    figures,
+                    values[_COST_AT] / 1e9, values[_SAVED_AT] / 1e9,
                     text(row[_UPSTREAM_AT]), text(row[_UPSTREAM_AT + 1]),
                 )
             )  # fmt: skip
         return "".join(line).encode()
 
-    def _time(self, at_us: int) -> str:
-        seconds, rest_us = divmod(at_us, 1_000_000)
-        whole = datetime.fromtimestamp(seconds, self._zone).isoformat()
-        return f"{whole[:19]}.{rest_us:06d}{whole[19:]}"
+    def _minute(self, minute: int) -> tuple[str, str]:
+        """How times in it begin and end. Clocks are set at whole minutes."""
+        if len(self._minutes) >= _MOST_REMEMBERED:
+            self._minutes.clear()
+        whole = datetime.fromtimestamp(minute * 60, self._zone).isoformat()
+        found = self._minutes[minute] = whole[:17], whole[19:]
+        return found
 
     def _origin(self, values: tuple[Any, ...]) -> str:
         member_id, *others = values
@@ -210,6 +226,18 @@ class LogLines:
             known.clear()
         known[values] = written
         return written
+
+
+def _figures(row: tuple[Any, ...]) -> tuple[int, ...]:
+    """Values of FIGURES."""
+    first_byte_us, duration_us, size_in, size_out, *counts = row[_NUMBERS_AT:_UPSTREAM_AT]
+    new, write_5m, write_1h, read, out, reasoning, searches, *costs = counts[: -len(_SAVED)]
+    return (
+        (first_byte_us + 500) // 1000, first_byte_us, (duration_us + 500) // 1000, duration_us,
+        size_in, size_out, new, write_5m, write_1h, read, out, reasoning,
+        new + write_5m + write_1h + read + out, searches, *costs, sum(costs),
+        *counts[-len(_SAVED):],
+    )  # fmt: skip
 
 
 class _Texts(dict[str, str]):

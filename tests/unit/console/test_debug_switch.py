@@ -7,6 +7,8 @@ from tests.unit.console.forms import HTMX, send
 
 from tidegate.services.enrolment import Enrolled
 
+pytestmark = pytest.mark.slow
+
 HOUR_US = 3_600_000_000
 HOURS = ["1", "8", "24", "72", "168"]
 

@@ -18,6 +18,8 @@ from tidegate.services.log_table import COLUMNS, CSV, FORMS, JSON_LINES, READ, F
 from tidegate.services.request_log import LogFilter
 from tidegate.store.log import Kept
 
+pytestmark = pytest.mark.slow
+
 TOKENS, COST = TokenCounts(input=3, output=4), Cost(input=5, output=6)
 
 

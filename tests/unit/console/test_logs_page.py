@@ -16,6 +16,8 @@ from tidegate.services.audit import Actor
 from tidegate.services.request_log import RequestLog
 from tidegate.store.ports import StoreUnavailable
 
+pytestmark = pytest.mark.slow
+
 TOKENS = TokenCounts(input=1_000, cache_read=30, output=234)
 USD = 1_000_000_000
 HOUR_US = 3_600_000_000

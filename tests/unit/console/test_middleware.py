@@ -124,6 +124,7 @@ def test_the_access_log_holds_no_secret(world: World) -> None:
             "route": route,
             "status": status,
             "peer": "203.0.113.7",
+            "request_id": "",
         }
         for route, status in [("/sign-in/{token}", 200), ("-", 404)]
     ]

@@ -2,11 +2,14 @@
 
 import re
 
+import pytest
 from starlette.testclient import TestClient
 from tests.browser.world import World
 from tests.unit.console.test_team_page import TOKENS, USD, cost, figures, labels
 
 from tidegate.services.audit import COMMAND_LINE
+
+pytestmark = pytest.mark.slow
 
 
 def signed_in(world: World, client: TestClient, member_id: str) -> TestClient:

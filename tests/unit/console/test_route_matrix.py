@@ -147,6 +147,7 @@ class Stage:
             organization_id=organization_id,
             key_id="key_of_before",
         )
+        self.world.capture(organization_id, key, event_id)
         made = services.access_tokens.create(organization_id, member_id, "t", "read", actor=actor)
         return {
             "member_id": member_id,

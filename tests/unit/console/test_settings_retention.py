@@ -7,6 +7,8 @@ from starlette.testclient import TestClient
 from tests.browser.world import World
 from tests.unit.console.forms import send
 
+pytestmark = pytest.mark.slow
+
 PATH = "/settings/retention"
 
 

@@ -2,7 +2,15 @@
 
 import pytest
 
-from tidegate.core.frames import MAGIC, MAX_PAYLOAD_BYTES, frame, read_frames, scan_frames
+from tidegate.core.frames import (
+    MAGIC,
+    MAX_PAYLOAD_BYTES,
+    SEALED,
+    frame,
+    read_frames,
+    scan_frames,
+    sealed_frame_around,
+)
 
 A, B, C = b"alpha", b"", b"gamma" * 100
 LONG_HEADER = frame(A)[:4] + (MAX_PAYLOAD_BYTES + 1).to_bytes(4, "little") + b"\0\0\0\0"
@@ -13,6 +21,7 @@ def flipped(content: bytes, index: int) -> bytes:
 
 
 WHOLE = frame(A) + frame(B) + frame(C)
+AROUND = sealed_frame_around(C) + C + frame(A)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +40,12 @@ WHOLE = frame(A) + frame(B) + frame(C)
         (b"garbage" + frame(A), [A], 7 + len(frame(A)), 1),
         (frame(A) + bytes(4096), [A], len(frame(A)) + 4096, 1),  # a power loss leaves zeros
         (frame(A) + bytes(4096) + MAGIC, [A], len(frame(A)) + 4096, 1),
+        (AROUND, [C, A], len(AROUND), 0),
+        (flipped(AROUND, 12), [A], len(AROUND), 1),  # at the beginning of what is sealed
+        (flipped(AROUND, 12 + 499), [A], len(AROUND), 1),  # and at its end
+        (flipped(AROUND, 5), [A], len(AROUND), 1),  # its length
+        (AROUND[:300], [], 0, 0),
+        (frame(A) + SEALED, [A], len(frame(A)), 0),
         (LONG_HEADER, [], len(LONG_HEADER), 1),
         (LONG_HEADER + frame(A), [A], len(LONG_HEADER) + len(frame(A)), 1),
     ],

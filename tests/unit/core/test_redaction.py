@@ -195,6 +195,7 @@ def test_a_secret_is_found_across_the_events_of_a_stream(
             assert "is all of it" in said(left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hostile",
     [

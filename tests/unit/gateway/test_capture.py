@@ -33,6 +33,8 @@ from tidegate.gateway.capture import CaptureKeeper, CaptureOptions
 from tidegate.services.log import NoLog
 from tidegate.services.vault import unseal_capture
 
+pytestmark = pytest.mark.slow
+
 DELTA = (
     'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%s"}}\n\n'
 )

@@ -14,6 +14,8 @@ from tidegate.jobs.captures import CaptureImport
 from tidegate.services.log import NoLog
 from tidegate.services.vault import seal_capture, unseal_capture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -117,6 +119,18 @@ def test_a_torn_tail_and_damage_are_ignored(
     assert read(world, "req_2") is None
     assert read(world, "req_3") is not None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damage_within_a_capture_is_noticed_though_no_checksum_covers_it(
+    world: World, importing: CaptureImport, tmp_path: Path
+) -> None:
+    first, second = frames(world, "req_1"), frames(world, "req_2")
+    at = len(first) - 100
+    damaged = first[:at] + bytes([first[at] ^ 1]) + first[at + 1 :]
+    (tmp_path / "captures-w-1.frames").write_bytes(damaged + second)
+    importing.run_once()
+    assert read(world, "req_1") is None
+    assert read(world, "req_2") is not None
 
 
 def test_what_is_too_old_or_of_another_master_key_is_not_kept(

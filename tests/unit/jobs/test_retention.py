@@ -16,6 +16,8 @@ from tidegate.services.retention import DELETED_AT_ONCE, Deleted, Retention
 from tidegate.store.log import LogFilter
 from tidegate.store.ports import SpoolBatch
 
+pytestmark = pytest.mark.slow
+
 HOUR_US = 3_600_000_000
 
 

@@ -9,6 +9,8 @@ from tidegate.services.audit import Actor
 from tidegate.services.errors import Conflict, InvalidField, NotFound
 from tidegate.store.people import AccessTokenRecord
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tokens(world: World) -> AccessTokens:

@@ -12,6 +12,8 @@ import pytest
 
 from tidegate.services.log_table import COLUMNS, CSV, JSON_LINES, READ, Form, LogLines
 
+pytestmark = pytest.mark.slow
+
 ROW: dict[str, Any] = dict.fromkeys(READ, "") | {
     "event_id": "req_1",
     "started_us": 1_795_348_800_000_001,

@@ -8,6 +8,8 @@ from tidegate.services.codes import Purpose, hash_code
 from tidegate.services.errors import Conflict, Forbidden, InvalidCode, InvalidField, NotFound
 from tidegate.store.people import AccessTokenRecord
 
+pytestmark = pytest.mark.slow
+
 EMAIL = "dev@example.com"
 
 

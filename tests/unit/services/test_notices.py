@@ -16,6 +16,8 @@ from tidegate.services.notices import Notices
 from tidegate.services.organizations import Organizations
 from tidegate.services.passwords import Reset, SignInLink
 
+pytestmark = pytest.mark.slow
+
 URL = "https://tidegate.example"
 
 

@@ -16,6 +16,8 @@ from tidegate.services.request_log import MOST_NEW, LogFilter, LogPage, RequestL
 from tidegate.services.team import TeamReports
 from tidegate.store.ports import SpoolBatch
 
+pytestmark = pytest.mark.slow
+
 ALL = LogFilter()
 
 

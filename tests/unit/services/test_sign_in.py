@@ -13,6 +13,8 @@ from tidegate.services.logins import Logins
 from tidegate.services.password_hashing import PasswordHashing
 from tidegate.services.passwords import Passwords
 
+pytestmark = pytest.mark.slow
+
 EMAIL = "dev@example.com"
 
 

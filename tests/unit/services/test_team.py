@@ -13,6 +13,8 @@ from tidegate.services.errors import InvalidField
 from tidegate.services.team import Figures, MemberPage, Metric, TeamReports
 from tidegate.store.ports import SpoolBatch
 
+pytestmark = pytest.mark.slow
+
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 NOW_US = START_US + 12 * HOUR_US

@@ -11,6 +11,8 @@ from tests.unit.console.api_v1.programs import Programs
 from tidegate.core.model import Cost, TokenCounts, ToolSaving
 from tidegate.services.log_table import COLUMNS
 
+pytestmark = pytest.mark.slow
+
 TOKENS, COST = TokenCounts(input=3, output=4), Cost(input=5, output=6)
 
 
