@@ -15,6 +15,8 @@ from tidegate.store.ports import (
 )
 from tidegate.store.sql.database import SqlStore
 
+pytestmark = pytest.mark.slow
+
 ORGANIZATION = OrganizationRecord(
     organization_id="org_1",
     name="<b>\u202eÜnïcode 🚀</b>",

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from tests.port.conftest import Place
 from tests.unit.jobs.events import event
 
@@ -10,6 +11,8 @@ from tidegate.store.pins import Pin
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.copying import copy_store
 from tidegate.store.sql.database import SqlStore, open_store
+
+pytestmark = pytest.mark.slow
 
 LOSSLESS = Pin("lossless", 1)
 OFF = Pin("off")

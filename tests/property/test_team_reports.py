@@ -22,6 +22,8 @@ from tidegate.store.people import MemberRecord
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
 
+pytestmark = pytest.mark.slow
+
 MEMBERS = ("mem_1", "mem_2", "mem_3")
 # A zone, and a time in it around which its clocks do something.
 PLACES = (

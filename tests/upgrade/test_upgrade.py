@@ -22,6 +22,8 @@ from tidegate.store.sql import usage_tables
 from tidegate.store.sql.database import SqlStore, open_store
 from tidegate.wiring.logs import make_log
 
+pytestmark = pytest.mark.slow
+
 RELEASES = sorted(path.parent for path in HERE.glob("*/expected.json"))
 
 

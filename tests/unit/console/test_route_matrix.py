@@ -24,6 +24,8 @@ from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import Actor
 from tidegate.services.mail_form import MailForm
 
+pytestmark = pytest.mark.slow
+
 ROLES = ("member", "admin", "owner")
 
 # Routes that are no pages: what each answers to someone without a login, by method.

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 from tests.browser.world import World, price_book
 from tests.unit.console.test_logs_page import text_of
@@ -10,6 +11,8 @@ from tests.unit.console.test_my_usage_page import signed_in
 from tests.unit.console.test_team_page import TOKENS, USD, cost
 
 from tidegate.core.model import Cost, TokenCounts, ToolSaving
+
+pytestmark = pytest.mark.slow
 
 SAVED: dict[str, Any] = {
     "compression": "lossless",

@@ -14,6 +14,8 @@ from tidegate.core.model import OrganizationRecord
 from tidegate.services.audit import COMMAND_LINE
 from tidegate.services.errors import InvalidField
 
+pytestmark = pytest.mark.slow
+
 PATH = "/settings/compression"
 
 

@@ -12,6 +12,8 @@ from tests.planted import EVERY, PLANTED, WRITTEN, telling
 from tidegate.core.redaction import Redactor, holds_secret, redact
 from tidegate.core.secret_forms import FORMS
 
+pytestmark = pytest.mark.slow
+
 _SOURCE = Path(__file__).parents[3] / "src"
 
 

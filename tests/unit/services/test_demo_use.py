@@ -13,6 +13,8 @@ from tidegate.services.demo_cast import GUESTS, PEOPLE, Person
 from tidegate.services.demo_use import DAYS, Enlisted, use_of
 from tidegate.services.price_book import compile_price_book
 
+pytestmark = pytest.mark.slow
+
 NOW_US = 1_795_014_300_000_000  # Wednesday, 18 Nov 2026, 15:05 UTC
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US

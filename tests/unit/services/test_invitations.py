@@ -16,6 +16,8 @@ from tidegate.services.errors import (
 )
 from tidegate.services.invitations import Invited, Offer
 
+pytestmark = pytest.mark.slow
+
 EMAIL = "new@example.com"
 
 

@@ -17,6 +17,8 @@ from tidegate.services.mail_form import MailForm, checked
 from tidegate.services.mail_settings import MailSettings
 from tidegate.services.vault import derive, unseal
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 FORM = MailForm(
     host="smtp.example.com", user_name="ada", password=PASSWORD, sender="Noreply@Example.com "
