@@ -2,11 +2,18 @@
 
 import secrets
 import time
+from typing import Final
+
+_MS: Final = 1_000_000  # in nanoseconds
 
 
 def new_id(prefix: str) -> str:
-    """A new id such as `key_0190a1b2…`."""
-    at_ms = time.time_ns() // 1_000_000
-    random = secrets.randbits(74)
-    value = (at_ms & (1 << 48) - 1) << 80 | 7 << 76 | (random >> 62) << 64 | 0b10 << 62
-    return f"{prefix}_{value | random & (1 << 62) - 1:032x}"
+    """A new id such as `key_0190a1b2…`.
+
+    The twelve bits behind the milliseconds hold their fraction, so that what one process does in
+    turn sorts in turn: a quarter of a microsecond apart is enough.
+    """
+    at_ms, rest_ns = divmod(time.time_ns(), _MS)
+    fraction = (rest_ns << 12) // _MS
+    value = (at_ms & (1 << 48) - 1) << 80 | 7 << 76 | fraction << 64 | 0b10 << 62
+    return f"{prefix}_{value | secrets.randbits(62):032x}"
