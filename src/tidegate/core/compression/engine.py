@@ -62,8 +62,11 @@ def _step(kind: Kind, text: str) -> Shortened:
 def _lines(kind: Kind, text: str) -> str:
     if kind is Kind.SHELL:
         text = terminal.shorten(text) or text
-    if kind in (Kind.SHELL, Kind.SEARCH):
-        text = envelope.shorten(text) or text
+    head, output = envelope.split(text) if kind is not Kind.OTHER else ("", text)
+    return head + _output(kind, output) if head else _output(kind, text)
+
+
+def _output(kind: Kind, text: str) -> str:
     if kind is Kind.SEARCH and (grouped := search.shorten(text)) is not None:
         return grouped
     listed = kind in (Kind.SEARCH, Kind.LIST)

@@ -11,19 +11,25 @@ import re
 from typing import Final
 
 _ENVELOPE: Final = re.compile(
-    r"Chunk ID: [0-9a-f]{1,16}\n"
-    r"(?P<slow>Wall time: (?:(?P<short>0\.\d+)|\d+\.\d+) seconds\n)"
+    r"(?P<chunk>Chunk ID: [0-9a-f]{1,16}\n)?"
+    r"(?P<time>Wall time: (?P<seconds>\d+)\.\d+ seconds\n)?"
     r"(?P<exit>Process exited with code -?\d+\n)"
     r"(?:Original token count: \d+\n)?"
-    r"(?=Output:\n)"
+    r"(?P<output>Output:\n)"
 )
 _CUT: Final = "tokens truncated"  # then the count says how much there was
 
 
-def shorten(text: str) -> str | None:
-    """The text with the exit code and the output; None where there is no such envelope."""
+def split(text: str) -> tuple[str, str]:
+    """What is sent of the envelope, and the output under it; nothing and the text without one.
+
+    An envelope that was shortened before is one too, so that doing it twice changes nothing.
+    """
     found = _ENVELOPE.match(text)
-    if found is None or _CUT in text:
-        return None
-    slow = "" if found["short"] else found["slow"]
-    return f"{slow}{found['exit']}{text[found.end() :]}"
+    if found is None:
+        return "", text
+    output = text[found.end() :]
+    if found["chunk"] is None or _CUT in text:
+        return found[0], output
+    slow = "" if found["seconds"] in ("0", None) else found["time"]
+    return f"{slow}{found['exit']}{found['output']}", output

@@ -5,6 +5,7 @@ import pytest
 from tidegate.compression import compress_result
 from tidegate.core.compression import (
     compact,
+    engine,
     envelope,
     gutter,
     listing,
@@ -90,14 +91,26 @@ def test_a_terminal_shows(text: str, shown: str | None) -> None:
 
 
 def test_the_envelope_keeps_the_exit_code_and_long_times() -> None:
-    rest = "Process exited with code 1\nOriginal token count: 9\nOutput:\nno such file"
-    kept = "Process exited with code 1\nOutput:\nno such file"
-    assert envelope.shorten(f"Chunk ID: 45da93\nWall time: 0.0521 seconds\n{rest}") == kept
+    end = "Process exited with code 1\n"
+    rest = f"{end}Original token count: 9\nOutput:\nno such file"
+    short = (f"{end}Output:\n", "no such file")
+    assert envelope.split(f"Chunk ID: 45da93\nWall time: 0.0521 seconds\n{rest}") == short
     slow = "Wall time: 61.2 seconds\n"
-    assert envelope.shorten(f"Chunk ID: 45da93\n{slow}{rest}") == slow + kept
-    assert envelope.shorten(f"Wall time: 0.1 seconds\n{rest}") is None
-    running = "Process running with session ID 5\nOutput:\n"
-    assert envelope.shorten(f"Chunk ID: 45da93\nWall time: 0.1 seconds\n{running}") is None
+    assert envelope.split(f"Chunk ID: 45da93\n{slow}{rest}") == (slow + short[0], short[1])
+    assert envelope.split("".join(short)) == short
+    cut = f"Chunk ID: 45da93\n{slow}{end}Original token count: 9\nOutput:\na…9 tokens truncated…b"
+    assert "".join(envelope.split(cut)) == cut
+    running = "Chunk ID: 45da93\nWall time: 0.1 seconds\nProcess running with session 5\nOutput:\n"
+    assert envelope.split(running) == ("", running)
+
+
+def test_what_a_command_printed_is_shortened_inside_the_envelope() -> None:
+    lines = "".join(f"src/deep/folder/app.py:{n}:    value = {n}\n" for n in range(40))
+    head = "Process exited with code 0\nOutput:\n"
+    before = f"Chunk ID: a1\nWall time: 0.01 seconds\n{head[:27]}Original token count: 9\n"
+    shorter = engine.shorten(Kind.SEARCH, f"{before}Output:\n{lines}").text
+    assert shorter == head + engine.shorten(Kind.SEARCH, lines).text
+    assert len(shorter) < len(lines) / 2
 
 
 @pytest.mark.parametrize(
