@@ -41,6 +41,9 @@ class Team:
             "started_us": NOW_US,
             "cost": Cost(input=cost),
             "tokens": TokenCounts(input=1),
+            "saved_tokens_new": 0,
+            "saved_tokens_again": 0,
+            "saved_nano": 0,
         }
         one = event(self.count, **(plain | fields))
         batch = SpoolBatch(file=f"f{self.count}", start=0, end=1, events=[one])
