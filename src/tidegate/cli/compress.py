@@ -150,7 +150,7 @@ def _bytes(text: str) -> int:
 def _token_counter() -> Callable[[str], int] | None:
     try:
         # The tokenizer is not part of the base install.
-        import bpe_openai  # noqa: PLC0415
+        import bpe_openai  # noqa: PLC0415  and takes seconds to load
     except ImportError:
         return None
     encoding = bpe_openai.get_encoding("o200k_base")
