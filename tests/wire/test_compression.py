@@ -2,6 +2,7 @@
 
 import http.client
 import re
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.wire.scripts import FINAL_TEXT, converse_with, next_content
 from tests.wire.serving import RunningServer, enroll, start_server
 from tests.wire.site import Developer, Site
 from tests.wire.test_agents import Case, claude, codex, launch
+from tests.wire.test_crashes import wait_until
 from tests.wire.upstream import Upstream
 
 from tidegate.core.compression.requests import place
@@ -179,10 +181,19 @@ def test_a_session_stays_as_it_began_over_workers_restarts_and_switches(tmp_path
 
 
 def ask(server: RunningServer, key: str, session: str, request: bytes) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    headers = {"x-tidegate-key": key, "x-claude-code-session-id": session}
-    connection.request("POST", "/v1/messages", request, headers)
-    answer = connection.getresponse()
-    answer.read()
-    connection.close()
-    assert answer.status == 200
+    """Be answered, by a worker that may have to learn of the key first."""
+    status = 0
+
+    def answered() -> bool:
+        nonlocal status
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        headers = {"x-tidegate-key": key, "x-claude-code-session-id": session}
+        connection.request("POST", "/v1/messages", request, headers)
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        status = answer.status
+        return status != HTTPStatus.FORBIDDEN
+
+    wait_until(answered)
+    assert status == HTTPStatus.OK
