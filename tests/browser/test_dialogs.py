@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, Route, expect
 from tests.browser.conftest import OpenPage
-from tests.browser.walking import dialog_of, focused
+from tests.browser.walking import BOTH, dialog_of, focused, settle
 from tests.browser.world import World
 
 from tidegate.core.model import Cost, TokenCounts
@@ -237,8 +237,7 @@ def shown(world: World, page: Page, name: str) -> None:
     expect(page.locator("#tg-dialog-title")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@BOTH
 def test_axe_finds_nothing_in_any_dialog(
     used_world: World, open_page: OpenPage, width: int, scheme: str
 ) -> None:
@@ -250,7 +249,7 @@ def test_axe_finds_nothing_in_any_dialog(
     page = open_page(used_world, width=width, color_scheme=scheme)
     for name in ("invite", "withdraw", "enrol", "setup", "manage", "debug", "rotate", "unenrol"):
         shown(used_world, page, name)
-        page.wait_for_timeout(200)  # while it appears its colours are others
+        settle(page)
         violations = Axe().run(page, context="#tg-dialog").response["violations"]
         found = [f"{name}: {v['id']}: {n['html']}" for v in violations for n in v["nodes"]]
         assert found == []

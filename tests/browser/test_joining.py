@@ -33,6 +33,7 @@ def test_the_first_visit_leads_to_the_first_request(world: World, open_page: Ope
     dialog.get_by_label("API key").fill("sk-ant-made-up-for-the-test")
     dialog.get_by_role("button", name="Store the credential").click()
     expect(dialog).not_to_be_visible()
+    expect(page.get_by_role("article", name="Anthropic")).to_be_visible()  # on a page that is new
 
     page.goto("/")
     expect(page.get_by_text("1 of 4")).to_be_visible()

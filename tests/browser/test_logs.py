@@ -110,8 +110,10 @@ def test_filters_stand_in_the_address(team_world: World, open_page: OpenPage) ->
 
 def test_a_session_and_an_id_are_found_at_any_time(team_world: World, open_page: OpenPage) -> None:
     page = open_page(team_world, "/logs?range=90d&outcome=ok")
+    newest = ids(page)[0]
     page.get_by_role("link", name="Older").click()
     expect(page).to_have_url(re.compile("at=o"))
+    expect(page.locator(f"#{newest}")).to_have_count(0)  # the older ones are shown
     link = rows(page).nth(4).locator("td a").first
     session = (link.get_attribute("title") or "").rpartition(" ")[2]
     event_id = ids(page)[4]

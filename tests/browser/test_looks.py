@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from tests.browser import everything
 from tests.browser.conftest import OpenPage
-from tests.browser.walking import open_dialog
+from tests.browser.walking import BOTH, open_dialog, settle
 from tests.browser.world import World
 
 from tidegate.core.model import Cost, TokenCounts
@@ -15,20 +15,11 @@ from tidegate.core.model import Cost, TokenCounts
 pytestmark = pytest.mark.browser
 
 WIDTHS = [360, 390, 768, 1024, 1440, 2560]
-BOTH = pytest.mark.parametrize(
-    ("width", "scheme"), [(w, s) for w in (390, 1440) for s in ("light", "dark")]
-)
-
-
-SETTLED = """() => Promise.allSettled(document.getAnimations()
-    .filter(it => it.effect.getComputedTiming().endTime !== Infinity)
-    .map(it => it.finished)
-)"""
 
 
 def violations(page: Page) -> list[str]:
     """What axe finds, of any weight, once all that fades in has: half faded, contrast is low."""
-    page.evaluate(SETTLED)
+    settle(page)
     found = Axe().run(page).response["violations"]
     return [f"{v['id']}: {node['html']}" for v in found for node in v["nodes"]]
 

@@ -1,5 +1,6 @@
 """What several browser tests do: moving by keyboard, and the one dialog."""
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 from tests.browser.world import World
 
@@ -38,6 +39,28 @@ def link_of(world: World, member_id: str = "") -> str:
     """The path of a link that signs someone in, the owner if nobody is named."""
     who = member_id or world.owner_id
     return f"/sign-in/{world.services.logins.make_sign_in_token(world.organization_id, who)}"
+
+
+# Each width and each scheme in `make test`, every pair of them in the soak.
+BOTH = pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (390, "dark"),
+        (1440, "light"),
+        pytest.param(390, "light", marks=pytest.mark.soak),
+        pytest.param(1440, "dark", marks=pytest.mark.soak),
+    ],
+)
+
+
+def settle(page: Page) -> None:
+    """Wait until all that fades in has: half faded, colours are others."""
+    page.evaluate(
+        """() => Promise.allSettled(document.getAnimations()
+            .filter(it => it.effect.getComputedTiming().endTime !== Infinity)
+            .map(it => it.finished)
+        )"""
+    )
 
 
 def open_dialog(page: Page, path: str) -> Locator:

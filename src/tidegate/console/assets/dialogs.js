@@ -11,6 +11,7 @@ const LOOKS_OFTEN = 600;
 
 let opener = null; // where the focus goes back to: an element, and how to find its successor
 let closings = 0; // an answer to what was asked before the last one comes too late to be shown
+let cleared = true; // whether nothing is left of the last dialog
 let changed = false; // whether the page behind shows something that is not so any more
 
 const tell = (text) =>
@@ -23,6 +24,7 @@ const renew = () =>
 
 const load = (verb, url, { source, event, target = dialogBody, swap = "innerHTML" }) => {
   if (!dialog.open && target === dialogBody) {
+    clear(); // the browser may not have told yet that the last one is closed
     const element = event.submitter ?? source;
     opener = { element, id: element.id, url: element.getAttribute("href") };
   }
@@ -42,6 +44,7 @@ const show = () => {
     const root = document.documentElement;
     root.classList.toggle("tg-scrollbar", innerWidth > root.clientWidth); // nothing is to jump
     dialog.showModal();
+    cleared = false;
   }
   firstFocus()?.focus();
   if (dialogBody.querySelector("[data-changed]")) changed = true;
@@ -56,7 +59,9 @@ const successor = () => {
   return byId || (url && document.querySelector(`[data-dialog][href="${CSS.escape(url)}"]`));
 };
 
-dialog.addEventListener("close", () => {
+const clear = () => {
+  if (cleared) return;
+  cleared = true;
   closings++;
   dialogBody.replaceChildren(); // no secret stays behind, and what waits stops waiting
   document.body.append(toasts);
@@ -64,6 +69,10 @@ dialog.addEventListener("close", () => {
   opener = null;
   if (changed) renew();
   changed = false;
+};
+
+dialog.addEventListener("close", () => {
+  if (!dialog.open) clear();
 });
 
 // The browser lets Tab leave a dialog for its own controls; here it goes round.
