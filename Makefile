@@ -57,15 +57,22 @@ fast-tests: .venv/dev.installed
 agents: .venv/dev.installed ## Install the pinned coding agents that the wire tests run
 	@tools/install_agents.sh
 
+# On two cores beside browsers and agents a deadline may pass: what failed is tried once more, by itself,
+# and stays in the output.
+again = || { echo "Once more what failed:"; $(1) --last-failed --last-failed-no-failures none; }
+SLOW := $(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade -m slow
+WIRE := $(BIN)/pytest tests/wire -m "not soak"
+BROWSER := $(BIN)/pytest tests/browser -m "not soak"
+
 .PHONY: test
 test: export TIDEGATE_TEST_EFFORT = 0.5
 test: check agents ## Everything: check, then the wire and browser tests
 	@tools/install_chromium.sh
 	$(BIN)/mypy
-	$(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade -m slow -n 2 --dist worksteal
+	$(SLOW) -n 2 --dist worksteal $(call again,$(SLOW))
 	$(BIN)/python -m tests.fuzz --seconds 3
-	$(BIN)/pytest tests/wire -m "not soak" -n 2 --dist loadfile
-	$(BIN)/pytest tests/browser -m "not soak" -n 2 --dist loadfile
+	$(WIRE) -n 2 --dist loadfile $(call again,$(WIRE))
+	$(BROWSER) -n 2 --dist loadfile $(call again,$(BROWSER))
 
 .PHONY: soak
 soak: agents ## The long forms of the tests, full counts
