@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
-from tests.effort import examples
+from tests.effort import EFFORT, examples
 from tests.postgresql import Postgresql, running_postgresql
 
-settings.register_profile("effort", max_examples=examples(100), deadline=None)
+# The same examples in each `make check` and `make test`; soak and fuzzer look for new ones.
+settings.register_profile(
+    "effort", max_examples=examples(100), deadline=None, derandomize=EFFORT < 10
+)
 settings.load_profile("effort")
 
 # Background jobs and nohup begin with these ignored, and what we start would inherit that.

@@ -10,6 +10,7 @@ Tolerated, since no two readers of these can differ in where a message ends:
 - `Connection: keep-alive` of HTTP/1.0, which h11 does not know.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -236,7 +237,12 @@ def _h11_answer(stream: bytes) -> tuple[int, bytes] | None:
     return status, body
 
 
+_LONG_SIZE = re.compile(rb"\n0{4,}[0-9A-Fa-f]{5,}")
+
+
 def _compare_answers(stream: bytes) -> None:
+    if _LONG_SIZE.search(stream):  # h11 takes 20 digits of a chunk's size at most, zeros included
+        return
     ours, _ = read_as_client([stream])
     theirs = _h11_answer(stream)
     if ours.ends:
