@@ -10,6 +10,9 @@ from typing import Final
 
 import msgspec
 
+from tidegate.core.budgets import Budget, Raise
+from tidegate.core.limits import RateLimit
+
 NANO_PER_USD: Final = 1_000_000_000
 KEY_PREFIX: Final = "tg_"
 
@@ -208,6 +211,7 @@ class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     saved_tokens_new: int = 0  # of results that this request sent first
     saved_tokens_again: int = 0  # of results that earlier requests of the session had sent
     saved_nano: int = 0  # what those would have cost, see core/savings.py
+    squad_id: str = ""  # of the member when the request began
 
 
 class RequestStart(msgspec.Struct, frozen=True, array_like=True):
@@ -290,3 +294,8 @@ class DirectorySnapshot(msgspec.Struct, frozen=True):
     keys: tuple[KeyRecord, ...] = ()
     secrets: tuple[SecretRecord, ...] = ()
     credentials: tuple[CredentialRecord, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    raises: tuple[Raise, ...] = ()  # ended ones too: the clock decides
+    squads: dict[str, str] = {}  # member → squad
+    squad_models: dict[str, tuple[str, ...]] = {}  # squad → globs; absent: every model
+    rate_limits: tuple[RateLimit, ...] = ()

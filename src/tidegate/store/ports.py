@@ -17,7 +17,9 @@ from tidegate.core.model import (
     OrganizationRecord,
     UsageEvent,
 )
+from tidegate.store.budgets import BudgetChange, BudgetReads
 from tidegate.store.captures import CaptureStore
+from tidegate.store.holds import HoldStore
 from tidegate.store.log import LogReads
 from tidegate.store.people import PeopleChange, PeopleReads
 from tidegate.store.pins import PinStore
@@ -82,7 +84,7 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
 EVERY_ENTRY: Final = AuditFilter()
 
 
-class DirectoryReads(PeopleReads, Protocol):
+class DirectoryReads(PeopleReads, BudgetReads, Protocol):
     """One consistent view of the directory."""
 
     def organizations(self) -> list[OrganizationRecord]: ...
@@ -102,7 +104,7 @@ class DirectoryReads(PeopleReads, Protocol):
     ) -> list[AuditEntry]: ...
 
 
-class DirectoryChange(PeopleChange, DirectoryReads, Protocol):
+class DirectoryChange(PeopleChange, BudgetChange, DirectoryReads, Protocol):
     """One transaction; a change that gateways or the Team page must know of raises the version."""
 
     def add_organization(self, record: OrganizationRecord, created_us: int) -> None: ...
@@ -242,10 +244,12 @@ class UsageStore(Protocol):
 
 
 class Store(Protocol):
-    """The two halves of persistence; they may live in different databases."""
+    """The halves of persistence; they may live in different databases."""
 
     @property
     def directory(self) -> DirectoryStore: ...
     @property
     def usage(self) -> UsageStore: ...
+    @property
+    def holds(self) -> HoldStore: ...
     def close(self) -> None: ...

@@ -10,6 +10,7 @@ from tidegate.store.sql.ledger import Row
 from tidegate.store.sql.rollups import add_rollups, days_of, hours_of
 from tidegate.store.sql.session_places import add_to_places
 from tidegate.store.sql.sessions import add_to_sessions
+from tidegate.store.sql.squad_sums import add_squad_sums
 from tidegate.store.sql.team_sums import add_last_uses, add_team_sums
 from tidegate.store.sql.upserts import add_up
 
@@ -24,6 +25,7 @@ def add_to_accounts(connection: sa.Connection, rows: list[Row], zones: Mapping[s
     add_team_sums(connection, hours, days, counts, zones)
     add_last_uses(connection, hours)
     add_latencies(connection, rows, zones)
+    add_squad_sums(connection, rows, zones)
     raise_versions(connection, {row["organization_id"] for row in rows})
 
 

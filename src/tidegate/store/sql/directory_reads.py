@@ -22,11 +22,12 @@ from tidegate.store.ports import (
     StoredSecret,
 )
 from tidegate.store.sql import directory_tables as t
+from tidegate.store.sql.directory_budgets import SqlBudgetReads
 from tidegate.store.sql.directory_people import SqlPeopleReads
 from tidegate.store.sql.directory_transaction import Row
 
 
-class SqlDirectoryReads(SqlPeopleReads):
+class SqlDirectoryReads(SqlPeopleReads, SqlBudgetReads):
     """One transaction's view; see `tidegate.store.ports.DirectoryReads`."""
 
     def organizations(self) -> list[OrganizationRecord]:
@@ -112,6 +113,7 @@ class SqlDirectoryReads(SqlPeopleReads):
             credentials=tuple(
                 _stored_credential(row).record for row in self._rows(sa.select(t.credentials))
             ),
+            **self._policies(),
         )
 
     def _code(self, query: "sa.Select[Any]") -> Code | None:

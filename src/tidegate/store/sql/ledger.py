@@ -18,7 +18,7 @@ _PLAIN_TEXT_CHARS: Final = 2000  # of all texts of a row together, usually a qua
 _TEXT_BYTES: Final = 4000
 # What is part of an index: PostgreSQL takes 2,704 bytes in all for an entry.
 _INDEXED_BYTES: Final = {
-    **dict.fromkeys(("event_id", "organization_id", "member_id", "key_id"), 128),
+    **dict.fromkeys(("event_id", "organization_id", "member_id", "key_id", "squad_id"), 128),
     **dict.fromkeys(("session_id", "parent_session_id"), 128),
     **dict.fromkeys(("agent", "billing", "outcome"), 64),
     **dict.fromkeys(("model_asked", "model_served", "launch_id"), 400),

@@ -1,4 +1,4 @@
-"""Schema migrations: forward only, one history for the directory and one for usage.
+"""Schema migrations: forward only, one history each for directory, usage and holds.
 
 Most processes find the schema as it should be, so that Alembic is loaded only to change it.
 """
@@ -17,8 +17,8 @@ from tidegate.store.sql.engines import (
     writing,
 )
 
-Schema = Literal["directory", "usage"]
-HEADS: Final[dict[Schema, str]] = {"directory": "0005", "usage": "0005"}
+Schema = Literal["directory", "usage", "holds"]
+HEADS: Final[dict[Schema, str]] = {"directory": "0007", "usage": "0008", "holds": "0001"}
 """This release's revisions; a test compares them with the scripts."""
 
 

@@ -19,12 +19,13 @@ from tidegate.store.sql.accounts import raise_versions
 from tidegate.store.sql.latencies import add_latencies
 from tidegate.store.sql.rollups import add_rollups, days_of, hours_of
 from tidegate.store.sql.session_places import counts_of
+from tidegate.store.sql.squad_sums import add_squad_sums
 from tidegate.store.sql.team_sums import add_counts, add_team_sums
 
 _ROWS: Final = 5000
 _FOREVER_US: Final = 1 << 62
-_SPANNED: Final = (t.totals, t.by_member, t.by_repository, t.latencies)
-_TEN_DAYS: Final = (t.totals, t.by_member, t.by_repository)
+_TEN_DAYS: Final = (t.totals, t.by_member, t.by_key, t.by_squad, t.by_repository)
+_SPANNED: Final = (*_TEN_DAYS, t.latencies)
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -83,6 +84,7 @@ def _sum_up(connection: sa.Connection, organization_id: str, stretch: Stretch) -
         add_rollups(connection, hours, days)
         add_team_sums(connection, hours, days, {}, zones)
         add_latencies(connection, rows, zones)
+        add_squad_sums(connection, rows, zones)
     within = (stretch.start_us, stretch.end_us)
     for counts in counts_of(connection, organization_id, stretch.zone, within):
         add_counts(connection, counts)

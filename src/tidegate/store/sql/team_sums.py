@@ -19,6 +19,7 @@ from tidegate.store.sql.upserts import add_up
 _SUBJECTS: Final[dict[sa.Table, tuple[str, ...]]] = {
     t.totals: (),
     t.by_member: ("member_id",),
+    t.by_key: ("key_id",),
     t.by_repository: ("repository", "pull_request"),
 }
 
@@ -80,6 +81,7 @@ def _figures(wide: Row, span: Span, bucket_start_us: int) -> Row:
         "span": span.value,
         "bucket_start_us": bucket_start_us,
         "member_id": wide["member_id"],
+        "key_id": wide["key_id"],
         "repository": wide["repository"],
         "pull_request": "",
         "cost_nusd": 0 if is_subscription else cost,

@@ -97,6 +97,7 @@ events = sa.Table(
         sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
         for name in COMPRESSION_NUMBERS
     ],
+    sa.Column("squad_id", sa.Text, nullable=False, server_default=sa.text("''")),
 )
 MODEL: Final = sa.case(
     (events.c.model_served != sa.literal_column("''"), events.c.model_served),
@@ -187,6 +188,9 @@ def _team_sums(name: str, *subject: str, more: tuple[str, ...] = ()) -> sa.Table
 
 totals = _team_sums("usage_totals")
 by_member = _team_sums("usage_by_member", "member_id")
+by_key = _team_sums("usage_by_key", "key_id")
+by_squad = _team_sums("usage_by_squad", "squad_id", "member_id")
+"""Of requests that began while their member was in a squad."""
 by_repository = _team_sums(
     "usage_by_repository", "repository", "pull_request",
     more=("sessions_begun", "sessions_ended", "last_us"),
