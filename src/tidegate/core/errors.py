@@ -22,18 +22,21 @@ class Remedy(Enum):
     REQUEST = "request"  # another request
     SIZE = "size"  # a smaller request
     RETRY = "retry"  # nothing: try again
+    BUDGET = "budget"  # a new window, or more of the budget
 
 
 class Failure(msgspec.Struct, frozen=True):
     """One failure: a code for the ledger, a remedy, a sentence for the developer.
 
-    `status` is set for transient failures only, where it does not depend on the caller.
+    `status` is set for transient failures only, where it does not depend on the caller. `headers`
+    go with a 429.
     """
 
     code: str
     remedy: Remedy
     message: str
     status: int = 0
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -191,6 +194,39 @@ def usage_not_recordable() -> Failure:
     )
 
 
+def budget_exceeded(message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Failure:
+    return Failure("budget_exceeded", Remedy.BUDGET, message, headers=headers)
+
+
+def cost_unbounded(problem: str) -> Failure:
+    return Failure(
+        "cost_unbounded",
+        Remedy.PERMISSION,
+        f"A strict budget lets no request pass whose cost has no bound: {problem}, or ask an admin"
+        " to make the budget a typical one.",
+    )
+
+
+def budget_unknown() -> Failure:
+    return Failure(
+        "budget_unknown",
+        Remedy.RETRY,
+        "Whether your budget allows this request cannot be told at the moment. Try again in a"
+        " moment, or tell an admin.",
+        503,
+    )
+
+
+def rate_limited(what: str, retry_after_s: int) -> Failure:
+    return Failure(
+        "rate_limited",
+        Remedy.RETRY,
+        f"{what} Try again in a few seconds.",
+        429,
+        ((b"retry-after", b"%d" % retry_after_s),),
+    )
+
+
 _STATUS: Final[dict[Agent, dict[Remedy, int]]] = {
     # Newer versions take a 400 for "capability refused" and repeat the turn with fewer betas.
     Agent.CLAUDE_CODE: {
@@ -198,6 +234,7 @@ _STATUS: Final[dict[Agent, dict[Remedy, int]]] = {
         Remedy.PERMISSION: 403,
         Remedy.REQUEST: 400,
         Remedy.SIZE: 413,
+        Remedy.BUDGET: 429,
     },
     # 401 to 404 and 413 cost six requests.
     Agent.CODEX: {
@@ -205,12 +242,14 @@ _STATUS: Final[dict[Agent, dict[Remedy, int]]] = {
         Remedy.PERMISSION: 400,
         Remedy.REQUEST: 400,
         Remedy.SIZE: 400,
+        Remedy.BUDGET: 400,
     },
     Agent.OPENCODE: {
         Remedy.KEY: 403,
         Remedy.PERMISSION: 400,
         Remedy.REQUEST: 400,
         Remedy.SIZE: 400,
+        Remedy.BUDGET: 400,
     },
 }
 
@@ -226,7 +265,9 @@ _TYPE: Final = {
     Remedy.REQUEST: "invalid_request_error",
     Remedy.SIZE: "request_too_large",
     Remedy.RETRY: "api_error",
+    Remedy.BUDGET: "billing_error",
 }
+_TOO_MANY: Final = 429
 
 _NO_RETRY: Final = (b"x-should-retry", b"false")
 
@@ -239,6 +280,8 @@ def render(failure: Failure, dialect: Dialect, agent: Agent | None, request_id: 
     """
     status = failure.status or _STATUS[agent or _TYPICAL_AGENT[dialect]][failure.remedy]
     headers = () if failure.remedy is Remedy.RETRY else (_NO_RETRY,)
+    if status == _TOO_MANY:
+        headers += failure.headers
     if agent is Agent.CODEX and dialect is Dialect.RESPONSES and status == 400:
         # Codex prints the raw body of a 400: plain text is all that a person wants to see there.
         return Reply(status, b"text/plain; charset=utf-8", failure.message.encode(), headers)
@@ -248,7 +291,7 @@ def render(failure: Failure, dialect: Dialect, agent: Agent | None, request_id: 
 
 
 def _json_body(failure: Failure, dialect: Dialect, request_id: str) -> str:
-    kind = _TYPE[failure.remedy]
+    kind = "rate_limit_error" if failure.status == _TOO_MANY else _TYPE[failure.remedy]
     if dialect is Dialect.MESSAGES:
         body: dict[str, object] = {
             "type": "error",

@@ -33,6 +33,11 @@ _ROUNDING_NUSD: Final = 4
 
 _OUTPUT_FIELDS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _STORED_FIELDS: Final = ("previous_response_id", "conversation", "prompt", "container")
+_FIELDS: Final = (
+    *_OUTPUT_FIELDS,
+    *_STORED_FIELDS,
+    *("n", "tools", "mcp_servers", "background", "web_search_options", "prediction"),
+)
 _COUNTED_TOOL: Final = re.compile(r"web_(search|fetch)_\d+")  # each has a `max_uses`
 _OWN_TOOLS: Final = {
     Dialect.MESSAGES: re.compile(r"custom|(bash|text_editor|computer|memory)_\d+"),
@@ -41,7 +46,7 @@ _OWN_TOOLS: Final = {
     ),
     Dialect.CHAT: re.compile(r"function|custom"),
 }
-_TYPES: Final = re.compile(rb'(?<!\\)"type"\s*:\s*"([a-z_0-9]+)"')
+_TYPES: Final = re.compile(rb'"type"\s*:\s*"([a-z_0-9]+)"')
 _IMAGES: Final = frozenset((b"image", b"input_image", b"image_url"))
 # Its tokens are not in the body, or not by its size.
 _ELSEWHERE: Final = frozenset(
@@ -170,10 +175,13 @@ def _bound(
     if fields.get("background"):
         raise _Unbounded("an answer in the background is not seen")
     uses, typed = _tool_uses(dialect, fields)
-    types = _types(body)
+    named = _named_types(body)
+    types = set(named)
     if types & _LATE_TOOLS and (found := next(filter(_SERVER_TOOLS.fullmatch, types), None)):
         raise _Unbounded(_without_limit(found.decode()))
-    prompt = _prompt_tokens(dialect, body, typed)
+    images = sum(kind in _IMAGES for kind in named)
+    prompt = len(body) + _SCAFFOLD_TOKENS + typed * _TYPED_TOOL_TOKENS
+    prompt += images * _IMAGE_TOKENS.get(dialect, _ANY_IMAGE_TOKENS)
     if uses or types & _ELSEWHERE or any(fields.get(name) for name in _STORED_FIELDS):
         prompt = max(prompt, _known_window(listed))
     rounds = 1 + uses
@@ -185,25 +193,23 @@ def _bound(
 
 def _fields(body: bytes, members: Members | None) -> dict[str, Any]:
     """The members that matter here, decoded."""
-    wanted = (*_OUTPUT_FIELDS, *_STORED_FIELDS, "n", "tools", "mcp_servers", "background")
-    wanted += ("web_search_options", "prediction")
     try:
         if members is None:
             whole = json.loads(body)
-            return {name: whole.get(name) for name in wanted}
-        return {n: msgspec.json.decode(members[n]) for n in wanted if n in members}
+            return {name: whole.get(name) for name in _FIELDS}
+        return {n: msgspec.json.decode(members[n]) for n in _FIELDS if n in members}
     except (ValueError, RecursionError, AttributeError):
         raise _Unbounded("the request body cannot be read in full") from None
 
 
-def _types(body: bytes) -> set[bytes]:
-    """Every `type` that is named somewhere in the body."""
+def _named_types(body: bytes) -> list[bytes]:
+    """Every `type` that is named somewhere in the body, as often as it is."""
     if _ESCAPED_LETTER.search(body):  # a name can be written in other ways
         try:
             body = json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
         except (ValueError, RecursionError):
             raise _Unbounded("the request body cannot be read in full") from None
-    return set(_TYPES.findall(body))
+    return _TYPES.findall(body)
 
 
 def _tool_uses(dialect: Dialect, fields: dict[str, Any]) -> tuple[int, int]:
@@ -228,18 +234,12 @@ def _counted_uses(dialect: Dialect, kind: str, tool: Any) -> int:
     if dialect is Dialect.MESSAGES and _COUNTED_TOOL.fullmatch(kind):
         uses = tool.get("max_uses")
         if type(uses) is int and 0 <= uses <= _MOST_USES:
-            return uses
+            return int(uses)
     raise _Unbounded(_without_limit(kind[:60]))
 
 
 def _without_limit(tool: str) -> str:
     return f"the provider may use {tool!r} as often as it likes. Turn that tool off in your agent"
-
-
-def _prompt_tokens(dialect: Dialect, body: bytes, typed_tools: int) -> int:
-    images = sum(kind in _IMAGES for kind in _TYPES.findall(body))
-    of_images = images * _IMAGE_TOKENS.get(dialect, _ANY_IMAGE_TOKENS)
-    return len(body) + _SCAFFOLD_TOKENS + typed_tools * _TYPED_TOOL_TOKENS + of_images
 
 
 def _known_window(listed: ListedModel) -> int:
@@ -253,7 +253,7 @@ def _output_tokens(book: PriceBook, listed: ListedModel, fields: dict[str, Any])
     """The longest answer that is asked for; nonsense asks for the longest there is."""
     asked = [fields[name] for name in _OUTPUT_FIELDS if fields.get(name) is not None]
     if asked and all(type(value) is int and value > 0 for value in asked):
-        return min(max(asked), _window(listed) or _ABSURD_TOKENS)
+        return int(min(max(asked), _window(listed) or _ABSURD_TOKENS))
     limit = output_limit(book, listed)
     if limit is None:
         raise _Unbounded("the model's longest answer is not known. Send max_tokens")
@@ -264,4 +264,4 @@ def _answers(fields: dict[str, Any]) -> int:
     count = fields.get("n")
     if count is None:
         return 1
-    return count if type(count) is int and 1 <= count <= _MOST_ANSWERS else _MOST_ANSWERS
+    return int(count) if type(count) is int and 1 <= count <= _MOST_ANSWERS else _MOST_ANSWERS
