@@ -17,6 +17,7 @@ from tidegate.core.model import (
     OrganizationRecord,
     UsageEvent,
 )
+from tidegate.store.alerts import AlertChange, AlertReads, AlertSums
 from tidegate.store.budgets import BudgetChange, BudgetReads
 from tidegate.store.captures import CaptureStore
 from tidegate.store.holds import HoldStore
@@ -84,7 +85,7 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
 EVERY_ENTRY: Final = AuditFilter()
 
 
-class DirectoryReads(PeopleReads, BudgetReads, Protocol):
+class DirectoryReads(PeopleReads, BudgetReads, AlertReads, Protocol):
     """One consistent view of the directory."""
 
     def organizations(self) -> list[OrganizationRecord]: ...
@@ -104,7 +105,7 @@ class DirectoryReads(PeopleReads, BudgetReads, Protocol):
     ) -> list[AuditEntry]: ...
 
 
-class DirectoryChange(PeopleChange, BudgetChange, DirectoryReads, Protocol):
+class DirectoryChange(PeopleChange, BudgetChange, AlertChange, DirectoryReads, Protocol):
     """One transaction; a change that gateways or the Team page must know of raises the version."""
 
     def add_organization(self, record: OrganizationRecord, created_us: int) -> None: ...
@@ -233,6 +234,8 @@ class UsageStore(Protocol):
     def captures(self) -> CaptureStore: ...
     @property
     def pins(self) -> PinStore: ...
+    @property
+    def alert_sums(self) -> AlertSums: ...
     # retention
     def drop_ledger_before(self, organization_id: str, at_us: int) -> None:
         """Say that the ledger of before a day's start goes; sums of it are never made anew."""

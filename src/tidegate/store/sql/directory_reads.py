@@ -22,12 +22,13 @@ from tidegate.store.ports import (
     StoredSecret,
 )
 from tidegate.store.sql import directory_tables as t
+from tidegate.store.sql.directory_alerts import SqlAlertReads
 from tidegate.store.sql.directory_budgets import SqlBudgetReads
 from tidegate.store.sql.directory_people import SqlPeopleReads
 from tidegate.store.sql.directory_transaction import Row
 
 
-class SqlDirectoryReads(SqlPeopleReads, SqlBudgetReads):
+class SqlDirectoryReads(SqlPeopleReads, SqlBudgetReads, SqlAlertReads):
     """One transaction's view; see `tidegate.store.ports.DirectoryReads`."""
 
     def organizations(self) -> list[OrganizationRecord]:

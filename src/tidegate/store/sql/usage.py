@@ -14,6 +14,7 @@ from tidegate.store.ports import EventRefused, Group, OffsetMoved, SessionSums, 
 from tidegate.store.sql import usage_reads as reads
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.accounts import add_to_accounts
+from tidegate.store.sql.alert_reads import SqlAlertSums
 from tidegate.store.sql.captures import SqlCaptures
 from tidegate.store.sql.engines import (
     Lock,
@@ -45,6 +46,7 @@ class SqlUsageStore:
         self.log = SqlLogReads(self._reading)
         self.captures = SqlCaptures(self._reading, self._writing)
         self.pins = SqlPins(engine)
+        self.alert_sums = SqlAlertSums(self._reading)
 
     def offset(self, file: str) -> int:
         query = sa.select(t.spool_files.c.offset).where(t.spool_files.c.file == file)
