@@ -64,16 +64,50 @@ def previous_slices(period: Period) -> tuple[Slice, ...]:
 def later_slices(period: Period) -> tuple[Slice, ...]:
     """The same of all time after it."""
     zone = ZoneInfo(period.time_zone)
-    day_us = day_start_us(period.end_us, zone)
-    if day_us < period.end_us:
-        tomorrow = local_time(day_us, zone).date() + timedelta(days=1)
-        day_us = date_start_us(tomorrow, zone)
+    day_us = _day_after(period.end_us, zone)
     tens_us = _tens_after(day_us, zone)
     return _filled(
         Slice(Span.HOUR, period.end_us, day_us),
         Slice(Span.DAY, day_us, tens_us),
         Slice(Span.TEN_DAYS, tens_us, _FOREVER_US),
     )
+
+
+def slices_between(start_us: int, end_us: int, zone: ZoneInfo) -> tuple[Slice, ...]:
+    """Few buckets that make up a time between two starts of hours; an end of 0 is none."""
+    if not end_us:
+        end_us = _FOREVER_US
+        tens_end_us = last_us = end_us
+    else:
+        last_us = max(day_start_us(end_us, zone), start_us)
+        tens_end_us = _ten_days_us(last_us, zone)
+    if not start_us:
+        first_us = tens_us = 0
+    else:
+        first_us = min(_day_after(start_us, zone), last_us)
+        tens_us = _tens_after(first_us, zone)
+    if tens_us >= tens_end_us:
+        days = (Slice(Span.DAY, first_us, last_us),)
+        return _filled(_hours(start_us, first_us), *days, _hours(last_us, end_us))
+    return _filled(
+        _hours(start_us, first_us),
+        Slice(Span.DAY, first_us, tens_us),
+        Slice(Span.TEN_DAYS, tens_us, tens_end_us),
+        Slice(Span.DAY, tens_end_us, last_us),
+        _hours(last_us, end_us),
+    )
+
+
+def _hours(start_us: int, end_us: int) -> Slice:
+    return Slice(Span.HOUR, start_us, end_us)
+
+
+def _day_after(at_us: int, zone: ZoneInfo) -> int:
+    """The first start of a day that is not before."""
+    day_us = day_start_us(at_us, zone)
+    if day_us == at_us:
+        return at_us
+    return date_start_us(local_time(day_us, zone).date() + timedelta(days=1), zone)
 
 
 def _slices(period: Period, start_us: int, end_us: int) -> tuple[Slice, ...]:

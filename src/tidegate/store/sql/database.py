@@ -1,4 +1,4 @@
-"""Opening the store: one SQLite file for the directory and one for usage, or one PostgreSQL."""
+"""Opening the store: a SQLite file each for directory, usage and holds, or one PostgreSQL."""
 
 from pathlib import Path
 
@@ -6,25 +6,32 @@ import sqlalchemy as sa
 
 from tidegate.store.sql.directory import SqlDirectoryStore
 from tidegate.store.sql.engines import postgresql_engine, sqlite_engine
+from tidegate.store.sql.holds import SqlHolds
 from tidegate.store.sql.migrate import Schema, migrate_to_head
 from tidegate.store.sql.usage import SqlUsageStore
 
 
 class SqlStore:
-    """Both halves of persistence on SQL."""
+    """All of persistence on SQL."""
 
-    def __init__(self, directory: sa.Engine, usage: sa.Engine) -> None:
-        self.engines: dict[Schema, sa.Engine] = {"directory": directory, "usage": usage}
+    def __init__(self, directory: sa.Engine, usage: sa.Engine, holds: sa.Engine) -> None:
+        self.engines: dict[Schema, sa.Engine] = {
+            "directory": directory,
+            "usage": usage,
+            "holds": holds,
+        }
         self.directory = SqlDirectoryStore(directory)
         self.usage = SqlUsageStore(usage)
+        self.holds = SqlHolds(holds, usage)
 
     def migrate(self) -> None:
-        """Bring both schemas to this release's; safe when several processes do it at once."""
+        """Bring all schemas to this release's; safe when several processes do it at once."""
         for schema, engine in self.engines.items():
             migrate_to_head(engine, schema)
 
     def close(self) -> None:
         """Close every connection."""
+        self.holds.close()
         for engine in self.engines.values():
             engine.dispose()
 
@@ -43,12 +50,11 @@ def open_store(
     """
     if database_url:
         engine = postgresql_engine(database_url, connections=connections, process=process)
-        store = SqlStore(engine, engine)
+        store = SqlStore(engine, engine, engine)
     elif data_dir is not None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        store = SqlStore(
-            sqlite_engine(data_dir / "directory.db"), sqlite_engine(data_dir / "usage.db")
-        )
+        names = ("directory", "usage", "holds")
+        store = SqlStore(*(sqlite_engine(data_dir / f"{name}.db") for name in names))
     else:
         raise ValueError("a data directory or a database URL is needed")
     if migrate:

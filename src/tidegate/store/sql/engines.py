@@ -7,6 +7,7 @@ committed, and none can deadlock with another. Readers never wait: they see one 
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -48,6 +49,7 @@ class Lock(IntEnum):
     DIRECTORY = 0x7469_6466
     USAGE = 0x7469_6467
     PINS = 0x7469_6468
+    HOLDS = 0x7469_6469
 
 
 def sqlite_engine(path: Path) -> sa.Engine:
@@ -61,6 +63,15 @@ def sqlite_engine(path: Path) -> sa.Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def sqlite_connection(engine: sa.Engine) -> sqlite3.Connection:
+    """A connection of one's own to an engine's file. Transactions are begun by hand."""
+    connection = sqlite3.connect(
+        str(engine.url.database), timeout=BUSY_TIMEOUT_S, check_same_thread=False
+    )
+    _set_up_sqlite(connection)
+    return connection
 
 
 def postgresql_engine(url: str, *, connections: int = 4, process: str = "tidegate") -> sa.Engine:
@@ -128,6 +139,10 @@ def one_line(fault: object) -> str:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    _set_up_sqlite(connection)
+
+
+def _set_up_sqlite(connection: Any) -> None:
     connection.isolation_level = None  # we begin transactions ourselves
     cursor = connection.cursor()
     cursor.execute("PRAGMA synchronous = NORMAL")

@@ -14,19 +14,23 @@ holds = sa.Table(
     sa.Column("started_us", sa.BigInteger, nullable=False),
     sa.Column("amount_nusd", sa.BigInteger, nullable=False),
     sa.Column("bound_nusd", sa.BigInteger, nullable=False),
-    sa.Column("settled", sa.Integer, nullable=False),
+    sa.Column("settled_us", sa.BigInteger, nullable=False),
     sa.Column("place", sa.Text, nullable=False),
     sa.Column("worker", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Kept until the ledger has the request. Settled rows hold what it cost."""
+"""Kept until the ledger has the request. A row that was settled holds what it cost; 0: not yet."""
 
 sa.Index(
     "holds_by_budget",
     holds.c.budget_id,
     holds.c.subject,
     holds.c.started_us,
+    holds.c.amount_nusd,
+    holds.c.bound_nusd,
+    holds.c.settled_us,
 )
+"""Sums are made from it alone."""
 sa.Index("holds_by_worker", holds.c.worker)
 
 holders = sa.Table(

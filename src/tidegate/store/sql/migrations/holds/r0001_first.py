@@ -12,12 +12,12 @@ def upgrade() -> None:
         "holds",
         *_key("event_id", "budget_id"),
         *_texts("subject", "organization_id"),
-        *_numbers("started_us", "amount_nusd", "bound_nusd"),
-        sa.Column("settled", sa.Integer, nullable=False),
+        *_numbers("started_us", "amount_nusd", "bound_nusd", "settled_us"),
         *_texts("place", "worker"),
         sqlite_with_rowid=False,
     )
-    op.create_index("holds_by_budget", "holds", ["budget_id", "subject", "started_us"])
+    columns = ["budget_id", "subject", "started_us", "amount_nusd", "bound_nusd", "settled_us"]
+    op.create_index("holds_by_budget", "holds", columns)
     op.create_index("holds_by_worker", "holds", ["worker"])
     op.create_table(
         "holders",

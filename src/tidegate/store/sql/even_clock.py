@@ -1,0 +1,46 @@
+"""Clocks that run on evenly, whatever is done to the time of day, for who else is alive.
+
+On one machine that is the monotonic one, which also stands still while the machine sleeps, with
+the name of the boot that it counts from. Replicas share the clock of their PostgreSQL.
+"""
+
+import time
+from pathlib import Path
+from typing import Final, Protocol
+
+from tidegate.store.sql.straight import Statements, Transactions
+
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_SERVERS_NOW: Final = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
+
+
+class EvenClock(Protocol):
+    def now(self, statements: Statements) -> tuple[int, str]:
+        """Microseconds since whenever, and what they count from."""
+        ...
+
+
+class _Monotonic:
+    def __init__(self) -> None:
+        try:
+            self._boot = _BOOT_ID.read_text().strip()
+        except OSError:  # another system: a restarted clock tells by being behind
+            self._boot = ""
+
+    def now(self, _statements: Statements) -> tuple[int, str]:
+        return time.monotonic_ns() // 1000, self._boot
+
+
+class _OfServer:
+    def now(self, statements: Statements) -> tuple[int, str]:
+        return int(statements.rows(_SERVERS_NOW)[0][0]), "server"
+
+
+def clock_of(database: Transactions) -> EvenClock:
+    """The clock that all who write to a database share."""
+    return _Monotonic() if database.dialect == "sqlite" else _OfServer()
+
+
+def wall_us() -> int:
+    """The time of day, for what lasts for days."""
+    return time.time_ns() // 1000
