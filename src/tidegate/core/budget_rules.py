@@ -5,6 +5,7 @@ known with the request only.
 """
 
 from collections import defaultdict
+from datetime import UTC, tzinfo
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -38,7 +39,7 @@ class Terms:
         self, budget: Budget, raises: tuple[Raise, ...], organization: OrganizationRecord
     ) -> None:
         self.budget = budget
-        self.zone = ZoneInfo(organization.time_zone)
+        self.zone = _zone(organization.time_zone)
         self._week_start = organization.week_start
         self._raises = raises
         self._window = Window(1, 1)
@@ -104,9 +105,11 @@ class KeyRules:
         found = list(self._fixed)
         if self._by_request and (repository or session_id):
             spender = Spender(repository=repository, session_id=session_id)
-            for terms in self._by_request:
-                if (subject := subject_of(terms.budget, spender)) is not None:
-                    found.append(Share(terms, subject))
+            found += [
+                Share(terms, subject)
+                for terms in self._by_request
+                if (subject := subject_of(terms.budget, spender)) is not None
+            ]
         if subscription:
             found = [share for share in found if share.budget.counts_subscription]
         return found
@@ -115,7 +118,7 @@ class KeyRules:
 class BudgetIndex:
     """The budgets of a snapshot, by key."""
 
-    def __init__(self, snapshot: DirectorySnapshot = DirectorySnapshot(-1)) -> None:
+    def __init__(self, snapshot: DirectorySnapshot) -> None:
         self.squads = snapshot.squads
         self._terms = _terms(snapshot)
         self._rules: dict[str, KeyRules | None] = {}
@@ -136,6 +139,13 @@ class BudgetIndex:
         spender = Spender(member_id=key.member_id, squad_id=squad_id, key_id=key.key_id)
         rules = KeyRules(spender, terms)
         return None if rules.empty else rules
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, KeyError):  # of another machine: keys must work all the same
+        return UTC
 
 
 def _terms(snapshot: DirectorySnapshot) -> dict[str, list[Terms]]:

@@ -27,6 +27,7 @@ _OF: Final = {
     Scope.SESSION: "of this session",
 }
 _PREFIX: Final = b"anthropic-ratelimit-unified-"
+UNIFIED_STATUS: Final = _PREFIX + b"status"
 
 Lines = tuple[tuple[bytes, bytes], ...]
 

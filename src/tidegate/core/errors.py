@@ -279,7 +279,9 @@ def render(failure: Failure, dialect: Dialect, agent: Agent | None, request_id: 
     typically speaks the dialect stands in for it.
     """
     status = failure.status or _STATUS[agent or _TYPICAL_AGENT[dialect]][failure.remedy]
-    headers = () if failure.remedy is Remedy.RETRY else (_NO_RETRY,)
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if failure.remedy is not Remedy.RETRY:
+        headers = (_NO_RETRY,)
     if status == _TOO_MANY:
         headers += failure.headers
     if agent is Agent.CODEX and dialect is Dialect.RESPONSES and status == 400:

@@ -130,23 +130,14 @@ def first_typical(
 def ceiling(book: PriceBook, what: Priceable, prompt_tokens: int) -> Ceiling:
     """The highest rates of a model over its modes, regions and tiers up to a prompt's length."""
     prompt = output = search = 0
-    for mode in _modes(book, what):
-        for region in sorted({each.region for each in book.sheet.multipliers} | {""}):
-            speed = "fast" if mode == "fast" else ""
-            quote = book.quote(what.provider, what.model, what.price_table, mode, speed, region)
-            step = quote.at(what.at_us)
-            search = max(search, step.web_search_nusd)
-            tiers = [t.rates for t in step.long_context if prompt_tokens > t.above_tokens]
-            for rates in (step.rates, *tiers):
-                side = (rates.input, rates.cache_write_5m, rates.cache_write_1h, rates.cache_read)
-                prompt, output = max(prompt, *side), max(output, rates.output)
+    for quote in book.every_quote(what.provider, what.model, what.price_table):
+        step = quote.at(what.at_us)
+        search = max(search, step.web_search_nusd)
+        tiers = [tier.rates for tier in step.long_context if prompt_tokens > tier.above_tokens]
+        for rates in (step.rates, *tiers):
+            side = (rates.input, rates.cache_write_5m, rates.cache_write_1h, rates.cache_read)
+            prompt, output = max(prompt, *side), max(output, rates.output)
     return Ceiling(prompt, output, search)
-
-
-def _modes(book: PriceBook, what: Priceable) -> list[str]:
-    listed = book.known(what.provider, what.model, what.price_table)
-    named = {each.mode for each in book.sheet.multipliers}
-    return sorted({"", *named, *(listed.modes if listed is not None else ())})
 
 
 def output_limit(book: PriceBook, listed: ListedModel) -> int | None:

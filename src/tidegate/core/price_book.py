@@ -184,6 +184,7 @@ class PriceBook:
         self.sheet = sheet
         self.version = sheet.version
         self._quotes: dict[tuple[str, str, str, str, str, str], Quote] = {}
+        self._every: dict[tuple[str, str, str], tuple[Quote, ...]] = {}
 
     def quote(
         self,
@@ -203,6 +204,21 @@ class PriceBook:
                     del self._quotes[next(iter(self._quotes))]
                 self._quotes[key] = quote
         return quote
+
+    def every_quote(self, provider: str, model: str, price_table: str) -> tuple[Quote, ...]:
+        """Return the prices of a model in every mode and region that there is a price for."""
+        key = (provider, model, price_table)
+        if (quotes := self._every.get(key)) is None:
+            listed = self.known(*key)
+            regions = {"", *(each.region for each in self.sheet.multipliers)}
+            modes = {"", *(each.mode for each in self.sheet.multipliers)}
+            modes.update(listed.modes if listed is not None else ())
+            quotes = tuple({self._quote(*key, m, r) for m in modes for r in regions})
+            if len(model) <= _LONGEST_NAME:
+                if len(self._every) >= _QUOTES_KEPT:
+                    del self._every[next(iter(self._every))]
+                self._every[key] = quotes
+        return quotes
 
     def known(self, provider: str, model: str, price_table: str = "") -> ListedModel | None:
         """Return the entry that a name means, None if it means none or none for certain."""

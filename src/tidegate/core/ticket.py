@@ -30,6 +30,9 @@ class Ticket(msgspec.Struct, kw_only=True):
     prompt_bytes: int = 0
     previous_prompt_tokens: int | None = None
     compression: Compression | None = None
+    squad_id: str = ""
+    budget_percent: int = -1  # gone of the budget nearest to its limit; -1: nothing to tell
+    budget_resets_us: int = 0
 
 
 def known_event(ticket: Ticket) -> UsageEvent:
@@ -65,6 +68,7 @@ def known_event(ticket: Ticket) -> UsageEvent:
         compression=compression.level if compression else "",
         compression_version=compression.version if compression else 0,
         compression_faults=compression.faults if compression else 0,
+        squad_id=ticket.squad_id,
     )
 
 

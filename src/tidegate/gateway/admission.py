@@ -82,7 +82,8 @@ def decide(
     directory: Directory, caller: Caller, point: Endpoint, headers: Headers, model: str | None
 ) -> Route | Failure:
     """Where the request may go, or why it may not. `model` is None where none is asked for."""
-    refusal = refuse(caller.key, caller.organization, model)
+    squad_models = directory.squad_models(caller.key)
+    refusal = refuse(caller.key, caller.organization, model, squad_models)
     if refusal is not None:
         return refusal
     _, own = own_credential(headers)

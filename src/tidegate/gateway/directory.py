@@ -7,7 +7,9 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tidegate.core import errors
+from tidegate.core.budget_rules import BudgetIndex
 from tidegate.core.errors import Failure
+from tidegate.core.limit_rules import LimitIndex
 from tidegate.core.model import (
     Billing,
     CredentialMode,
@@ -29,6 +31,8 @@ from tidegate.core.routing import (
 )
 from tidegate.services.vault import hash_secret, unseal
 
+_NO_BUDGETS: Final = BudgetIndex(DirectorySnapshot(-1))
+_NO_LIMITS: Final = LimitIndex(())
 _BACK_OFF_S: Final = (0.25, 0.5)  # once the store is back, a revocation counts within a second
 
 
@@ -55,6 +59,9 @@ class _State(msgspec.Struct):
     secrets: dict[str, tuple[str, int]] = {}  # hash → key id, end of validity in µs (0: none)
     credentials: dict[str, _Credential] = {}
     defaults: dict[tuple[str, str], str] = {}  # organization, provider → credential id
+    budgets: BudgetIndex = _NO_BUDGETS
+    limits: LimitIndex = _NO_LIMITS
+    squad_models: dict[str, tuple[str, ...]] = {}
 
 
 class Directory:
@@ -117,6 +124,9 @@ class Directory:
         state.organizations = {o.organization_id: o for o in snapshot.organizations}
         state.keys = {k.key_id: k for k in snapshot.keys}
         state.secrets = {s.secret_hash: (s.key_id, s.valid_until_us) for s in snapshot.secrets}
+        state.budgets = BudgetIndex(snapshot)
+        state.limits = LimitIndex(snapshot.rate_limits)
+        state.squad_models = snapshot.squad_models
         state.credentials, state.defaults = {}, {}
         for record in snapshot.credentials:
             if (opened := self._open(record)) is None:
@@ -157,6 +167,25 @@ class Directory:
         key = self._state.keys.get(found[0])
         organization = self._state.organizations.get(key.organization_id) if key else None
         return (key, organization) if key is not None and organization is not None else None
+
+    @property
+    def budgets(self) -> BudgetIndex:
+        """The budgets of every key."""
+        return self._state.budgets
+
+    @property
+    def limits(self) -> LimitIndex:
+        """The limits of rate of every key."""
+        return self._state.limits
+
+    def squad_of(self, key: KeyRecord) -> str:
+        """The squad of a key's member, "" if they are in none."""
+        return self._state.budgets.squads.get(key.member_id, "")
+
+    def squad_models(self, key: KeyRecord) -> tuple[str, ...]:
+        """The models that a key's squad may use, as globs; empty: every model."""
+        models = self._state.squad_models
+        return models.get(self.squad_of(key), ()) if models else ()
 
     def organization_route(self, key: KeyRecord, point: Endpoint) -> Route | Failure:
         """Route a request that travels with its organization's credential."""

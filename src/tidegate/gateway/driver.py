@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from tidegate.core import errors
+from tidegate.core.budget_words import UNIFIED_STATUS, standing_headers
 from tidegate.core.compression.requests_savings import Compression
 from tidegate.core.errors import Failure, Reply, render
 from tidegate.core.exchange import (
@@ -44,6 +45,7 @@ from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.request import Request
 from tidegate.gateway.upstream import Answer, Pool, UpstreamConnection
 
+_NO_SUCCESS: Final = 300
 _ENDED: Final = UpstreamEnded()
 _CONNECTED: Final = UpstreamConnected()
 _GONE: Final = ClientGone()
@@ -370,7 +372,18 @@ class ExchangeDriver:
             organization_credential=route.set_header is not None,
         )
         lines.append(b"x-tidegate-request-id: %b\r\n" % self._ticket.event_id.encode())
+        if self._ticket.budget_percent >= 0 and answer.status < _NO_SUCCESS:
+            lines += self._budget_lines(answer)
         self._client.write_head(answer.status, lines, answer.length)
+
+    def _budget_lines(self, answer: Answer) -> list[bytes]:
+        """What of the budgets is gone, unless the upstream says as much of its own."""
+        route, ticket = self._ticket.route, self._ticket
+        theirs = route is not None and route.set_header is None
+        if theirs and UNIFIED_STATUS in answer.first:
+            return []
+        said = standing_headers(ticket.budget_percent, ticket.budget_resets_us)
+        return [b"%b: %b\r\n" % header for header in said]
 
     def upstream_flush(self) -> None:
         self._client.flush()

@@ -24,5 +24,6 @@ class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
     https_proxy: str = ""  # http://[user:password@]host:port
     no_proxy: str = ""
     directory_max_age_s: float = 600.0
+    hold_wait_s: float = 0.25  # for a hard budget's answer; then open or closed
     spool_policy: str = "pass"  # or "refuse": where a request's usage could not be recorded
     spool_sync: bool = False  # survive a loss of power

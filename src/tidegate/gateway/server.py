@@ -20,6 +20,7 @@ from tidegate.core.redaction import redact_name
 from tidegate.core.routing import Endpoint, Route, endpoint
 from tidegate.core.ticket import Ticket
 from tidegate.gateway.admission import Caller, Reading, body_encoding, decide, identify, read_body
+from tidegate.gateway.budgets import HoldSource
 from tidegate.gateway.capture import CaptureKeeper, Draft
 from tidegate.gateway.captured_driver import CapturedDriver
 from tidegate.gateway.client import ClientConnection
@@ -30,7 +31,9 @@ from tidegate.gateway.console_relay import ConsoleRelay
 from tidegate.gateway.counters import Counters, PromptMemory
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.driver import ExchangeDriver
+from tidegate.gateway.limits import Limits
 from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.rate_counters import SharedCounters
 from tidegate.gateway.recording import Recorder, Spool
 from tidegate.gateway.request import Request
 from tidegate.gateway.upstream import Pool
@@ -69,6 +72,7 @@ class Gateway:
             spool, self._counters, log, policy=options.spool_policy, sync=options.spool_sync
         )
         self._compressor: Compressor | None = None
+        self._limits = Limits(directory, self._counters, log)
         self._prompts = PromptMemory()
         self._proxies = tuple(
             ipaddress.ip_network(p, strict=False) for p in options.trusted_proxies
@@ -93,6 +97,13 @@ class Gateway:
     ) -> None:
         """Make tool results shorter, as organizations and keys say. Before the start."""
         self._compressor = Compressor(options, pins, count_tokens, self._counters, self._log)
+
+    def limit_with(self, holds: HoldSource | None, rates: SharedCounters | None) -> None:
+        """Hold requests to budgets and to limits of rate. Before the start."""
+        if holds is not None:
+            self._limits.hold(holds, self._book, self.options.hold_wait_s)
+        if rates is not None:
+            self._limits.count(rates)
 
     async def start(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
         """Serve on listening sockets that somebody else opened."""
@@ -154,6 +165,7 @@ class Gateway:
         self.pool.close()
         if self._compressor is not None:
             self._compressor.close()
+        self._limits.close()
         self._readers.shutdown(wait=False)
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -165,6 +177,7 @@ class Gateway:
         return (
             captures
             | compressor
+            | self._limits.counters()
             | self._counters.as_dict()
             | {
                 "client_connections": len(self._connections),
@@ -315,6 +328,7 @@ class Gateway:
             request_bytes=request.body_bytes,
             started_us=started_us,
             started_mono_us=time.monotonic_ns() // 1000,
+            squad_id=self._directory.squad_of(caller.key),
         )
         exchange = Exchange(ticket, self._book)
         made = (self, connection, request, ticket, exchange)
@@ -370,12 +384,32 @@ class Gateway:
         if facts is not None and ticket.client.session:
             session = (caller.key.key_id, ticket.client.session)
             ticket.previous_prompt_tokens = self._prompts.get(session, facts.model)
-        if self._compressor is not None and point.metered and reading is not None:
-            work = self._compressor.consider(caller, request, ticket, reading)
+        if not point.metered or reading is None:
+            driver.start(None)
+            return
+        answer = self._limits.check(ticket, reading)
+        if isinstance(answer, asyncio.Future):
+            driver.decide_later(
+                answer, lambda refusal: self._go_on(driver, request, caller, reading, refusal)
+            )
+        else:
+            self._go_on(driver, request, caller, reading, answer)
+
+    def _go_on(
+        self,
+        driver: ExchangeDriver,
+        request: Request,
+        caller: Caller,
+        reading: Reading,
+        refusal: Failure | None,
+    ) -> None:
+        """Make the request shorter, if it may go on at all."""
+        if refusal is None and self._compressor is not None:
+            work = self._compressor.consider(caller, request, driver.ticket, reading)
             if work is not None:
                 driver.decide_later(work, lambda _: driver.start(None))
                 return
-        driver.start(None)
+        driver.start(refusal)
 
     def _turn_away(
         self, connection: ClientConnection, point: Endpoint, client: ClientFacts, failure: Failure
@@ -427,6 +461,7 @@ class Gateway:
             session = (event.key_id, event.client_session)
             self._prompts.put(session, event.model_asked, event.tokens.prompt)
         self._recorder.record(event)
+        self._limits.ended(event)
 
     def connect_failed(self, reason: str) -> None:
         """Tell the operator why an upstream cannot be reached; the agent learns only that."""

@@ -1,0 +1,289 @@
+"""Whether a request's budgets let it pass: asked of the store for keys under a hard one only.
+
+A request waits for the answer, not for long; then its budgets say whether it passes all the same.
+It is held before anything of it goes to an upstream, and settled when its usage event is recorded.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tidegate.core import budget_words, errors
+from tidegate.core.budget_rules import BudgetIndex, KeyRules, Share, closes
+from tidegate.core.budgets import BudgetRefusal, HoldMode, Standing, resets_us
+from tidegate.core.errors import Failure
+from tidegate.core.holds import Priceable, bound, first_typical, size_bound, typical
+from tidegate.core.identity import session_id
+from tidegate.core.model import Agent, Billing, Dialect, UsageEvent
+from tidegate.core.pricing import PriceBook
+from tidegate.core.ticket import Ticket
+from tidegate.gateway.admission import Reading
+from tidegate.gateway.counters import Counters
+from tidegate.gateway.hold_memory import CostMemory, Places, SoftStandings
+from tidegate.gateway.hold_thread import HoldThread
+from tidegate.store.holds import Decision, Holder, HoldRequest, HoldStore, Settlement, Want
+
+RecentCosts = Callable[[str, str, str], list[int]]
+"""Of an organization's key and model: what the last requests cost, oldest first."""
+
+
+class HoldSource(NamedTuple):
+    """Where holds are kept, as whose, and where costs are known from."""
+
+    store: HoldStore
+    holder: Holder
+    recent: RecentCosts
+
+
+class Budgets:
+    """The budgets of one worker's requests. All in the loop, but what `HoldThread` calls."""
+
+    def __init__(
+        self, source: HoldSource, book: PriceBook, wait_s: float, counters: Counters, log: Any
+    ) -> None:
+        self._thread = HoldThread(source.store, source.holder, self._failed)
+        self.recent = source.recent
+        self.costs = CostMemory()
+        self._places = Places()
+        self._soft = SoftStandings(self._thread.look)
+        self._book = book
+        self._wait_s = wait_s
+        self._counters = counters
+        self._log = log
+        self._asked: dict[str, _Asking] = {}
+
+    def check(
+        self, index: BudgetIndex, ticket: Ticket, reading: Reading
+    ) -> "Failure | asyncio.Future[Failure | None] | None":
+        """Why a request may not go on, None if it may, or what will say so."""
+        rules = index.of(ticket.key)
+        if rules is None or ticket.facts is None or ticket.route is None:
+            return None
+        shares = self._shares(rules, ticket)
+        hard = [share for share in shares if share.budget.hard]
+        soft = [share for share in shares if not share.budget.hard]
+        if soft and reads_headers(ticket):
+            self._soft.note(ticket, soft)
+        if not hard:
+            return None
+        asking = _Asking(self, ticket, hard)
+        refusal = self._appraise(asking, ticket, reading)
+        if refusal is not None:
+            return refusal
+        return self._ask(asking)
+
+    def ended(self, event: UsageEvent) -> None:
+        """Settle what was held for a request, or give it back if it cost nothing."""
+        cost_nusd = event.cost.total
+        if cost_nusd:
+            self.costs.add(event.key_id, event.model_asked, cost_nusd)
+        asking = self._asked.pop(event.event_id, None)
+        if asking is not None:
+            asking.ended(cost_nusd)
+
+    def give_back(self, event_id: str, cost_nusd: int) -> None:
+        """Settle or release what the store holds."""
+        if cost_nusd:
+            self._thread.settle(Settlement(event_id, cost_nusd))
+        else:
+            self._thread.release(event_id)
+
+    def counters(self) -> dict[str, int]:
+        return {"budget_holds": len(self._asked)}
+
+    def close(self) -> None:
+        """Ask nothing more; what waits is not answered."""
+        for asking in self._asked.values():
+            asking.stop_waiting()
+        self._thread.close()
+
+    # -- a request -----------------------------------------------------------
+
+    def _shares(self, rules: KeyRules, ticket: Ticket) -> list[Share]:
+        client, key = ticket.client, ticket.key
+        own = (key.organization_id, key.key_id)
+        root, repository = self._places.of(
+            session_id(*own, client.session),
+            session_id(*own, client.parent_session),
+            client.repository,
+        )
+        route = ticket.route
+        on_subscription = route is not None and route.billing == Billing.SUBSCRIPTION
+        return rules.shares(repository, root, subscription=on_subscription)
+
+    def _appraise(self, asking: "_Asking", ticket: Ticket, reading: Reading) -> Failure | None:
+        """Work out what to hold; why that cannot be, if a budget asks for a bound."""
+        facts, route = ticket.facts, ticket.route
+        assert facts is not None
+        assert route is not None
+        what = Priceable(
+            provider=route.provider.value,
+            model=facts.model,
+            price_table=route.price_table,
+            at_us=ticket.started_us,
+        )
+        modes = {share.budget.mode for share in asking.shares}
+        size = (len(reading.plain), facts.max_tokens)
+        if HoldMode.STRICT in modes:
+            hold = bound(self._book, what, ticket.dialect, reading.plain, reading.members)
+            if hold.problem:
+                self._counters.add("budget_refusals")
+                return errors.cost_unbounded(hold.problem)
+            asking.bound_nusd = hold.amount_nusd
+        else:
+            asking.bound_nusd = size_bound(self._book, what, *size)
+        if HoldMode.TYPICAL in modes:
+            known = self.costs.get(ticket.key.key_id, facts.model)
+            asking.typical_nusd = typical(known) if known else 0
+            if not known:
+                asking.first_nusd = first_typical(self._book, what, *size)
+        return None
+
+    def _ask(self, asking: "_Asking") -> "asyncio.Future[Failure | None]":
+        self._asked[asking.event_id] = asking
+        asking.wait(self._wait_s)
+        self._thread.ask(asking)
+        return asking.answer
+
+    def refused(self, refusal: BudgetRefusal, share: Share, now_us: int) -> Failure:
+        """Count a refusal and word it."""
+        self._counters.add("budget_refusals")
+        return budget_words.exceeded(refusal, share.terms.zone, now_us)
+
+    def timed_out(self) -> None:
+        """Count a request that the store did not answer in time."""
+        self._counters.add("budget_waits_timed_out")
+
+    def notices(self, ticket: Ticket, pairs: list[tuple[Share, Standing]]) -> None:
+        """Tell Claude Code how much of its budgets is gone."""
+        if reads_headers(ticket):
+            self._soft.tell(ticket, pairs)
+
+    def _failed(self, fault: BaseException) -> None:
+        self._counters.add("budget_store_failures")
+        now = asyncio.get_running_loop().time()
+        if (unreported := self._counters.due("budget_store_failures", now)) is not None:
+            self._log.warning(
+                "gateway.budgets_unavailable", error=str(fault)[:200], count=unreported
+            )
+
+
+def reads_headers(ticket: Ticket) -> bool:
+    """Whether the caller shows what the headers of an answer say of its limits."""
+    return ticket.client.agent is Agent.CLAUDE_CODE and ticket.dialect is Dialect.MESSAGES
+
+
+class _Asking:
+    """One request, from the question whether it may pass until it ended."""
+
+    def __init__(self, budgets: Budgets, ticket: Ticket, shares: list[Share]) -> None:
+        self._budgets = budgets
+        self._ticket = ticket
+        self.shares = shares
+        self.event_id = ticket.event_id
+        self.bound_nusd = self.typical_nusd = self.first_nusd = 0
+        self.answer: asyncio.Future[Failure | None] = asyncio.get_running_loop().create_future()
+        self.over = False
+        self._held = False
+        self._cost_nusd = 0  # once it is over
+        self._fetched: list[int] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        now_us = ticket.started_us
+        self._placed = [(share.envelope(now_us), share.limit(now_us)) for share in shares]
+
+    def request(self) -> HoldRequest:
+        """What to reserve. In the thread, where alone the store may be asked."""
+        if self.first_nusd and self._fetched is None:
+            self._fetched = self._fetch()
+            self.typical_nusd = typical(self._fetched) or self.first_nusd
+        return HoldRequest(
+            event_id=self.event_id,
+            organization_id=self._ticket.key.organization_id,
+            started_us=self._ticket.started_us,
+            wants=tuple(
+                Want(
+                    envelope=envelope,
+                    amount_nusd=self._amount(share),
+                    limit_nusd=limit,
+                    bound_nusd=self.bound_nusd,
+                )
+                for share, (envelope, limit) in zip(self.shares, self._placed, strict=True)
+            ),
+        )
+
+    def _amount(self, share: Share) -> int:
+        strict = share.budget.mode == HoldMode.STRICT
+        return self.bound_nusd if strict else self.typical_nusd
+
+    def _fetch(self) -> list[int]:
+        ticket = self._ticket
+        assert ticket.facts is not None
+        asked = (ticket.key.organization_id, ticket.key.key_id, ticket.facts.model)
+        try:
+            return self._budgets.recent(*asked)
+        except Exception:  # noqa: BLE001 - whatever ails the ledger: there is another amount
+            return []
+
+    def wait(self, seconds: float) -> None:
+        """Begin to wait for the decision, at most for so long."""
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._too_late)
+
+    def stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def decided(self, decision: Decision) -> None:
+        """Take the store's decision, which may come when nobody waits for it any more."""
+        self.stop_waiting()
+        if self._fetched is not None:
+            ticket = self._ticket
+            model = ticket.facts.model if ticket.facts is not None else ""
+            self._budgets.costs.fill(ticket.key.key_id, model, self._fetched)
+        if self.over:
+            if decision.passes:
+                self._budgets.give_back(self.event_id, self._cost_nusd)
+            return
+        self._held = decision.passes
+        if not self.answer.done():
+            self._tell(decision)
+
+    def _tell(self, decision: Decision) -> None:
+        if decision.passes:
+            pairs = list(zip(self.shares, decision.standings, strict=True))
+            self._budgets.notices(self._ticket, pairs)
+            self.answer.set_result(None)
+            return
+        self.over = True
+        number = decision.refused_by
+        share, (envelope, limit) = self.shares[number], self._placed[number]
+        refusal = BudgetRefusal(
+            budget=share.budget,
+            subject=share.subject,
+            standing=decision.standings[number],
+            wanted_nusd=self._amount(share),
+            limit_nusd=limit,
+            resets_us=resets_us(share.budget, envelope.window, share.terms.zone),
+        )
+        now_us = time.time_ns() // 1000
+        self.answer.set_result(self._budgets.refused(refusal, share, now_us))
+
+    def _too_late(self) -> None:
+        """The store did not answer in time: pass, and be held when it does, or be refused."""
+        self._timer = None
+        self._budgets.timed_out()
+        if closes(self.shares):
+            self.over = True
+            self.answer.set_result(errors.budget_unknown())
+        else:
+            self.answer.set_result(None)
+
+    def ended(self, cost_nusd: int) -> None:
+        """Take the end of the request, which may come at any time."""
+        self.stop_waiting()
+        self.over = True
+        self._cost_nusd = cost_nusd
+        if self._held:
+            self._held = False
+            self._budgets.give_back(self.event_id, cost_nusd)

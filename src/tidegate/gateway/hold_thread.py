@@ -1,0 +1,191 @@
+"""Reserves, settles and releases in one thread: what comes while it works goes together next time.
+
+Settlements and releases that the store does not take are tried again; what is never taken, the
+drain sees to when it has the request's usage event.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, Protocol
+
+from tidegate.core.budgets import Envelope, Standing
+from tidegate.store.holds import (
+    RENEW_S,
+    Decision,
+    Holder,
+    HoldRequest,
+    HoldStore,
+    Settlement,
+)
+
+_AT_ONCE: Final = 256  # requests in one transaction
+_AGAIN_S: Final = 0.1  # after a failure
+_KEPT: Final = 10_000  # settlements and releases, while the store is away
+
+
+class Asking(Protocol):
+    """A request that waits for its hold."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        ...
+
+    def request(self) -> HoldRequest:
+        """What to reserve. Called in the thread."""
+        ...
+
+    def decided(self, decision: Decision) -> None: ...
+
+
+class Look(Protocol):
+    """Somebody who wants to know standings, without a hurry."""
+
+    organization_id: str
+    envelopes: tuple[Envelope, ...]
+
+    def seen(self, standings: list[Standing]) -> None:
+        """Take the answer; there is none where the store is away."""
+        ...
+
+
+class _Batch:
+    """What one transaction is for."""
+
+    __slots__ = ("asks", "releases", "settlements")
+
+    def __init__(self, asks: list[Any], settlements: list[Settlement], releases: list[str]) -> None:
+        self.asks = asks
+        self.settlements = settlements
+        self.releases = releases
+
+
+class HoldThread:
+    """All but `_work` and `_look` runs in the loop."""
+
+    def __init__(
+        self, store: HoldStore, holder: Holder, on_fault: Callable[[BaseException], None]
+    ) -> None:
+        self._store = store
+        self._holder = holder
+        self._on_fault = on_fault
+        self._asks: deque[Asking] = deque()
+        self._settlements: deque[Settlement] = deque(maxlen=_KEPT)
+        self._releases: deque[str] = deque(maxlen=_KEPT)
+        self._looks: deque[Look] = deque()
+        self._runs = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._renewal: asyncio.TimerHandle | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="holds")
+        self._closed = False
+
+    def ask(self, asking: Asking) -> None:
+        self._asks.append(asking)
+        if self._renewal is None:
+            self._renewal = asyncio.get_running_loop().call_later(RENEW_S, self._renew)
+        self._start()
+
+    def settle(self, settlement: Settlement) -> None:
+        self._settlements.append(settlement)
+        self._start()
+
+    def release(self, event_id: str) -> None:
+        self._releases.append(event_id)
+        self._start()
+
+    def look(self, look: Look) -> None:
+        self._looks.append(look)
+        self._start()
+
+    def close(self) -> None:
+        """Do at once what can be done, and nothing more."""
+        self._closed = True
+        for timer in (self._timer, self._renewal):
+            if timer is not None:
+                timer.cancel()
+        last = _Batch([], list(self._settlements), list(self._releases))
+        if last.settlements or last.releases:
+            self._thread.submit(self._work, last)
+        self._thread.shutdown(wait=False)
+
+    def _start(self) -> None:
+        if self._runs or self._closed or self._timer is not None:
+            return
+        while self._asks and self._asks[0].over:
+            self._asks.popleft()
+        if self._asks or self._settlements or self._releases:
+            self._submit(self._work, self._next(), self._worked)
+        elif self._looks:
+            self._submit(self._look, self._looks.popleft(), self._looked)
+
+    def _next(self) -> _Batch:
+        asks = [self._asks.popleft() for _ in range(min(_AT_ONCE, len(self._asks)))]
+        batch = _Batch(
+            [asking for asking in asks if not asking.over],
+            list(self._settlements),
+            list(self._releases),
+        )
+        self._settlements.clear()
+        self._releases.clear()
+        return batch
+
+    def _submit(
+        self, work: Callable[[Any], Any], of: Any, then: Callable[[Any, "Future[Any]"], None]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._runs = True
+
+        def done(future: "Future[Any]") -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(then, of, future)
+
+        self._thread.submit(work, of).add_done_callback(done)
+
+    def _work(self, batch: _Batch) -> list[Decision]:
+        return self._store.exchange(
+            self._holder,
+            reserve=[asking.request() for asking in batch.asks],
+            settle=batch.settlements,
+            release=batch.releases,
+        )
+
+    def _look(self, look: Look) -> list[Standing]:
+        return self._store.standings(look.organization_id, look.envelopes)
+
+    def _worked(self, batch: _Batch, future: "Future[list[Decision]]") -> None:
+        self._runs = False
+        if (fault := future.exception()) is not None:
+            self._on_fault(fault)
+            self._asks.extendleft(reversed(batch.asks))
+            self._settlements.extendleft(reversed(batch.settlements))
+            self._releases.extendleft(reversed(batch.releases))
+            self._pause()
+            return
+        for asking, decision in zip(batch.asks, future.result(), strict=True):
+            asking.decided(decision)
+        self._start()
+
+    def _looked(self, look: Look, future: "Future[list[Standing]]") -> None:
+        self._runs = False
+        if (fault := future.exception()) is not None:
+            self._on_fault(fault)
+            look.seen([])
+            self._pause()
+            return
+        look.seen(future.result())
+        self._start()
+
+    def _pause(self) -> None:
+        if not self._closed:
+            self._timer = asyncio.get_running_loop().call_later(_AGAIN_S, self._again)
+
+    def _again(self) -> None:
+        self._timer = None
+        self._start()
+
+    def _renew(self) -> None:
+        """Say that this worker lives, after it has held anything."""
+        self._renewal = asyncio.get_running_loop().call_later(RENEW_S, self._renew)
+        self._thread.submit(self._store.renew, self._holder)
