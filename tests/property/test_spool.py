@@ -89,7 +89,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(when=st.sampled_from(["before", "after", "forgetting"]))
     def move_and_die(self, when: str) -> None:
-        dying = DyingStore(STORE.directory, Path(ROOT.name), when)
+        dying = DyingStore(STORE, Path(ROOT.name), when)
         try:
             SpoolDrain(self.spool, dying, self.log, lambda: BOOK).run_once()
         except Killed:

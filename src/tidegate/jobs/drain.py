@@ -24,7 +24,8 @@ from tidegate.core.frames import MAX_FRAME_BYTES, FrameScan, scan_frames
 from tidegate.core.pricing import PriceBook
 from tidegate.core.spool_records import is_start, read_event, read_start, unfinished
 from tidegate.services.log import Log
-from tidegate.store.ports import EventRefused, OffsetMoved, SpoolBatch, Store
+from tidegate.services.places import known_place
+from tidegate.store.ports import EventRefused, OffsetMoved, SpoolBatch, Store, StoreUnavailable
 
 BATCH_EVENTS: Final = 500
 POLL_S: Final = 0.5
@@ -32,6 +33,7 @@ _MAX_PAUSE_S: Final = 30.0
 _READ_BYTES: Final = 4 * MAX_FRAME_BYTES
 _READ_LIVE_BYTES: Final = 256 << 10  # of a file that is allocated ahead: most of it is zeros
 _TOLD_IDS: Final = 20
+_SWEEP_S: Final = 10.0
 _SEGMENT: Final = ".segment"
 _SUFFIXES: Final = (_SEGMENT, ".events")  # the latter is how 0.1.0 wrote: events only, no zeros
 _DRAINED: Final = "drained"  # its time says up to when the ledger has it all
@@ -57,11 +59,13 @@ class SpoolDrain:
         self._prices = prices  # asked for only when something has crashed
         self._directory = store.directory
         self._usage = store.usage
+        self._holds = store.holds
         self._log = log
         self._one_pass = threading.Lock()
         self._zones_version = -1
         self._overtaken = False
         self._damaged: set[str] = set()  # names of files that are not to be deleted
+        self._swept_at = float("-inf")
 
     async def run(self, stop: asyncio.Event, poll_s: float = POLL_S) -> None:
         """Drain until told to stop, then once more. While the ledger is away the spool grows."""
@@ -87,11 +91,43 @@ class SpoolDrain:
             began = time.time()
             self._overtaken = False
             self._adopt_zones()
+            expired = self._expired()
             paths = [p for p in self._spool_dir.iterdir() if p.suffix in _SUFFIXES]
             moved = sum(self._drain_file(path) for path in sorted(paths))
             if not self._overtaken:
                 self._mark_drained(began)
+                self._sweep(expired)
             return moved
+
+    def _expired(self) -> list[str] | None:
+        """Requests of workers that are gone: what this pass does not record never began."""
+        if time.monotonic() - self._swept_at < _SWEEP_S:
+            return None
+        try:
+            return self._holds.expired(known_place(self._spool_dir))
+        except StoreUnavailable as fault:
+            self._log.warning("drain.holds", error=str(fault))
+            return None
+
+    def _sweep(self, expired: list[str] | None) -> None:
+        """Release what is held for nobody."""
+        if expired is None:
+            return
+        try:
+            released = self._holds.sweep(expired)
+        except StoreUnavailable as fault:
+            self._log.warning("drain.holds", error=str(fault))
+            return
+        self._swept_at = time.monotonic()
+        if released:
+            self._log.info("drain.released", requests=released)
+
+    def _release(self, batch: SpoolBatch) -> None:
+        """What the ledger has is not held any more; what stays is seen through, and swept later."""
+        try:
+            self._holds.drop_recorded([event.event_id for event in batch.events])
+        except StoreUnavailable as fault:
+            self._log.warning("drain.holds", error=str(fault))
 
     def _mark_drained(self, at: float) -> None:
         """Tell the writers that what they wrote before `at` is in the ledger."""
@@ -193,6 +229,7 @@ class SpoolDrain:
 
     def _recorded(self, batch: SpoolBatch) -> int:
         moved = self._usage.record(batch)
+        self._release(batch)
         for event in batch.events:
             self._log.debug("drain.recorded", request_id=event.event_id)
         return moved

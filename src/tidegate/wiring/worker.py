@@ -37,7 +37,7 @@ class Worker:
         self._log = log
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
-        store = store_of(orders.place, process=orders.name, connections=2)
+        store = store_of(orders.place, process=orders.name, connections=4)
         self._directory = Directory(
             store.directory,
             lookup=orders.subkeys.lookup,

@@ -16,7 +16,7 @@ from tidegate.core.price_book import PriceBook
 from tidegate.core.spool_records import event_frame, start_frame
 from tidegate.gateway.spool import SpoolOptions, SpoolWriter
 from tidegate.jobs.drain import SpoolDrain
-from tidegate.store.ports import DirectoryStore, SpoolBatch
+from tidegate.store.ports import SpoolBatch, Store
 from tidegate.store.sql.database import SqlStore, open_store
 from tidegate.store.sql.engines import sqlite_engine
 from tidegate.store.sql.usage import SqlUsageStore
@@ -215,8 +215,9 @@ class DyingStore:
         def forget(self, file: str) -> None:
             raise Killed
 
-    def __init__(self, directory: DirectoryStore, path: Path, when: str) -> None:
-        self.directory = directory
+    def __init__(self, of: Store, path: Path, when: str) -> None:
+        self.directory = of.directory
+        self.holds = of.holds
         self.usage = self.Usage(sqlite_engine(path / "usage.db"))
         self.usage.when = when
 
@@ -230,7 +231,7 @@ def test_a_drain_that_is_killed_in_between_counts_nothing_twice(place: Place, wh
     place.writer.begin(start(2))
     place.writer.append(event(1))
     place.writer.close()
-    store = DyingStore(place.store.directory, place.path, when)
+    store = DyingStore(place.store, place.path, when)
     dying = SpoolDrain(place.spool, store, place.log, place.book)
     with pytest.raises(Killed):
         dying.run_once()

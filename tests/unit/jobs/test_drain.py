@@ -179,6 +179,7 @@ class PickyStore:
 
     def __init__(self, place: Place) -> None:
         self.directory = place.store.directory
+        self.holds = place.store.holds
         self.usage = self.Usage(sqlite_engine(place.path / "usage.db"))
 
     def close(self) -> None:
