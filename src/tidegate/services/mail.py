@@ -18,6 +18,8 @@ from typing import Any, Final
 
 import msgspec
 
+from tidegate.services.deadline import Deadline
+
 ANSWER_S: Final = 10.0  # for the connection, and for each answer of the server
 WHOLE_S: Final = 30.0  # for everything together
 TURN_S: Final = 5.0  # until others have sent theirs
@@ -86,7 +88,7 @@ class MailSender:
             self._turns.release()
 
     def _send(self, server: MailServer, message: EmailMessage) -> None:
-        deadline = _Deadline(self._whole_s)
+        deadline = Deadline(self._whole_s)
         try:
             with deadline:
                 self._deliver(server, message, deadline)
@@ -97,7 +99,7 @@ class MailSender:
             cause = TimeoutError() if slow else fault
             raise MailFault(fault_sentence(server, cause)) from None
 
-    def _deliver(self, server: MailServer, message: EmailMessage, deadline: "_Deadline") -> None:
+    def _deliver(self, server: MailServer, message: EmailMessage, deadline: Deadline) -> None:
         try:
             opened = self._connect(server.host, server.port, self._answer_s)
         except Unreachable as fault:
@@ -144,39 +146,6 @@ def _conversation(opened: socket.socket, host: str, own_name: str) -> Iterator[_
             smtp.quit()  # the message is with the server already
     finally:
         smtp.close()
-
-
-class _Deadline:
-    """Ends a connection whose server talks on and on; its timeout sees only a silent one."""
-
-    def __init__(self, seconds: float) -> None:
-        self.passed = False
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-        self._connection: socket.socket | None = None
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-    def watch(self, connection: socket.socket) -> None:
-        """Keep a descriptor of our own: TLS takes over the connection's."""
-        with self._lock:
-            self._connection = connection.dup()
-
-    def _end(self) -> None:
-        with self._lock:
-            self.passed = True
-            if self._connection is not None:
-                with contextlib.suppress(OSError):
-                    self._connection.shutdown(socket.SHUT_RDWR)
 
 
 def ascii_address(address: str) -> str:

@@ -152,6 +152,7 @@ class AlertReads(Protocol):
     ) -> list[DeliveryRecord]:
         """Newest first."""
 
+    def has_digest(self, organization_id: str, week: str) -> bool: ...
     def due_organizations(self, now_us: int, latest_us: int) -> list[str]:
         """Of all: which have messages to send; one due after `latest_us` was set by a clock
         that jumped."""
@@ -193,9 +194,6 @@ class AlertChange(AlertReads, Protocol):
         limit: int,
     ) -> list[DeliveryRecord]:
         """What is due and nobody is at, with one attempt more; claimed until then."""
-
-    def drop_unsent(self, organization_id: str, source: str, event: str) -> list[tuple[str, str]]:
-        """Withdraw messages that no one tried to send yet: the channels and receivers."""
 
     def delete_old_deliveries(self, before_us: int) -> None: ...
     def add_digest(self, organization_id: str, week: str, at_us: int) -> bool:

@@ -123,6 +123,12 @@ class SqlAlertReads(DirectoryTransaction):
         newest = query.order_by(table.c.delivery_id.desc()).limit(limit)
         return [DeliveryRecord(**row) for row in self._rows(newest)]
 
+    def has_digest(self, organization_id: str, week: str) -> bool:
+        query = sa.select(t.digests.c.at_us).where(
+            t.digests.c.organization_id == organization_id, t.digests.c.week == week
+        )
+        return bool(self._rows(query))
+
     def due_organizations(self, now_us: int, latest_us: int) -> list[str]:
         query = sa.select(t.deliveries.c.organization_id).distinct()
         rows = self._rows(query.where(*_due(now_us, latest_us)))
@@ -223,20 +229,6 @@ class SqlAlertChange(SqlAlertReads):
         for each in claimed:
             self.update_delivery(each)
         return claimed
-
-    def drop_unsent(self, organization_id: str, source: str, event: str) -> list[tuple[str, str]]:
-        table = t.deliveries
-        unsent = (
-            table.c.organization_id == organization_id,
-            table.c.source == source,
-            table.c.event == event,
-            table.c.attempts == 0,
-            table.c.done_us == 0,
-        )
-        query = sa.select(table.c.channel_id, table.c.receiver).where(*unsent)
-        dropped = [(row["channel_id"], row["receiver"]) for row in self._rows(query)]
-        self._write(sa.delete(table).where(*unsent))
-        return dropped
 
     def delete_old_deliveries(self, before_us: int) -> None:
         over = (t.deliveries.c.done_us != 0) | (t.deliveries.c.failed_us != 0)

@@ -1,0 +1,237 @@
+"""The values that rules watch, as they are now."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from tidegate.core.alerts import EACH, Reading, Rule, RuleKind, Scope
+from tidegate.core.budgets import Budget, Subject, Window, WindowKind
+from tidegate.core.calendar import HOUR_US, hour_start_us, local_time
+from tidegate.core.model import Agent
+from tidegate.store.alerts import HourSums
+from tidegate.store.ports import Store
+
+_FLAPPING: Final = 95  # percent of a threshold below which a rolling sum is over
+_ERRORS_OVER: Final = 80
+_BACKLOG_OVER: Final = 50
+_WEEK_US: Final = 7 * 24 * HOUR_US
+_MINUTE_US: Final = 60_000_000
+_MAX_SUBJECT_CHARS: Final = 500
+_FULL: Final = 100
+_COLUMNS: Final = {
+    Scope.ORGANIZATION: "",
+    Scope.MEMBER: "member_id",
+    Scope.KEY: "key_id",
+    Scope.REPOSITORY: "repository",
+}
+_AGENTS: Final = {agent.value: agent.title for agent in Agent}
+
+
+class BudgetLine(msgspec.Struct, frozen=True, kw_only=True):
+    """How a budget stands with one subject now."""
+
+    budget: Budget
+    subject: Subject
+    window: Window
+    limit_nusd: int
+    spent_nusd: int
+
+
+BudgetLines = Callable[[str, int], Iterable[BudgetLine]]
+"""Of an organization, at a time."""
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What ids of an organization are called."""
+
+    organization: str
+    members: dict[str, str]
+    owners: dict[str, str]  # the member of a key
+    agents: dict[str, str]  # the agent of a key
+    squads: dict[str, str]
+
+    def key(self, key_id: str) -> str:
+        """`Codex of Noah Kim`."""
+        agent = _AGENTS.get(self.agents.get(key_id, ""), "A coding agent")
+        member = self.members.get(self.owners.get(key_id, ""), "")
+        return f"{agent} of {member}" if member else agent
+
+    def of(self, scope: str, subject_id: str) -> str:
+        """A subject by its scope."""
+        match scope:
+            case "organization":
+                return self.organization
+            case "member":
+                return self.members.get(subject_id, "A member who is gone")
+            case "key":
+                return self.key(subject_id)
+            case "squad":
+                return self.squads.get(subject_id, "A squad that is gone")
+            case "session":
+                return f"Session {subject_id}"
+        return subject_id
+
+    def member_of(self, scope: str, subject_id: str) -> str:
+        """Whom a subject is about."""
+        if scope == Scope.MEMBER:
+            return subject_id
+        return self.owners.get(subject_id, "") if scope == Scope.KEY else ""
+
+    def of_budget(self, budget: Budget, subject: Subject) -> str:
+        """A budget's subject, and the budget if it has a name."""
+        name = self.of(subject.scope, subject.id)
+        if subject.member_id:
+            name = f"{self.members.get(subject.member_id, 'A member')} ({name})"
+        return f"{name} ({budget.name})" if budget.name else name
+
+
+class Readings:
+    """Reads what rules ask for."""
+
+    def __init__(self, store: Store, budgets: BudgetLines, behind_us: Callable[[int], int]) -> None:
+        self._directory = store.directory
+        self._usage = store.usage
+        self._budgets = budgets
+        self._behind_us = behind_us
+
+    def names(self, organization_id: str) -> Names:
+        """What an organization's ids are called now."""
+        with self._directory.reading() as reads:
+            organization = reads.organization(organization_id)
+            keys = reads.keys(organization_id)
+            return Names(
+                organization.name if organization else "",
+                {m.member_id: m.name or m.email for m in reads.members(organization_id)},
+                {k.record.key_id: k.record.member_id for k in keys},
+                {k.record.key_id: k.record.agent for k in keys},
+                {s.squad_id: s.name for s in reads.squads(organization_id)},
+            )
+
+    def of(self, rules: Sequence[Rule], now_us: int) -> dict[str, list[Reading]]:
+        """By rule. All rules are of one organization."""
+        if not rules:
+            return {}
+        organization_id = rules[0].organization_id
+        names = self.names(organization_id)
+        zone = ZoneInfo(self._usage.time_zone(organization_id))
+        lines: list[BudgetLine] = []
+        if any(rule.kind == RuleKind.BUDGET for rule in rules):
+            lines = list(self._budgets(organization_id, now_us))
+        return {
+            rule.rule_id: [_budget(line, names, zone) for line in lines if _watches(rule, line)]
+            if rule.kind == RuleKind.BUDGET
+            else self._others(rule, names, zone, now_us)
+            for rule in rules
+        }
+
+    def _others(self, rule: Rule, names: Names, zone: ZoneInfo, now_us: int) -> list[Reading]:
+        match RuleKind(rule.kind):
+            case RuleKind.BACKLOG:
+                minutes = max(0, self._behind_us(now_us)) // _MINUTE_US
+                return [Reading(subject="ledger", value=minutes, release=_BACKLOG_OVER)]
+            case RuleKind.SILENCE:
+                return self._silence(rule, zone, now_us)
+            case RuleKind.PRICES:
+                sums = self._sums(rule, "model", zone, now_us)
+                return [
+                    Reading(subject=_subject(model), name=model, value=each.price_unknown)
+                    for model, each in sums.items()
+                ]
+        sums = self._sums(rule, _COLUMNS[Scope(rule.scope)], zone, now_us)
+        if rule.scope != Scope.ORGANIZATION:
+            sums = {key: each for key, each in sums.items() if key}
+            if rule.scope_id != EACH:
+                sums = {rule.scope_id: sums.get(rule.scope_id, HourSums())}
+        make = _spend if rule.kind == RuleKind.SPEND else _errors
+        return [
+            msgspec.structs.replace(
+                make(rule, each),
+                subject=_subject(key) or "organization",
+                name=names.of(rule.scope, key),
+                member_id=names.member_of(rule.scope, key),
+            )
+            for key, each in sums.items()
+        ]
+
+    def _sums(self, rule: Rule, by: str, zone: ZoneInfo, now_us: int) -> dict[str, HourSums]:
+        """This hour and those before."""
+        start_us = hour_start_us(now_us, zone) - (max(1, rule.window_hours) - 1) * HOUR_US
+        return self._usage.alert_sums.hours(
+            rule.organization_id, by, hour_start_us(start_us, zone), now_us + HOUR_US
+        )
+
+    def _silence(self, rule: Rule, zone: ZoneInfo, now_us: int) -> list[Reading]:
+        last_us = self._usage.alert_sums.last_use_us(rule.organization_id)
+        if not last_us:
+            return []
+        hours = max(0, now_us - last_us) // HOUR_US
+        usual = False
+        if hours >= min(rule.thresholds):
+            end_us = hour_start_us(now_us - _WEEK_US, zone)
+            start_us = end_us - min(rule.thresholds) * HOUR_US
+            before = self._usage.alert_sums.hours(rule.organization_id, "", start_us, end_us)
+            usual = any(each.requests for each in before.values())
+        return [Reading(subject="gateway", name="The gateway", value=hours, may_fire=usual)]
+
+
+def _watches(rule: Rule, line: BudgetLine) -> bool:
+    return rule.scope_id in {EACH, line.budget.budget_id}
+
+
+def _budget(line: BudgetLine, names: Names, zone: ZoneInfo) -> Reading:
+    budget, subject = line.budget, line.subject
+    rolls = budget.window == WindowKind.ROLLING
+    about = subject.member_id or names.member_of(subject.scope, subject.id)
+    limit = line.limit_nusd
+    return Reading(
+        subject=_subject(
+            f"{budget.budget_id}/{subject.text}" if subject.text else budget.budget_id
+        ),
+        name=names.of_budget(budget, subject),
+        member_id=about,
+        value=line.spent_nusd * _FULL // limit if limit > 0 else _FULL,
+        window="" if rolls else str(line.window.start_us),
+        window_name=_window_name(budget, line.window, zone),
+        amount=line.spent_nusd,
+        limit=limit,
+        release=_FLAPPING if rolls else _FULL,
+        hard=budget.hard,
+    )
+
+
+def _window_name(budget: Budget, window: Window, zone: ZoneInfo) -> str:
+    match WindowKind(budget.window):
+        case WindowKind.ROLLING:
+            return f"in {budget.rolling_hours} hours"
+        case WindowKind.LIFETIME:
+            return "in all"
+    start = local_time(window.start_us, zone)
+    if budget.window == WindowKind.MONTH:
+        return f"in {start:%B %Y}"
+    day = f"{start.day} {start:%b}"
+    return f"on {day}" if budget.window == WindowKind.DAY else f"in the week of {day}"
+
+
+def _spend(rule: Rule, sums: HourSums) -> Reading:
+    del rule
+    return Reading(subject="", value=sums.cost_nusd, amount=sums.cost_nusd, release=_FLAPPING)
+
+
+def _errors(rule: Rule, sums: HourSums) -> Reading:
+    """With too few requests nothing is told; once told, it is over only with half of them."""
+    requests = sums.requests
+    percent = sums.errors * _FULL // requests if requests * 2 >= rule.minimum and requests else 0
+    return Reading(
+        subject="",
+        value=percent,
+        amount=sums.errors,
+        limit=requests,
+        may_fire=requests >= rule.minimum,
+        release=_ERRORS_OVER,
+    )
+
+
+def _subject(text: str) -> str:
+    return text[:_MAX_SUBJECT_CHARS]
