@@ -21,6 +21,7 @@ from tidegate.services.mail import MailSender
 from tidegate.services.password_hashing import PasswordHashing
 from tidegate.services.price_book import ModelListing, compile_price_book
 from tidegate.services.vault import derive, seal_capture
+from tidegate.services.webhooks import WebhookSender
 from tidegate.store.captures import StoredCapture
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
@@ -46,6 +47,7 @@ class World:
         self._subkeys = subkeys = derive(bytes(range(32)))
         self.now_us = NOON_US
         self.drains = 0
+        self.behind_us = 0
         self._store = store
         self._events = count(1)
         self._offset = 0
@@ -59,6 +61,8 @@ class World:
             agent_models=_agent_models,
             prices=price_book,
             mail_sender=MailSender(outbound.connect, outbound.tls),
+            webhooks=WebhookSender(outbound.connect, outbound.tls),
+            behind_us=lambda _now_us: self.behind_us,
             probe=UpstreamProbe(upstreams),
             clock=self.clock,
             hashing=QUICK_HASHING,

@@ -4,6 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tidegate.services.access_tokens import AccessTokens
+from tidegate.services.alert_channels import AlertChannels
+from tidegate.services.alert_delivery import AlertDelivery
+from tidegate.services.alert_digest import AlertDigest
+from tidegate.services.alert_readings import Readings
+from tidegate.services.alert_rules import AlertRules
+from tidegate.services.alert_watch import AlertWatch
+from tidegate.services.alerts import Alerts
 from tidegate.services.audit_log import AuditLog
 from tidegate.services.captures import Captures
 from tidegate.services.compression_report import CompressionReports
@@ -25,6 +32,19 @@ from tidegate.services.request_log import RequestLog
 from tidegate.services.retention import Retention
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertServices:
+    """What alerts are made of."""
+
+    history: Alerts
+    rules: AlertRules
+    channels: AlertChannels
+    readings: Readings
+    watch: AlertWatch
+    digest: AlertDigest
+    delivery: AlertDelivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,5 +70,6 @@ class ConsoleServices:
     compression: CompressionSettings
     compression_reports: CompressionReports
     captures: Captures
+    alerts: AlertServices
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

@@ -129,6 +129,14 @@ class SpoolDrain:
         except StoreUnavailable as fault:
             self._log.warning("drain.holds", error=str(fault))
 
+    def behind_us(self, now_us: int) -> int:
+        """How long ago it was that the ledger had all that was written until then."""
+        try:
+            marked_us = (self._spool_dir / _DRAINED).stat().st_mtime_ns // 1000
+        except FileNotFoundError:  # nothing was ever drained here
+            return 0
+        return max(0, now_us - marked_us)
+
     def _mark_drained(self, at: float) -> None:
         """Tell the writers that what they wrote before `at` is in the ledger."""
         with contextlib.suppress(OSError):  # a disk without room for a file's name

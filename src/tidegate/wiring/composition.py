@@ -4,9 +4,17 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from tidegate.console.services import ConsoleServices
+from tidegate.console.services import AlertServices, ConsoleServices
 from tidegate.core.price_book import PriceBook
 from tidegate.services.access_tokens import AccessTokens
+from tidegate.services.alert_budgets import BudgetStandings
+from tidegate.services.alert_channels import AlertChannels
+from tidegate.services.alert_delivery import AlertDelivery
+from tidegate.services.alert_digest import AlertDigest
+from tidegate.services.alert_readings import Readings
+from tidegate.services.alert_rules import AlertRules
+from tidegate.services.alert_watch import AlertWatch
+from tidegate.services.alerts import Alerts
 from tidegate.services.audit_log import AuditLog
 from tidegate.services.captures import Captures
 from tidegate.services.compression_report import CompressionReports
@@ -32,6 +40,7 @@ from tidegate.services.retention import Retention
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import Subkeys
+from tidegate.services.webhooks import WebhookSender
 from tidegate.store.ports import Store
 
 
@@ -44,6 +53,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     prices: Callable[[], PriceBook]
     mail_sender: MailSender
     probe: Probe  # tries provider credentials
+    webhooks: WebhookSender
+    behind_us: Callable[[int], int] = lambda _now_us: 0  # how far the ledger is behind
     clock: Clock = now_us
     hashing: PasswordHashing = STANDARD
 
@@ -78,4 +89,23 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         compression=CompressionSettings(*made),
         compression_reports=CompressionReports(store),
         captures=Captures(*made),
+        alerts=_alerts(store, subkeys, around, mail_settings),
+    )
+
+
+def _alerts(
+    store: Store, subkeys: Subkeys, around: Surroundings, mail: MailSettings
+) -> AlertServices:
+    made = (store, subkeys, around.clock)
+    readings = Readings(store, BudgetStandings(store), around.behind_us)
+    delivery = AlertDelivery(*made, mail=mail, webhooks=around.webhooks)
+    url = around.public_url
+    return AlertServices(
+        history=Alerts(*made, delivery=delivery, public_url=url),
+        rules=AlertRules(*made),
+        channels=AlertChannels(*made),
+        readings=readings,
+        watch=AlertWatch(*made, readings=readings, public_url=url),
+        digest=AlertDigest(*made, team=TeamReports(store), public_url=url),
+        delivery=delivery,
     )

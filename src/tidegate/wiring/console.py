@@ -22,11 +22,13 @@ from tidegate.console.app import create_app
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
 from tidegate.core.price_book import PriceBook
+from tidegate.jobs.alerts import AlertsJob
 from tidegate.jobs.captures import CaptureImport
 from tidegate.jobs.drain import SpoolDrain
 from tidegate.jobs.retention import RetentionJob
 from tidegate.services.mail import MailSender
 from tidegate.services.price_book import agent_models
+from tidegate.services.webhooks import WebhookSender
 from tidegate.store.sql.database import SqlStore
 from tidegate.wiring import runtime_dir
 from tidegate.wiring.channel import Channel, leave
@@ -72,6 +74,8 @@ def services_of(
         agent_models=lambda provider: agent_models(prices(), provider),
         prices=prices,
         mail_sender=MailSender(outbound.connect, outbound.tls),
+        webhooks=WebhookSender(outbound.connect, outbound.tls),
+        behind_us=drain.behind_us,
         probe=UpstreamProbe(orders.upstreams),
     )
     return compose(store, orders.subkeys, around)
@@ -111,11 +115,15 @@ async def serve(
     )
     importing = asyncio.create_task(captures.run(stop))
     deleting = asyncio.create_task(RetentionJob(services.retention, log).run(stop))
+    of_alerts = services.alerts
+    alerts = AlertsJob(of_alerts.watch, of_alerts.digest, of_alerts.delivery, log)
+    alerting = asyncio.create_task(alerts.run(stop))
     serving = asyncio.create_task(server.serve([socket.socket(fileno=orders.listener)]))
     await asyncio.wait({serving, ending, draining, importing}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     stop.set()
     await asyncio.gather(serving, draining, importing, deleting)
+    await asyncio.wait({alerting}, timeout=_FINISH_S)  # an endpoint may hang: it is asked again
 
 
 async def prepare(orders: ConsoleOrders, store: SqlStore, channel: Channel) -> bool:
