@@ -66,6 +66,7 @@ class Settings:
     stream_timeout_s: float
     pool_idle_s: float
     directory_max_age_s: float
+    hold_wait_s: float
     log_level: str
     log_format: str
 
@@ -350,6 +351,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         help="How long keys and policies count while their database is away; then 503.",
     ),
     Setting(
+        name="hold_wait_s",
+        section=LIMITS,
+        parse=text.timeout,
+        default="250ms",
+        help="How long a request under a hard budget waits to learn whether it fits. After that "
+        "the budget's own rule holds: open lets it pass, closed refuses it.",
+    ),
+    Setting(
         name="log_level",
         section=LOGGING,
         parse=text.one_of("debug", "info", "warning", "error"),
@@ -390,6 +399,11 @@ def load(flags: Flags, environ: Environment | None = None) -> Settings:
     return settings
 
 
+def runtime_base(environ: Environment | None = None) -> Path:
+    """Where short-lived sockets belong."""
+    return defaults.runtime_base(os.environ if environ is None else environ)
+
+
 def require_public_url(settings: Settings) -> None:
     """Refuse to serve other machines without knowing by which URL they come."""
     if not settings.public_url and not settings.loopback_only:
@@ -427,15 +441,6 @@ def admin_command(settings: Settings, environ: Environment | None = None) -> lis
     if not settings.master_key and settings.master_key_file != defaults.master_key_file(environ):
         words += ["--master-key-file", str(settings.master_key_file)]
     return words
-
-
-def runtime_base(environ: Environment | None = None) -> Path:
-    """Where short-lived sockets belong."""
-    environ = os.environ if environ is None else environ
-    for name in ("XDG_RUNTIME_DIR", "TMPDIR"):
-        if environ.get(name) and os.access(environ[name], os.W_OK | os.X_OK):
-            return Path(environ[name])
-    return Path("/tmp")  # noqa: S108 - only a directory of mode 0700 is made in it
 
 
 def _value(setting: Setting, flags: Flags, environ: Environment, file: dict[str, Any]) -> object:

@@ -22,5 +22,13 @@ def worker_count(_environ: Mapping[str, str]) -> int:
     return min(4, os.cpu_count() or 1)
 
 
+def runtime_base(environ: Mapping[str, str]) -> Path:
+    """The user's own directory for what lives as long as a process, if there is one."""
+    for name in ("XDG_RUNTIME_DIR", "TMPDIR"):
+        if environ.get(name) and os.access(environ[name], os.W_OK | os.X_OK):
+            return Path(environ[name])
+    return Path("/tmp")  # noqa: S108 - only a directory of mode 0700 is made in it
+
+
 def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME") or Path.home())

@@ -6,8 +6,7 @@ It is held before anything of it goes to an upstream, and settled when its usage
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from tidegate.core import budget_words, errors
 from tidegate.core.budget_rules import BudgetIndex, KeyRules, Share, closes
@@ -19,21 +18,11 @@ from tidegate.core.model import Agent, Billing, Dialect, UsageEvent
 from tidegate.core.pricing import PriceBook
 from tidegate.core.ticket import Ticket
 from tidegate.gateway.admission import Reading
+from tidegate.gateway.answers import Answer, then
 from tidegate.gateway.counters import Counters
 from tidegate.gateway.hold_memory import CostMemory, Places, SoftStandings
-from tidegate.gateway.hold_thread import HoldThread
-from tidegate.store.holds import Decision, Holder, HoldRequest, HoldStore, Settlement, Want
-
-RecentCosts = Callable[[str, str, str], list[int]]
-"""Of an organization's key and model: what the last requests cost, oldest first."""
-
-
-class HoldSource(NamedTuple):
-    """Where holds are kept, as whose, and where costs are known from."""
-
-    store: HoldStore
-    holder: Holder
-    recent: RecentCosts
+from tidegate.gateway.hold_thread import HoldSource, HoldThread
+from tidegate.store.holds import Decision, HoldRequest, Settlement, Want
 
 
 class Budgets:
@@ -42,8 +31,8 @@ class Budgets:
     def __init__(
         self, source: HoldSource, book: PriceBook, wait_s: float, counters: Counters, log: Any
     ) -> None:
-        self._thread = HoldThread(source.store, source.holder, self._failed)
-        self.recent = source.recent
+        self._thread = HoldThread(source, self._failed)
+        self.past = source.past
         self.costs = CostMemory()
         self._places = Places()
         self._soft = SoftStandings(self._thread.look)
@@ -52,14 +41,30 @@ class Budgets:
         self._counters = counters
         self._log = log
         self._asked: dict[str, _Asking] = {}
+        self._placing: set[str] = set()  # ids of requests whose repository is looked for
 
-    def check(
-        self, index: BudgetIndex, ticket: Ticket, reading: Reading
-    ) -> "Failure | asyncio.Future[Failure | None] | None":
+    def check(self, index: BudgetIndex, ticket: Ticket, reading: Reading) -> Answer:
         """Why a request may not go on, None if it may, or what will say so."""
         rules = index.of(ticket.key)
         if rules is None or ticket.facts is None or ticket.route is None:
             return None
+        root, repository = self._place(ticket)
+        unplaced = rules.by_repository and root and not repository
+        if unplaced and rules.has_hard and not self._places.is_known(root):
+            placing = _Placing(self._places, ticket.key.organization_id, root, self._wait_s)
+            self._thread.look(placing)
+            self._placing.add(ticket.event_id)
+            return then(placing.answer, lambda: self._when_placed(rules, ticket, reading))
+        return self._check(rules, ticket, reading)
+
+    def _when_placed(self, rules: KeyRules, ticket: Ticket, reading: Reading) -> Answer:
+        """Go on with a request, unless it is over."""
+        if ticket.event_id not in self._placing:
+            return None
+        self._placing.discard(ticket.event_id)
+        return self._check(rules, ticket, reading)
+
+    def _check(self, rules: KeyRules, ticket: Ticket, reading: Reading) -> Answer:
         shares = self._shares(rules, ticket)
         hard = [share for share in shares if share.budget.hard]
         soft = [share for share in shares if not share.budget.hard]
@@ -78,6 +83,7 @@ class Budgets:
         cost_nusd = event.cost.total
         if cost_nusd:
             self.costs.add(event.key_id, event.model_asked, cost_nusd)
+        self._placing.discard(event.event_id)
         asking = self._asked.pop(event.event_id, None)
         if asking is not None:
             asking.ended(cost_nusd)
@@ -100,14 +106,18 @@ class Budgets:
 
     # -- a request -----------------------------------------------------------
 
-    def _shares(self, rules: KeyRules, ticket: Ticket) -> list[Share]:
+    def _place(self, ticket: Ticket) -> tuple[str, str]:
+        """The root of a request's session, and the repository."""
         client, key = ticket.client, ticket.key
         own = (key.organization_id, key.key_id)
-        root, repository = self._places.of(
+        return self._places.of(
             session_id(*own, client.session),
             session_id(*own, client.parent_session),
             client.repository,
         )
+
+    def _shares(self, rules: KeyRules, ticket: Ticket) -> list[Share]:
+        root, repository = self._place(ticket)
         route = ticket.route
         on_subscription = route is not None and route.billing == Billing.SUBSCRIPTION
         return rules.shares(repository, root, subscription=on_subscription)
@@ -174,6 +184,28 @@ def reads_headers(ticket: Ticket) -> bool:
     return ticket.client.agent is Agent.CLAUDE_CODE and ticket.dialect is Dialect.MESSAGES
 
 
+class _Placing:
+    """Asks the store where a session works, and waits for the answer, not for long."""
+
+    def __init__(self, places: Places, organization_id: str, root: str, wait_s: float) -> None:
+        self._places = places
+        self._organization_id = organization_id
+        self._root = root
+        loop = asyncio.get_running_loop()
+        self.answer: asyncio.Future[Failure | None] = loop.create_future()
+        self._timer = loop.call_later(wait_s, self.seen, None)
+
+    def look(self, source: HoldSource) -> str:
+        return source.past.repository(self._organization_id, self._root)
+
+    def seen(self, found: str | None) -> None:
+        self._timer.cancel()
+        if found is not None:
+            self._places.learn(self._root, found)
+        if not self.answer.done():
+            self.answer.set_result(None)
+
+
 class _Asking:
     """One request, from the question whether it may pass until it ended."""
 
@@ -219,9 +251,10 @@ class _Asking:
     def _fetch(self) -> list[int]:
         ticket = self._ticket
         assert ticket.facts is not None
-        asked = (ticket.key.organization_id, ticket.key.key_id, ticket.facts.model)
+        key = ticket.key
+        asked = (key.organization_id, key.member_id, key.key_id, ticket.facts.model)
         try:
-            return self._budgets.recent(*asked)
+            return self._budgets.past.costs(*asked)
         except Exception:  # noqa: BLE001 - whatever ails the ledger: there is another amount
             return []
 

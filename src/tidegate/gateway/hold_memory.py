@@ -10,7 +10,7 @@ from tidegate.core.budget_rules import Share
 from tidegate.core.budgets import Envelope, Standing, resets_us
 from tidegate.core.holds import SAMPLES
 from tidegate.core.ticket import Ticket
-from tidegate.gateway.hold_thread import Look
+from tidegate.gateway.hold_thread import HoldSource, Look
 
 _KEPT: Final = 5_000
 _FRESH_S: Final = 10.0
@@ -56,6 +56,15 @@ class Places:
     def __init__(self) -> None:
         self._roots: _Newest[str, str] = _Newest()
         self._repositories: _Newest[str, str] = _Newest()
+
+    def learn(self, root: str, repository: str) -> None:
+        """Take where a session worked, if its requests did not say; "" if nobody knows."""
+        if not self._repositories.get(root):
+            self._repositories[root] = repository
+
+    def is_known(self, root: str) -> bool:
+        """Whether `learn` was told of a session, or its requests said something."""
+        return root in self._repositories
 
     def of(self, session: str, parent: str, repository: str) -> tuple[str, str]:
         """Root and repository of a request's session."""
@@ -118,8 +127,11 @@ class _Seen:
         self, standings: SoftStandings, organization_id: str, envelopes: tuple[Envelope, ...]
     ) -> None:
         self._standings = standings
-        self.organization_id = organization_id
-        self.envelopes = envelopes
+        self._organization_id = organization_id
+        self._envelopes = envelopes
 
-    def seen(self, standings: list[Standing]) -> None:
-        self._standings.keep(self.envelopes, standings)
+    def look(self, source: HoldSource) -> list[Standing]:
+        return source.store.standings(self._organization_id, self._envelopes)
+
+    def seen(self, found: list[Standing] | None) -> None:
+        self._standings.keep(self._envelopes, found or ())

@@ -8,9 +8,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from tidegate.core.budgets import Envelope, Standing
 from tidegate.store.holds import (
     RENEW_S,
     Decision,
@@ -19,10 +18,19 @@ from tidegate.store.holds import (
     HoldStore,
     Settlement,
 )
+from tidegate.store.past import PastReads
 
 _AT_ONCE: Final = 256  # requests in one transaction
 _AGAIN_S: Final = 0.1  # after a failure
 _KEPT: Final = 10_000  # settlements and releases, while the store is away
+
+
+class HoldSource(NamedTuple):
+    """Where holds are kept, as whose, and where the past is known from."""
+
+    store: HoldStore
+    holder: Holder
+    past: PastReads
 
 
 class Asking(Protocol):
@@ -41,13 +49,14 @@ class Asking(Protocol):
 
 
 class Look(Protocol):
-    """Somebody who wants to know standings, without a hurry."""
+    """Somebody who wants to know something of the store, and holds nothing."""
 
-    organization_id: str
-    envelopes: tuple[Envelope, ...]
+    def look(self, source: HoldSource) -> Any:
+        """Ask the store. Called in the thread."""
+        ...
 
-    def seen(self, standings: list[Standing]) -> None:
-        """Take the answer; there is none where the store is away."""
+    def seen(self, found: Any) -> None:
+        """Take the answer; None where the store is away."""
         ...
 
 
@@ -65,11 +74,10 @@ class _Batch:
 class HoldThread:
     """All but `_work` and `_look` runs in the loop."""
 
-    def __init__(
-        self, store: HoldStore, holder: Holder, on_fault: Callable[[BaseException], None]
-    ) -> None:
-        self._store = store
-        self._holder = holder
+    def __init__(self, source: HoldSource, on_fault: Callable[[BaseException], None]) -> None:
+        self._source = source
+        self._store = source.store
+        self._holder = source.holder
         self._on_fault = on_fault
         self._asks: deque[Asking] = deque()
         self._settlements: deque[Settlement] = deque(maxlen=_KEPT)
@@ -115,10 +123,10 @@ class HoldThread:
             return
         while self._asks and self._asks[0].over:
             self._asks.popleft()
-        if self._asks or self._settlements or self._releases:
-            self._submit(self._work, self._next(), self._worked)
-        elif self._looks:
+        if self._looks:  # few, and some of them come before an ask
             self._submit(self._look, self._looks.popleft(), self._looked)
+        elif self._asks or self._settlements or self._releases:
+            self._submit(self._work, self._next(), self._worked)
 
     def _next(self) -> _Batch:
         asks = [self._asks.popleft() for _ in range(min(_AT_ONCE, len(self._asks)))]
@@ -151,8 +159,8 @@ class HoldThread:
             release=batch.releases,
         )
 
-    def _look(self, look: Look) -> list[Standing]:
-        return self._store.standings(look.organization_id, look.envelopes)
+    def _look(self, look: Look) -> Any:
+        return look.look(self._source)
 
     def _worked(self, batch: _Batch, future: "Future[list[Decision]]") -> None:
         self._runs = False
@@ -167,11 +175,11 @@ class HoldThread:
             asking.decided(decision)
         self._start()
 
-    def _looked(self, look: Look, future: "Future[list[Standing]]") -> None:
+    def _looked(self, look: Look, future: "Future[Any]") -> None:
         self._runs = False
         if (fault := future.exception()) is not None:
             self._on_fault(fault)
-            look.seen([])
+            look.seen(None)
             self._pause()
             return
         look.seen(future.result())

@@ -2,21 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any, Union
+from typing import Any
 
-from tidegate.core.errors import Failure
 from tidegate.core.model import UsageEvent
 from tidegate.core.pricing import PriceBook
 from tidegate.core.ticket import Ticket
 from tidegate.gateway.admission import Reading
-from tidegate.gateway.budgets import Budgets, HoldSource
+from tidegate.gateway.answers import Answer, then
+from tidegate.gateway.budgets import Budgets
 from tidegate.gateway.counters import Counters
 from tidegate.gateway.directory import Directory
+from tidegate.gateway.hold_thread import HoldSource
 from tidegate.gateway.rate_counters import SharedCounters
 from tidegate.gateway.rate_limits import RateLimits
-
-Answer = Union[Failure, "asyncio.Future[Failure | None]", None]
 
 
 class Limits:
@@ -53,7 +51,7 @@ class Limits:
             rated = self._rates.check(limited, ticket)
             if isinstance(rated, asyncio.Future):
                 self._rating.add(ticket.event_id)
-                return _then(rated, lambda: self._rated(ticket, reading))
+                return then(rated, lambda: self._rated(ticket, reading))
             if rated is not None:
                 return rated
         return self._within_budget(ticket, reading)
@@ -83,21 +81,3 @@ class Limits:
             self._budgets.close()
         if self._rates is not None:
             self._rates.close()
-
-
-def _then(first: "asyncio.Future[Failure | None]", second: Callable[[], Answer]) -> Answer:
-    """Ask `second` when `first` lets the request pass. Cancelled, it asks and says nothing."""
-    both: asyncio.Future[Failure | None] = asyncio.get_running_loop().create_future()
-
-    def take(answer: Answer) -> None:
-        if isinstance(answer, asyncio.Future):
-            answer.add_done_callback(lambda done: both.set_result(done.result()))
-        else:
-            both.set_result(answer)
-
-    def on_first(done: "asyncio.Future[Failure | None]") -> None:
-        if not done.cancelled():
-            take(done.result() or second())
-
-    first.add_done_callback(on_first)
-    return both

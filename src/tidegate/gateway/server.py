@@ -20,7 +20,6 @@ from tidegate.core.redaction import redact_name
 from tidegate.core.routing import Endpoint, Route, endpoint
 from tidegate.core.ticket import Ticket
 from tidegate.gateway.admission import Caller, Reading, body_encoding, decide, identify, read_body
-from tidegate.gateway.budgets import HoldSource
 from tidegate.gateway.capture import CaptureKeeper, Draft
 from tidegate.gateway.captured_driver import CapturedDriver
 from tidegate.gateway.client import ClientConnection
@@ -31,6 +30,7 @@ from tidegate.gateway.console_relay import ConsoleRelay
 from tidegate.gateway.counters import Counters, PromptMemory
 from tidegate.gateway.directory import Directory
 from tidegate.gateway.driver import ExchangeDriver
+from tidegate.gateway.hold_thread import HoldSource
 from tidegate.gateway.limits import Limits
 from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.rate_counters import SharedCounters

@@ -12,6 +12,7 @@ _PREFIX: Final = "tidegate-"
 _ALIVE: Final = "alive"
 CONSOLE_SOCKET: Final = "console.sock"
 COUNTER_SOCKET: Final = "tokens.sock"
+RATES: Final = "rates"
 _LONGEST_BASE_BYTES: Final = 60  # the kernel takes 107 for the socket's whole path
 
 

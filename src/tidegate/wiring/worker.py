@@ -13,9 +13,14 @@ import uvloop
 
 from tidegate.gateway.capture import CaptureKeeper
 from tidegate.gateway.directory import Directory
+from tidegate.gateway.hold_thread import HoldSource
+from tidegate.gateway.rate_counters import SharedCounters
 from tidegate.gateway.server import Gateway
 from tidegate.gateway.spool import SpoolWriter
 from tidegate.gateway.token_counter import TokenCounter
+from tidegate.services.ids import new_id
+from tidegate.services.places import place_of
+from tidegate.store.holds import Holder
 from tidegate.wiring import runtime_dir
 from tidegate.wiring.channel import Channel, leave
 from tidegate.wiring.data_dir import SPOOL
@@ -63,6 +68,12 @@ class Worker:
         )
         socket_path = Path(orders.options.console_socket).with_name(runtime_dir.COUNTER_SOCKET)
         self._gateway.compress_with(store.usage.pins, TokenCounter(socket_path, _TOKEN_PROCESS))
+        spool_dir = Path(orders.place.data_dir) / SPOOL
+        holder = Holder(place_of(spool_dir), f"{orders.name}-{new_id('run')}")
+        self._gateway.limit_with(
+            HoldSource(store.holds, holder, store.past),
+            SharedCounters(socket_path.with_name(runtime_dir.RATES), _number_of(orders.name)),
+        )
 
     async def run(self, channel: Channel) -> None:
         orders = self._orders
@@ -114,6 +125,11 @@ class Worker:
             self._gateway.abort()
         await drained
         stopped.cancel()
+
+
+def _number_of(name: str) -> int:
+    """Of `worker-3` it is 3: the one who takes a worker's place has its number."""
+    return int(name.rpartition("-")[2])
 
 
 def _settle_memory() -> None:

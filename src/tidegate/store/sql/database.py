@@ -8,6 +8,7 @@ from tidegate.store.sql.directory import SqlDirectoryStore
 from tidegate.store.sql.engines import postgresql_engine, sqlite_engine
 from tidegate.store.sql.holds import SqlHolds
 from tidegate.store.sql.migrate import Schema, migrate_to_head
+from tidegate.store.sql.past import SqlPast
 from tidegate.store.sql.usage import SqlUsageStore
 
 
@@ -23,6 +24,7 @@ class SqlStore:
         self.directory = SqlDirectoryStore(directory)
         self.usage = SqlUsageStore(usage)
         self.holds = SqlHolds(holds, usage)
+        self.past = SqlPast(usage)
 
     def migrate(self) -> None:
         """Bring all schemas to this release's; safe when several processes do it at once."""
@@ -32,6 +34,7 @@ class SqlStore:
     def close(self) -> None:
         """Close every connection."""
         self.holds.close()
+        self.past.close()
         for engine in self.engines.values():
             engine.dispose()
 
