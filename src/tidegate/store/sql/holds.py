@@ -23,7 +23,7 @@ from tidegate.store.holds import (
     Want,
 )
 from tidegate.store.sql.engines import Lock
-from tidegate.store.sql.even_clock import clock_of, wall_us
+from tidegate.store.sql.even_clock import EvenClock, clock_of, wall_us
 from tidegate.store.sql.spent import SpentReads
 from tidegate.store.sql.straight import Statements, transactions_on
 
@@ -88,7 +88,7 @@ class SqlHolds:
     def __init__(self, holds: sa.Engine, usage: sa.Engine) -> None:
         self._holds = transactions_on(holds, Lock.HOLDS)
         self._usage = transactions_on(usage, Lock.USAGE)
-        self._clock = clock_of(self._holds)
+        self.clock: EvenClock = clock_of(self._holds)
         self._known: dict[tuple[str, Envelope], _Cached] = {}
         self._holders: set[Holder] = set()
 
@@ -173,12 +173,12 @@ class SqlHolds:
             return bool(holds.rows(_ANY))
 
     def _renew(self, holds: Statements, holder: Holder) -> None:
-        now_us, boot = self._clock.now(holds)
+        now_us, boot = self.clock.now(holds)
         holds.run(_RENEW, (holder.worker, holder.place, boot, now_us))
 
     def _stale(self, holds: Statements, after_s: int) -> list[str]:
         """Workers that have not renewed for so long, or that a restart of the machine ended."""
-        now_us, boot = self._clock.now(holds)
+        now_us, boot = self.clock.now(holds)
         patience_us = after_s * _SECOND_US
         values = (boot, now_us - patience_us, now_us + patience_us)
         return [str(row[0]) for row in holds.rows(_STALE, values)]

@@ -128,7 +128,8 @@ class _PostgresqlStatements:
         self._connection.exec_driver_sql(_marked(statement), tuple(values))
 
     def each(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        self._connection.exec_driver_sql(_marked(statement), [tuple(row) for row in rows])
+        if rows:
+            self._connection.exec_driver_sql(_marked(statement), [tuple(row) for row in rows])
 
 
 class _OnPostgresql:
