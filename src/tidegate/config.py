@@ -158,8 +158,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         parse=text.plain,
         flag=None,
         key=None,
-        help="The master key itself: 32 bytes as 64 hexadecimal digits or as base64. It wins over "
-        "the file.",
+        help="The master key itself: 32 bytes, in hexadecimal or base64. It wins over the file.",
     ),
     Setting(
         name="master_key_file",
@@ -175,8 +174,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         section=STORAGE,
         parse=text.path,
         absent=None,
-        help="Prices of your own (TOML, see docs/prices.md), laid over the bundled price list. "
-        "Read at the start.",
+        help="Prices of your own (TOML, see docs/prices.md), laid over the bundled list.",
     ),
     Setting(
         name="spool_policy",
@@ -355,8 +353,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         section=LIMITS,
         parse=text.timeout,
         default="250ms",
-        help="How long a request under a hard budget waits to learn whether it fits. After that "
-        "the budget's own rule holds: open lets it pass, closed refuses it.",
+        help="How long a request waits for a hard budget; then open or closed, as that says.",
     ),
     Setting(
         name="log_level",
@@ -377,8 +374,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
 CONFIG_FLAG: Final = "--config"
 CONFIG_VARIABLE: Final = "TIDEGATE_CONFIG"
 
-# Their values are not shown in messages.
-_SECRET: Final = {"master_key", "database_url", "https_proxy"}
+_SECRET: Final = {"master_key", "database_url", "https_proxy"}  # not shown in messages
 
 # What a child process may see of our environment: no setting and no secret.
 _INHERITED: Final = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
