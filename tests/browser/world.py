@@ -44,18 +44,18 @@ class World:
     """
 
     def __init__(self, store: SqlStore, options: ConsoleOptions, *, authorities: str = "") -> None:
-        self._subkeys = subkeys = derive(bytes(range(32)))
+        self.subkeys = subkeys = derive(bytes(range(32)))
         self.now_us = NOON_US
         self.drains = 0
         self.behind_us = 0
-        self._store = store
+        self.store = store
         self._events = count(1)
         self._offset = 0
         upstreams = GatewayOptions(
             console_socket="", allow_upstreams=LOOPBACK, upstream_ca=authorities
         )
         outbound = Outbound(LOOPBACK, authorities)
-        around = Surroundings(
+        self.around = Surroundings(
             public_url=options.public_url,
             drain_now=self._drain,
             agent_models=_agent_models,
@@ -67,7 +67,7 @@ class World:
             clock=self.clock,
             hashing=QUICK_HASHING,
         )
-        self.services = compose(store, subkeys, around)
+        self.services = compose(store, subkeys, self.around)
         self.options = options
         self.organization_id = ""
         self.owner_id = ""
@@ -88,7 +88,7 @@ class World:
     def demo(self) -> Opened:
         """Make the organization of `tidegate demo`, on a Wednesday afternoon."""
         self.now_us = WEDNESDAY_US
-        demo = Demo(self._store, self._subkeys, price_book(), now_us=self.now_us)
+        demo = Demo(self.store, self.subkeys, price_book(), now_us=self.now_us)
         opened = demo.fill()
         self.organization_id, self.owner_id = opened.organization_id, opened.owner_id
         return opened
@@ -148,7 +148,7 @@ class World:
         batch = SpoolBatch(
             file="test", start=self._offset, end=self._offset + len(events), events=events
         )
-        self._store.usage.record(batch)
+        self.store.usage.record(batch)
         self._offset = batch.end
         return [event.event_id for event in events]
 
@@ -164,7 +164,7 @@ class World:
         """Store a capture."""
         packed = pack(kept)
         event_id = kept.event_id
-        self._store.usage.captures.put_capture(
+        self.store.usage.captures.put_capture(
             StoredCapture(
                 event_id=event_id,
                 organization_id=organization_id,
@@ -174,13 +174,13 @@ class World:
                 expires_us=self.now_us + 3 * DAY_US,
                 size_bytes=len(packed),
                 truncated=kept.truncated,
-                ciphertext=seal_capture(self._subkeys.capture, organization_id, event_id, packed),
+                ciphertext=seal_capture(self.subkeys.capture, organization_id, event_id, packed),
             )
         )
 
     def break_seal(self, of: str, event_id: str) -> None:
         """Put what was sealed for one request in the place of another's capture."""
-        captures = self._store.usage.captures
+        captures = self.store.usage.captures
         stored = captures.capture(self.organization_id, of)
         assert stored is not None
         captures.put_capture(msgspec.structs.replace(stored, event_id=event_id))

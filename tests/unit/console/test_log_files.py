@@ -131,7 +131,7 @@ NUMBERS = {
 @pytest.mark.parametrize("form", [CSV, JSON_LINES], ids=lambda form: form.suffix)
 def test_memory_stays_flat(world: World, form: Form) -> None:
     log = ManyRows(100_000, iter([Kept(), Kept()]))
-    export = LogExport(world._store, log)  # type: ignore[arg-type]
+    export = LogExport(world.store, log)  # type: ignore[arg-type]
     size, pages = 0, []
     for part in export.parts("org_1", LogFilter(), form, zone="UTC"):
         size += len(part)
@@ -155,7 +155,7 @@ def test_the_last_line_says_if_the_retention_was_faster(
     for form in (CSV, JSON_LINES):
         log = ManyRows(2_000, iter([Kept(), after]))
         only = LogFilter(start_us=start_us)
-        export = LogExport(world._store, log)  # type: ignore[arg-type]
+        export = LogExport(world.store, log)  # type: ignore[arg-type]
         whole = b"".join(export.parts("org_1", only, form, zone="Europe/Berlin")).decode()
         last = whole.splitlines()[-1]
         assert ("may not be complete" in last) is told

@@ -517,7 +517,7 @@ def test_days_of_an_earlier_zone_are_told(world: World, owner: TestClient) -> No
     retention.apply()
     assert "earlier time zone" not in owner.get("/").text
     world.services.organizations.update(world.organization_id, time_zone="Asia/Tokyo")
-    world._store.usage.adopt_zones({world.organization_id: "Asia/Tokyo"})
+    world.store.usage.adopt_zones({world.organization_id: "Asia/Tokyo"})
     for path in ("/", "/my-usage"):
         assert "are those of an earlier time zone" in owner.get(path).text
     assert "earlier time zone" not in owner.get("/?range=24h").text

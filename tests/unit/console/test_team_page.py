@@ -143,7 +143,7 @@ def test_a_custom_range_that_there_is_not(
 
 def test_clock_changes_make_days_of_23_and_25_hours(world: World, owner: TestClient) -> None:
     world.services.organizations.update(world.organization_id, time_zone="Europe/Berlin")
-    world._store.usage.adopt_zones({world.organization_id: "Europe/Berlin"})
+    world.store.usage.adopt_zones({world.organization_id: "Europe/Berlin"})
     world.use(world.enroll("elena@brightwater.dev"), TOKENS, cost(1))
     for day, hours in (("2026-10-25", 25), ("2026-03-29", 23)):
         page = owner.get(f"/?range=custom&first={day}&last={day}").text
