@@ -12,6 +12,9 @@ from tidegate.services.alert_rules import AlertRules
 from tidegate.services.alert_watch import AlertWatch
 from tidegate.services.alerts import Alerts
 from tidegate.services.audit_log import AuditLog
+from tidegate.services.budget_requests import BudgetRequests
+from tidegate.services.budget_standings import Standings
+from tidegate.services.budgets import Budgets
 from tidegate.services.captures import Captures
 from tidegate.services.compression_report import CompressionReports
 from tidegate.services.compression_settings import CompressionSettings
@@ -28,8 +31,10 @@ from tidegate.services.notices import Notices
 from tidegate.services.organizations import Organizations
 from tidegate.services.passwords import Passwords
 from tidegate.services.price_book import ModelListing
+from tidegate.services.rate_limits import RateLimits
 from tidegate.services.request_log import RequestLog
 from tidegate.services.retention import Retention
+from tidegate.services.squads import Squads
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
 
@@ -70,6 +75,11 @@ class ConsoleServices:
     compression: CompressionSettings
     compression_reports: CompressionReports
     captures: Captures
+    squads: Squads
+    budgets: Budgets
+    budget_requests: BudgetRequests
+    budget_standings: Standings
+    rate_limits: RateLimits
     alerts: AlertServices
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

@@ -52,6 +52,15 @@ def display_name(text: str, *, field: str) -> str:
     return name
 
 
+def plain_text(text: str, *, field: str, most: int = 500) -> str:
+    """A line of text, as given."""
+    if len(text) > most:
+        raise InvalidField(f"This is longer than {most} characters.", field=field)
+    if not _printable(text):
+        raise InvalidField("This holds control characters.", field=field)
+    return text
+
+
 def person_name(text: str) -> str:
     """A person's name, which may be left out."""
     return display_name(text, field="name") if text.strip() else ""

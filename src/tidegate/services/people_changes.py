@@ -67,6 +67,7 @@ def delete_access(change: DirectoryChange, actor: Actor, now_us: int, member: Me
             detail = {"agent": key.record.agent, "member_id": member.member_id}
             action = Action("key.unenroll", member.organization_id, key.record.key_id, detail)
             audit.record(change, actor, action, now_us)
+    change.delete_squad_member(*mine)
     change.delete_codes(*mine)
     change.remove_login_member(*mine)
     change.delete_access_tokens(*mine)

@@ -16,6 +16,9 @@ from tidegate.services.alert_rules import AlertRules
 from tidegate.services.alert_watch import AlertWatch
 from tidegate.services.alerts import Alerts
 from tidegate.services.audit_log import AuditLog
+from tidegate.services.budget_requests import BudgetRequests
+from tidegate.services.budget_standings import Standings
+from tidegate.services.budgets import Budgets
 from tidegate.services.captures import Captures
 from tidegate.services.compression_report import CompressionReports
 from tidegate.services.compression_settings import CompressionSettings
@@ -35,8 +38,10 @@ from tidegate.services.organizations import Organizations
 from tidegate.services.password_hashing import STANDARD, PasswordHashing
 from tidegate.services.passwords import Passwords
 from tidegate.services.price_book import ModelListing
+from tidegate.services.rate_limits import RateLimits
 from tidegate.services.request_log import RequestLog
 from tidegate.services.retention import Retention
+from tidegate.services.squads import Squads
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import Subkeys
@@ -89,6 +94,11 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         compression=CompressionSettings(*made),
         compression_reports=CompressionReports(store),
         captures=Captures(*made),
+        squads=Squads(*made),
+        budgets=Budgets(*made),
+        budget_requests=BudgetRequests(*made),
+        budget_standings=Standings(*made),
+        rate_limits=RateLimits(*made),
         alerts=_alerts(store, subkeys, around, mail_settings),
     )
 

@@ -1,0 +1,220 @@
+"""How budgets stand: spent, held, left, when they reset, and where the window will likely end."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from tidegate.core.budgets import (
+    EACH,
+    Budget,
+    Envelope,
+    Raise,
+    Scope,
+    Spender,
+    Standing,
+    Subject,
+    Window,
+    WindowKind,
+    limit_at,
+    resets_us,
+    subject_from,
+    subject_of,
+    window_of,
+)
+from tidegate.core.calendar import day_start_us
+from tidegate.core.model import OrganizationRecord
+from tidegate.core.projection import DAYS, Band, project
+from tidegate.services.context import Service
+from tidegate.services.errors import NotFound
+from tidegate.store.ports import DirectoryReads
+
+_DAY_US: Final = 24 * 3_600_000_000
+MOST_SUBJECTS: Final = 100
+"""Of a budget that each one has by itself: those who are nearest to its end."""
+
+
+class BudgetStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget of one subject in its window."""
+
+    budget: Budget
+    subject: Subject
+    title: str  # of the subject, for people
+    window: Window
+    resets_us: int  # 0: never
+    limit_nusd: int  # with the raises that hold
+    raised_nusd: int
+    standing: Standing
+    band: Band | None = None  # where the window will likely end
+
+    @property
+    def left_nusd(self) -> int:
+        """What may still be spent or held; never below 0."""
+        return max(self.limit_nusd - self.standing.gone_nusd, 0)
+
+    @property
+    def used_permille(self) -> int:
+        """The part that is gone; of a budget of 0 all."""
+        if self.limit_nusd <= 0:
+            return 1000
+        return 1000 * self.standing.gone_nusd // self.limit_nusd
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether a hard budget lets nothing through."""
+        return self.standing.gone_nusd >= self.limit_nusd
+
+
+class _View:
+    """What the directory says about an organization's budgets at a moment."""
+
+    def __init__(self, reads: DirectoryReads, organization_id: str, now_us: int) -> None:
+        organization = reads.organization(organization_id)
+        if organization is None:
+            raise NotFound("There is no such organization.", field="organization")
+        self.organization: OrganizationRecord = organization
+        self.now_us = now_us
+        self.zone = ZoneInfo(organization.time_zone)
+        self.budgets = reads.budgets(organization_id)
+        self.raises: list[Raise] = reads.raises(organization_id)
+        self.members = {m.member_id: m for m in reads.members(organization_id)}
+        self.squads = {s.squad_id: s for s in reads.squads(organization_id)}
+        self.squad_of = {m.member_id: m.squad_id for m in reads.squad_members(organization_id)}
+        self.keys = {k.record.key_id: k.record for k in reads.keys(organization_id)}
+
+    def window(self, budget: Budget) -> Window:
+        return window_of(budget, self.now_us, self.zone, self.organization.week_start)
+
+    def envelope(self, budget: Budget, subject: Subject) -> Envelope:
+        window = self.window(budget)
+        return Envelope(budget.budget_id, subject, window, budget.counts_subscription)
+
+    def title(self, subject: Subject) -> str:
+        """Who it is; the id of whoever is gone."""
+        if subject.scope == Scope.ORGANIZATION:
+            return self.organization.name
+        if subject.scope == Scope.SQUAD:
+            squad = self.squads.get(subject.id)
+            name = squad.name if squad else subject.id
+            return f"{self._member(subject.member_id)}, {name}" if subject.member_id else name
+        if subject.scope == Scope.MEMBER:
+            return self._member(subject.id)
+        if subject.scope == Scope.KEY and (key := self.keys.get(subject.id)):
+            return f"{key.agent} of {self._member(key.member_id)}"
+        return subject.id
+
+    def spenders(self, member_id: str) -> Iterable[Spender]:
+        """A member's requests with each of its keys, or without any."""
+        squad_id = self.squad_of.get(member_id, "")
+        own = [k.key_id for k in self.keys.values() if k.member_id == member_id]
+        for key_id in own or [""]:
+            yield Spender(member_id=member_id, squad_id=squad_id, key_id=key_id)
+
+    def _member(self, member_id: str) -> str:
+        member = self.members.get(member_id)
+        return (member.name or member.email) if member else member_id
+
+
+class Standings(Service):
+    """Reads of ledger and holds together, to the nano-dollar."""
+
+    def all(self, organization_id: str, budget_id: str = "") -> list[BudgetStanding]:
+        """Of every budget, or of one; where each one has its own, those who used most of it."""
+        view = self._view(organization_id)
+        found: list[BudgetStanding] = []
+        chosen = [b for b in view.budgets if budget_id in {"", b.budget_id}]
+        single = [b for b in chosen if _has_one(b)]
+        found.extend(self._standings(view, [(b, _only(b)) for b in single]))
+        for budget in chosen:
+            if not _has_one(budget):
+                found.extend(self._each(view, budget))
+        places = {budget.budget_id: at for at, budget in enumerate(chosen)}
+        return sorted(found, key=lambda one: places[one.budget.budget_id])
+
+    def of_member(
+        self, organization_id: str, member_id: str, key_id: str = ""
+    ) -> list[BudgetStanding]:
+        """Of every budget that a member's requests count under; of one key's or of all."""
+        view = self._view(organization_id)
+        pairs: dict[tuple[str, Subject], tuple[Budget, Subject]] = {}
+        for spender in view.spenders(member_id):
+            if key_id and spender.key_id != key_id:
+                continue
+            for budget in view.budgets:
+                subject = subject_of(budget, spender)
+                if subject is not None:
+                    pairs.setdefault((budget.budget_id, subject), (budget, subject))
+        return self._standings(view, list(pairs.values()))
+
+    def _view(self, organization_id: str) -> _View:
+        with self._directory.reading() as reads:
+            return _View(reads, organization_id, self._clock())
+
+    def _standings(
+        self, view: _View, pairs: Sequence[tuple[Budget, Subject]]
+    ) -> list[BudgetStanding]:
+        organization_id = view.organization.organization_id
+        wanted = [view.envelope(budget, subject) for budget, subject in pairs]
+        standings = self._store.holds.standings(organization_id, wanted)
+        found = [
+            _made(view, budget, subject, standing)
+            for (budget, subject), standing in zip(pairs, standings, strict=True)
+        ]
+        return [self._with_band(view, one) for one in found]
+
+    def _each(self, view: _View, budget: Budget) -> list[BudgetStanding]:
+        """Of a budget of EACH: who is nearest to the end first."""
+        per_head = budget.scope == Scope.SQUAD and budget.per_head
+        whom = Subject(budget.scope, budget.scope_id, EACH if per_head else "")
+        envelope = view.envelope(budget, whom)
+        [standings] = self._store.holds.subjects(view.organization.organization_id, [envelope])
+        found = [
+            _made(view, budget, subject_from(budget, text), standing)
+            for text, standing in standings.items()
+        ]
+        found.sort(key=lambda one: (-one.used_permille, one.title))
+        return found[:MOST_SUBJECTS]
+
+    def _with_band(self, view: _View, one: BudgetStanding) -> BudgetStanding:
+        """With where it will end by the pace of the last whole days."""
+        if one.budget.window in {WindowKind.LIFETIME, WindowKind.ROLLING}:
+            return one
+        today_us = day_start_us(view.now_us, view.zone)
+        starts = [today_us]
+        while len(starts) <= DAYS:
+            starts.insert(0, day_start_us(starts[0] - 1, view.zone))
+        days = [
+            Envelope("", one.subject, Window(*within), one.budget.counts_subscription)
+            for within in pairwise(starts)
+        ]
+        organization_id = view.organization.organization_id
+        costs = [s.spent_nusd for s in self._store.holds.standings(organization_id, days)]
+        left_us = one.window.end_us - view.now_us
+        band = project(one.standing.gone_nusd, costs, left_us, _DAY_US)
+        return msgspec.structs.replace(one, band=band)
+
+
+def _has_one(budget: Budget) -> bool:
+    """Whether it is for one subject."""
+    return budget.scope == Scope.ORGANIZATION or (budget.scope_id != EACH and not budget.per_head)
+
+
+def _only(budget: Budget) -> Subject:
+    return Subject(budget.scope, budget.scope_id)
+
+
+def _made(view: _View, budget: Budget, subject: Subject, standing: Standing) -> BudgetStanding:
+    window = view.window(budget)
+    limit = limit_at(budget, view.raises, view.now_us, subject.text)
+    return BudgetStanding(
+        budget=budget,
+        subject=subject,
+        title=view.title(subject),
+        window=window,
+        resets_us=resets_us(budget, window, view.zone),
+        limit_nusd=limit,
+        raised_nusd=limit - budget.amount_nusd,
+        standing=standing,
+    )
