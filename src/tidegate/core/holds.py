@@ -208,7 +208,7 @@ def _tool_uses(dialect: Dialect, fields: dict[str, Any]) -> tuple[int, int]:
     for name in ("mcp_servers", "web_search_options"):
         if fields.get(name):
             raise _Unbounded(_without_limit(name))
-    tools = fields.get("tools") or ()
+    tools = fields.get("tools") or []
     uses = typed = 0
     for tool in tools if isinstance(tools, list) else (tools,):
         kind = tool.get("type") if isinstance(tool, dict) else "?"

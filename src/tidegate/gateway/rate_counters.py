@@ -123,6 +123,7 @@ class SharedCounters:
                 return None
             self._words[found : found + _WORDS] = memoryview(bytes(_WORDS * 8)).cast("q")
             self._words[found] = name
+            self._words[found + 1 + 3 * (step % STEPS)] = step  # so that it is not taken at once
         if len(self._at) >= _SLOTS:
             self._at.clear()
         self._at[subject] = found

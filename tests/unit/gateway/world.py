@@ -10,9 +10,11 @@ import functools
 import gc
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
+import msgspec
 import uvloop
 from tests.spools import ListSpool
 
@@ -29,7 +31,9 @@ from tidegate.core.routing import Origin
 from tidegate.gateway.capture import CaptureKeeper
 from tidegate.gateway.compressor import DEFAULTS, CompressionOptions
 from tidegate.gateway.directory import Directory
+from tidegate.gateway.hold_thread import HoldSource
 from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.rate_counters import SharedCounters
 from tidegate.gateway.server import Gateway
 from tidegate.services.log import NoLog
 from tidegate.services.price_book import compile_price_book
@@ -307,11 +311,15 @@ async def world(
     captures: CaptureKeeper | None = None,
     pins: PinStore | None = None,
     compression: CompressionOptions = DEFAULTS,
+    holds: HoldSource | None = None,
+    rates: SharedCounters | None = None,
+    records: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
 ) -> AsyncIterator[World]:
-    """Run a gateway whose credentials lead to `upstream`."""
+    """Run a gateway whose credentials lead to `upstream`; `records` go into its directory."""
     base = upstream if isinstance(upstream, str) else f"http://127.0.0.1:{upstream.port}"
-    source = Source(snapshot(base, debug_until_us=0 if captures is None else 1 << 60))
+    plain = snapshot(base, debug_until_us=0 if captures is None else 1 << 60)
+    source = Source(msgspec.structs.replace(plain, **records))
     log = NoLog()
     directory = Directory(
         source, lookup=SUBKEYS.lookup, credential=SUBKEYS.credential, log=log, max_age_s=600
@@ -334,6 +342,7 @@ async def world(
         gateway.compress_with(
             pins, lambda texts: [len(text.split()) for text in texts], compression
         )
+    gateway.limit_with(holds, rates)
     await gateway.start([listener], tls)
     made = World(gateway, directory, source, port)
     made.spool = events
