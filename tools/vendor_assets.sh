@@ -18,7 +18,7 @@ geist     @fontsource-variable/geist@5.3.0      533dd66117795ac12316fb05fce27736
 mono      @fontsource-variable/geist-mono@5.3.0 af7a9f156602b859efa95cd1acb824a5322c51a1eca53afb38ed033885736a70
 htmx      htmx.org@4.0.1                        5fba65616ca148a86d377e9771bcada7f35faee3558651feb929eea425e13b3c
 "
-ICONS="arrow-down arrow-left arrow-right arrow-up arrow-up-right bug building-2 calendar chart-column
+ICONS="arrow-down arrow-left arrow-right arrow-up arrow-up-right bell bell-off bug building-2 calendar chart-column
 check chevron-down chevrons-up-down circle-alert circle-check copy download ellipsis eye folder-git-2
 git-merge git-pull-request info key-round layout-grid link link-2 log-out mail medal menu minimize-2
 monitor moon plus refresh-cw rotate-cw scroll-text search send settings shield sun table-2 terminal
