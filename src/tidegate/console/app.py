@@ -11,6 +11,9 @@ from tidegate.console import api_v1
 from tidegate.console.account import Account
 from tidegate.console.agent_setup import Setup
 from tidegate.console.agents import Agents
+from tidegate.console.alert_channels import AlertChannelsPage
+from tidegate.console.alert_rules import AlertRulesPage
+from tidegate.console.alerts import AlertsPage
 from tidegate.console.api import Api
 from tidegate.console.capture_page import CapturePage
 from tidegate.console.enrol import Enrol
@@ -85,6 +88,9 @@ def _routes(web: Web) -> list[BaseRoute]:
         *LogFiles(web).routes(),
         *CapturePage(web).routes(),
         *Logs(web).routes(),
+        *AlertRulesPage(web).routes(),
+        *AlertChannelsPage(web).routes(),
+        *AlertsPage(web).routes(),
         *Reset(web).routes(),
         *SignIn(web).routes(),
         *Join(web).routes(),

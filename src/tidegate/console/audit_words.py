@@ -40,6 +40,7 @@ GROUPS: Final = (
     ("access_token.", "Access tokens"),
     ("credential.", "Provider credentials"),
     ("mail_settings.", "Email"),
+    ("alert", "Alerts"),
     ("organization.", "Organization"),
 )
 
@@ -47,6 +48,19 @@ GROUPS: Final = (
 SENTENCES: Final = {
     "access_token.create": "Made the access token “{name}”",
     "access_token.revoke": "Revoked the access token “{name}”",
+    "alert.acknowledge": "Acknowledged the alert: {sentence}",
+    "alert.mute": "Muted an alert: {sentence}",
+    "alert.snooze": "Snoozed an alert for {hours} h: {sentence}",
+    "alert.unmute": "Unmuted an alert: {sentence}",
+    "alert_channel.create": "Made the alert channel “{name}” to {to}",
+    "alert_channel.delete": "Removed the alert channel “{name}”",
+    "alert_channel.renew_secret": "Made a new signing secret of “{name}”",
+    "alert_channel.test": "Sent a test message by “{name}”",
+    "alert_channel.update": "Changed the alert channel “{name}” to {to}",
+    "alert_rule.create": "Made an alert rule about {kind}",
+    "alert_rule.delete": "Removed an alert rule about {kind}",
+    "alert_rule.update": "Changed an alert rule about {kind}",
+    "alert_settings.set": "Set quiet hours of alerts: {quiet_hours}, digest: {digest}",
     "credential.default": "Made {provider} credential “{name}” the default",
     "credential.remove": "Removed {provider} credential “{name}”",
     "credential.set": "Stored {provider} credential “{name}” for {base_url}",

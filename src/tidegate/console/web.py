@@ -42,13 +42,15 @@ class Navigation:
     href: str
     icon: str
     current: bool = False
+    count: int = 0  # of what waits there to be looked at
 
 
-def navigation(viewer: Viewer, current: str) -> Sequence[Navigation]:
-    """The entries that this person has; `current` is "team", "my_usage", "logs" or "settings"."""
+def navigation(viewer: Viewer, current: str, alerts: int = 0) -> Sequence[Navigation]:
+    """The entries that this person has; `current` is the name of one, such as "my_usage"."""
     entries = [
         Navigation("My usage", "/my-usage", "chart-column", current == "my_usage"),
         Navigation("Logs", "/logs", "scroll-text", current == "logs"),
+        Navigation("Alerts", "/alerts", "bell", current == "alerts", alerts),
     ]
     if viewer.role == Role.MEMBER:
         return entries
@@ -130,9 +132,16 @@ class Web:
         """The signed-in person, if any; looked up once in a request."""
         if not hasattr(request.state, "viewer"):
             secret = self.login_secret(request)
-            found = await run_in_threadpool(self.services.logins.viewer, secret) if secret else None
+            found = await run_in_threadpool(self._look_up, request, secret) if secret else None
             request.state.viewer = found
         viewer: Viewer | None = request.state.viewer
+        return viewer
+
+    def _look_up(self, request: Request, secret: str) -> Viewer | None:
+        """Whose login it is; for a page also how many alerts wait, which stands beside it."""
+        viewer = self.services.logins.viewer(secret)
+        if viewer is not None and not is_partial(request):
+            request.state.alerts = self.services.alerts.history.waiting(viewer)
         return viewer
 
     async def form(self, request: Request) -> dict[str, str]:
@@ -184,7 +193,8 @@ class Web:
         made = "" if owner or not with_form else new_token()
         toast = request.cookies.get(self.toast_cookie, "")
         if viewer is not None:
-            context |= {"viewer": viewer, "entries": navigation(viewer, current)}
+            waiting = getattr(request.state, "alerts", 0)
+            context |= {"viewer": viewer, "entries": navigation(viewer, current, waiting)}
         body = self._render(
             template,
             layout="shell.html",

@@ -172,7 +172,7 @@ class AlertChannels(Service):
         detail = {
             "kind": record.kind,
             "name": record.name,
-            "target": record.target,
+            "to": record.target,
             "enabled": "yes" if record.enabled else "no",
         }
         action = Action(name, record.organization_id, record.channel_id, detail)

@@ -79,6 +79,11 @@ class Names(msgspec.Struct, frozen=True):
             return subject_id
         return self.owners.get(subject_id, "") if scope == Scope.KEY else ""
 
+    def a_budget(self, budget: Budget) -> str:
+        """A budget as a whole."""
+        whose = f"each {budget.scope}" if budget.scope_id == EACH else ""
+        return budget.name or f"{whose or self.of(budget.scope, budget.scope_id)} ({budget.window})"
+
     def of_budget(self, budget: Budget, subject: Subject) -> str:
         """A budget's subject, and the budget if it has a name."""
         name = self.of(subject.scope, subject.id)
@@ -108,6 +113,12 @@ class Readings:
                 {k.record.key_id: k.record.agent for k in keys},
                 {s.squad_id: s.name for s in reads.squads(organization_id)},
             )
+
+    def budget_names(self, organization_id: str, names: Names) -> dict[str, str]:
+        """What an organization's budgets are called, by id."""
+        with self._directory.reading() as reads:
+            budgets = reads.budgets(organization_id)
+        return {each.budget_id: names.a_budget(each) for each in budgets}
 
     def of(self, rules: Sequence[Rule], now_us: int) -> dict[str, list[Reading]]:
         """By rule. All rules are of one organization."""

@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 
 from tidegate.console.access import Need
 from tidegate.console.api_v1 import (
+    alerts,
     audit,
     captures,
     credentials,
@@ -38,6 +39,7 @@ TAGS: Final = {
     "Keys": "Enrolments of members with coding agents.",
     "Credentials": "What requests to providers are paid with.",
     "Mail settings": "How mail goes out.",
+    "Alerts": "What was reached, what is watched, and who is told.",
     "Audit log": "Who changed what.",
     "About": "This API.",
 }
@@ -74,6 +76,7 @@ TABLE: Final = (
     *keys.OPERATIONS,
     *credentials.OPERATIONS,
     *mail.OPERATIONS,
+    *alerts.OPERATIONS,
     *audit.OPERATIONS,
     get("/problems", list_problems, need=Need.ANYONE, tag="About"),
 )
