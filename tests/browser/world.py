@@ -15,13 +15,18 @@ from tidegate.core.captures import Capture, Part, pack
 from tidegate.core.model import Billing, Cost, TokenCounts, UsageEvent
 from tidegate.core.price_book import PriceBook
 from tidegate.gateway.options import GatewayOptions
+from tidegate.services.alert_channels import ChannelForm
+from tidegate.services.alert_rules import RuleForm
+from tidegate.services.audit import Actor
 from tidegate.services.demo import Demo, Opened
 from tidegate.services.enrolment import Enrolled
+from tidegate.services.ids import new_id
 from tidegate.services.mail import MailSender
 from tidegate.services.password_hashing import PasswordHashing
 from tidegate.services.price_book import ModelListing, compile_price_book
 from tidegate.services.vault import derive, seal_capture
 from tidegate.services.webhooks import WebhookSender
+from tidegate.store.alerts import AlertRecord
 from tidegate.store.captures import StoredCapture
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
@@ -34,6 +39,7 @@ NOON_US = 1_795_348_800_000_000  # 22 Nov 2026, 12:00 UTC
 WEDNESDAY_US = 1_795_014_300_000_000  # 18 Nov 2026, 15:05 UTC
 PUBLIC_URL = "http://localhost:4180"
 QUICK_HASHING = PasswordHashing(rounds=1, memory_kib=8)
+_MOST_THINGS = 12
 LOOPBACK = ("127.0.0.1:*", "localhost:*")
 
 
@@ -188,6 +194,43 @@ class World:
     def _drain(self) -> int:
         self.drains += 1
         return 0
+
+
+def alert_things(world: World, organization_id: str, member_id: str) -> dict[str, str]:
+    """The ids of an alert about a member, of its rule and of a channel."""
+    actor, alerts = Actor(member_id), world.services.alerts
+    for old in alerts.rules.list(organization_id)[_MOST_THINGS:]:  # there may be so many only
+        alerts.rules.delete(organization_id, old.rule_id, actor=actor)
+    for one in alerts.channels.list(organization_id)[_MOST_THINGS:]:
+        alerts.channels.delete(organization_id, one.channel_id, actor=actor)
+    rule = alerts.rules.create(
+        organization_id, RuleForm(kind="budget", thresholds=(80,)), actor=actor
+    )
+    form = ChannelForm(kind="slack", url="http://127.0.0.1:1/hook")
+    channel = alerts.channels.create(organization_id, form, actor=actor)
+    record = AlertRecord(
+        alert_id=new_id("alert"),
+        organization_id=organization_id,
+        rule_id=rule.rule_id,
+        kind=rule.kind,
+        subject="budget_1",
+        subject_name="Noah Kim",
+        member_id=member_id,
+        crossing=new_id("crossing"),
+        threshold=80,
+        value=87,
+        amount=87_000_000_000,
+        limit=100_000_000_000,
+        sentence="Noah Kim reached 80 % of its budget: $87.00 of $100.00 in November 2026.",
+        at_us=world.now_us,
+    )
+    with world.store.directory.changing() as change:
+        change.add_alert(record)
+    return {
+        "alert_id": record.alert_id,
+        "rule_id": rule.rule_id,
+        "channel_id": channel.record.channel_id,
+    }
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from itertools import count
 from typing import Any, Final
 
-from tests.browser.world import World
+from tests.browser.world import World, alert_things
 
 from tidegate.console.api_v1.operation import Operation
 from tidegate.core.model import Cost, TokenCounts
@@ -30,6 +30,13 @@ BODIES: Final[dict[str, Any]] = {
     "replace_credential": {"base_url": "https://api.openai.com", "api_key": "sk-other"},
     "replace_mail_settings": {"host": "127.0.0.1", "port": 1, "sender": "t@brightwater.dev"},
     "test_mail_settings": {"to": "maya@brightwater.dev"},
+    "snooze_alert": {"hours": 1},
+    "mute_alert": {"muted": True},
+    "create_alert_rule": {"kind": "errors", "thresholds": [10]},
+    "replace_alert_rule": {"kind": "budget", "thresholds": [90]},
+    "create_alert_channel": {"kind": "webhook", "url": "http://127.0.0.1:1/"},
+    "replace_alert_channel": {"kind": "slack", "name": "Ops"},
+    "replace_alert_settings": {"digest": False},
 }
 
 
@@ -50,6 +57,7 @@ class Things:
             "token_id": self._access_token(),
         }
         self.ids["request_id"] = self._request()
+        self.ids |= alert_things(world, organization_id, self.member_id)
         form = MailForm(host="127.0.0.1", port=1, security="none", sender="t@brightwater.dev")
         world.services.mail_settings.set(organization_id, form)
 
