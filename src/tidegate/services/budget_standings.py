@@ -148,6 +148,12 @@ class Standings(Service):
                     pairs.setdefault((budget.budget_id, subject), (budget, subject))
         return self._standings(view, list(pairs.values()))
 
+    @staticmethod
+    def envelope_of(one: BudgetStanding) -> Envelope:
+        """What a standing is of."""
+        subscription = one.budget.counts_subscription
+        return Envelope(one.budget.budget_id, one.subject, one.window, subscription)
+
     def _view(self, organization_id: str) -> _View:
         with self._directory.reading() as reads:
             return _View(reads, organization_id, self._clock())

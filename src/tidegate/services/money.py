@@ -7,7 +7,11 @@ from tidegate.core.model import NANO_PER_USD
 from tidegate.services.errors import InvalidField
 
 MAX_USD: Final = 1_000_000_000
-_AMOUNT: Final = re.compile(r"\$?\s*(\d{1,12})(?:\.(\d{1,9}))?\s*(?:usd)?", re.IGNORECASE)
+_AMOUNT: Final = re.compile(
+    r"\$?\s*(\d{1,12})(?:\.(\d{1,9}))?\s*(?:usd)?", re.ASCII | re.IGNORECASE
+)
+
+_GROUPED: Final = re.compile(r"\$?\s*\d{1,3}(,\d{3})+(\.\d+)?\s*(usd)?", re.ASCII | re.IGNORECASE)
 
 
 def amount(text: str, *, field: str = "amount", least_nusd: int = 0) -> int:
@@ -33,4 +37,4 @@ def checked(nusd: int, *, field: str = "amount", least_nusd: int = 0) -> int:
 
 def _grouped(text: str) -> bool:
     """Whether commas part thousands, as in 1,250.00; anything else with one is unclear."""
-    return re.fullmatch(r"\$?\s*\d{1,3}(,\d{3})+(\.\d+)?(\s*usd)?", text, re.IGNORECASE) is not None
+    return _GROUPED.fullmatch(text) is not None
