@@ -5,7 +5,8 @@ import contextlib
 import functools
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -25,7 +26,9 @@ from tidegate.core.model import (
 )
 from tidegate.core.pricing import PriceBook
 from tidegate.gateway.directory import Directory
+from tidegate.gateway.hold_thread import HoldSource
 from tidegate.gateway.options import GatewayOptions
+from tidegate.gateway.rate_counters import SharedCounters
 from tidegate.gateway.server import Gateway
 from tidegate.services.log import NoLog
 from tidegate.services.price_book import compile_price_book
@@ -115,6 +118,9 @@ class LocalGateway(LoopThread):
         providers: tuple[str, ...] = ("anthropic", "openai"),
         console_socket: str = "",
         loop: asyncio.AbstractEventLoop | None = None,
+        holds: HoldSource | None = None,
+        rates: SharedCounters | None = None,
+        records: Mapping[str, Any] = MappingProxyType({}),
         **options: Any,
     ) -> None:
         super().__init__(loop or uvloop.new_event_loop())
@@ -131,8 +137,10 @@ class LocalGateway(LoopThread):
                 keys=(key,),
                 secrets=(SecretRecord(hash_secret(SUBKEYS.lookup, KEY), key.key_id),),
                 credentials=tuple(credential(provider, base) for provider in providers),
+                **records,
             )
         )
+        self._limits = (holds, rates)
         self._options = GatewayOptions(
             console_socket=console_socket,
             **{"allow_upstreams": ("127.0.0.1:*", "localhost:*"), **options},
@@ -159,6 +167,7 @@ class LocalGateway(LoopThread):
             price_book=price_book(),
             log=log,
         )
+        self.gateway.limit_with(*self._limits)
         listener = _listener()
         self.port = int(listener.getsockname()[1])
         await self.gateway.start([listener], None)

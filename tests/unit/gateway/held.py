@@ -105,7 +105,7 @@ class MemoryHolds:
 
 def budget(**fields: Any) -> Budget:
     """A hard one of the organization, of a dollar a month."""
-    plain = {
+    plain: dict[str, Any] = {
         "budget_id": "bud_1",
         "organization_id": ORGANIZATION,
         "amount_nusd": 1_000_000_000,

@@ -1,0 +1,74 @@
+"""Each real agent over a hard budget: it ends at once and shows the sentence; nothing goes out."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.gateway.held import MemoryHolds
+from tests.wire.agents import CLAUDE_NEW, CLAUDE_OLD, CODEX, OPENCODE, Program
+from tests.wire.local_gateway import ORGANIZATION
+from tests.wire.test_agent_errors import Scene, names, scene
+
+from tidegate.core.budgets import Budget
+from tidegate.core.limits import RateLimit
+from tidegate.gateway.rate_counters import SharedCounters
+
+pytestmark = pytest.mark.wire
+
+AGENTS = [CLAUDE_OLD, CLAUDE_NEW, CODEX, OPENCODE]
+SPENT = Budget(
+    budget_id="bud_1",
+    organization_id=ORGANIZATION,
+    name="Spring",
+    amount_nusd=5_000_000_000,
+    window="month",
+    hard=True,
+)
+
+
+@contextlib.contextmanager
+def over_budget(folder: Path, **how: Any) -> Iterator[Scene]:
+    holds = MemoryHolds()
+    holds.spent["bud_1"] = SPENT.amount_nusd
+    with scene(folder, holds=holds.source, records={"budgets": (SPENT,)}, **how) as it:
+        yield it
+
+
+@pytest.mark.parametrize("program", AGENTS, ids=names)
+def test_over_a_budget(program: Program, tmp_path: Path) -> None:
+    with over_budget(tmp_path) as it:
+        began = time.monotonic()
+        run = it.run(program)
+        took_s = time.monotonic() - began
+        assert run.status == 1, run.said
+        assert 'The monthly budget "Spring" of your organization of $5.00 is used up' in run.said
+        assert "It resets on " in run.said
+        assert "tidegate budget request" in run.said
+        assert it.statuses == [429 if program in (CLAUDE_OLD, CLAUDE_NEW) else 400]
+        assert it.upstream.book.turns == []
+        assert set(it.outcomes) == {"refused"}
+        assert took_s < 60, "it waited"
+
+
+@pytest.mark.parametrize("dialect", ["messages", "responses"])
+def test_over_a_budget_in_opencodes_other_dialects(dialect: str, tmp_path: Path) -> None:
+    with over_budget(tmp_path) as it:
+        run = it.run(OPENCODE, dialect=dialect)
+        assert run.status == 1, run.said
+        assert "is used up" in run.said
+        assert it.statuses == [400]
+        assert it.upstream.book.exchanges == []
+
+
+@pytest.mark.parametrize("program", AGENTS, ids=names)
+def test_a_rate_limit_makes_an_agent_wait_and_go_on(program: Program, tmp_path: Path) -> None:
+    """One answer at once is enough for a turn: what runs beside it comes later."""
+    rates = SharedCounters(tmp_path / "rates", 1)
+    only = RateLimit(organization_id=ORGANIZATION, concurrent_streams=1)
+    with scene(tmp_path / "at", rates=rates, records={"rate_limits": (only,)}) as it:
+        run = it.run(program)
+        assert run.status == 0, run.said
+        assert set(it.statuses) <= {200, 429}
