@@ -162,6 +162,7 @@ class AlertsPage:
             "value": quantity(record.kind, record.value),
             "ended": self._view.moment(viewer, record.ended_us) if record.ended_us else None,
             "ended_word": _ENDED.get(Ended(record.ended), "") if record.ended else "",
+            "came_back": record.ended == Ended.BELOW,
             "ended_value": quantity(record.kind, record.ended_value),
             "acknowledged": self._view.moment(viewer, record.acknowledged_us)
             if record.acknowledged_us

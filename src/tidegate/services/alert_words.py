@@ -80,7 +80,7 @@ def _reached(rule: Rule, reading: Reading, threshold: int) -> str:
         case RuleKind.PRICES:
             return (
                 f"The price of {name} is not known: {value} in {_last(rule.window_hours)}."
-                " Their cost is a guess until its rates are set."
+                " What it costs is a guess until its rates are set."
             )
         case RuleKind.BACKLOG:
             return (
