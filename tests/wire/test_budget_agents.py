@@ -44,7 +44,8 @@ def test_over_a_budget(program: Program, tmp_path: Path) -> None:
         run = it.run(program)
         took_s = time.monotonic() - began
         assert run.status == 1, run.said
-        assert 'The monthly budget "Spring" of your organization of $5.00 is used up' in run.said
+        said = run.said.replace('\\"', '"')  # of JSON
+        assert 'Your organization\'s monthly budget "Spring" ($5.00) is used up' in said
         assert "It resets on " in run.said
         assert "tidegate budget request" in run.said
         assert it.statuses == [429 if program in (CLAUDE_OLD, CLAUDE_NEW) else 400]

@@ -19,12 +19,12 @@ _PERIOD: Final = {
     WindowKind.MONTH: "monthly",
 }
 _OF: Final = {
-    Scope.ORGANIZATION: "of your organization",
-    Scope.SQUAD: "of your squad",
-    Scope.MEMBER: "of yours",
-    Scope.KEY: "of this key",
-    Scope.REPOSITORY: "of this repository",
-    Scope.SESSION: "of this session",
+    Scope.ORGANIZATION: "Your organization's",
+    Scope.SQUAD: "Your squad's",
+    Scope.MEMBER: "Your",
+    Scope.KEY: "This key's",
+    Scope.REPOSITORY: "This repository's",
+    Scope.SESSION: "This session's",
 }
 _PREFIX: Final = b"anthropic-ratelimit-unified-"
 UNIFIED_STATUS: Final = _PREFIX + b"status"
@@ -36,28 +36,28 @@ def exceeded(refusal: BudgetRefusal, zone: tzinfo, now_us: int) -> Failure:
     """The refusal of a request that does not fit."""
     standing, limit = refusal.standing, refusal.limit_nusd
     left = limit - standing.gone_nusd
-    said = [f"The {words(refusal.budget)} of {usd(limit)} is used up"]
+    said = [f"{words(refusal.budget)} ({usd(limit)})"]
     if left > 0 and refusal.wanted_nusd > left:
-        said = [
-            f"The {words(refusal.budget)} of {usd(limit)} has {usd(left)} left, and this request"
-            f" may cost {usd(refusal.wanted_nusd, up=True)}"
-        ]
-    elif standing.held_nusd:
-        said.append(f" ({usd(standing.held_nusd)} of it held for running requests)")
+        wanted = usd(refusal.wanted_nusd, up=True)
+        said.append(f" has {usd(left)} left, and this request may cost {wanted}")
+    else:
+        said.append(" is used up")
+        if standing.held_nusd:
+            said.append(f", {usd(standing.held_nusd)} of it by requests that still run")
     said.append(f". {_resets(refusal, zone)} To ask for more, run:")
     said.append(' tidegate budget request --amount 20 --reason "…"')
     return errors.budget_exceeded("".join(said), _block_headers(refusal, now_us))
 
 
 def words(budget: Budget) -> str:
-    """Which budget it is: `monthly budget "Platform" of your squad`."""
+    """Which budget it is: `Your squad's monthly budget "Platform"`."""
     if budget.window == WindowKind.ROLLING:
         period = f"{budget.rolling_hours} hour "
     else:
         period = _PERIOD.get(WindowKind(budget.window), "")
         period += " " if period else ""
     name = f' "{budget.name}"' if budget.name else ""
-    return f"{period}budget{name} {_OF[Scope(budget.scope)]}"
+    return f"{_OF[Scope(budget.scope)]} {period}budget{name}"
 
 
 def usd(nusd: int, *, up: bool = False) -> str:

@@ -92,7 +92,7 @@ async def test_what_is_used_up_refuses_at_once(agent: str, path: str, said: int,
             error = json.loads(text)["error"]
             assert error["type"] == kind
             text = error["message"]
-        assert text.startswith('The monthly budget "Spring" of your organization of $1.00 is used')
+        assert text.startswith('Your organization\'s monthly budget "Spring" ($1.00) is used up.')
         assert "It resets on " in text
         assert "(UTC)" in text
         assert 'tidegate budget request --amount 20 --reason "…"' in text
