@@ -8,6 +8,7 @@ from typing import Final
 
 import uvloop
 from tests.bench import replies
+from tests.bench.holding import holding
 from tests.bench.in_memory import KEY, SUBKEYS, SocketlessGateway
 from tests.bench.timing import cpu_us
 from tests.bench.workloads import WORKLOADS, request_body
@@ -60,6 +61,7 @@ def measure() -> list[tuple[str, float]]:
         place = Path(scratch)
         book = load_or_compile(place / "prices", None)
         parts = [*_reading(), *_observing(), *_accounting(book, place / "spool")]
+        parts += holding(place / "holds")
         times = [(name, cpu_us(call)) for name, call in parts]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return times + runner.run(_whole(book, place / "whole"))

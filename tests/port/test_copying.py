@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from tests.port.captures import capture
 from tests.port.conftest import Place
+from tests.port.test_budget_store import fill_budgets
 from tests.port.test_directory_store import CODE, fill
 from tests.port.test_people_store import fill_people
 from tests.postgresql import Postgresql
@@ -41,17 +42,41 @@ def elsewhere(
             yield Place(database_url=url)
 
 
+def fill_the_rest(store: SqlStore) -> None:
+    """A row of anything in each table of the directory that has none."""
+    anything = {sa.Boolean: True, sa.JSON: ["Ü"], sa.LargeBinary: b"\0"}
+    with store.engines["directory"].begin() as connection:
+        for table in directory.sorted_tables:
+            if connection.execute(sa.select(table).limit(1)).first() is None:
+                row = {
+                    c.name: next(
+                        (each for kind, each in anything.items() if isinstance(c.type, kind)),
+                        7 if isinstance(c.type, sa.Integer) else "org_1",
+                    )
+                    for c in table.c
+                }
+                connection.execute(sa.insert(table), row)
+
+
 @pytest.fixture
 def full(store: SqlStore) -> SqlStore:
     """A store with rows in every table."""
     with store.directory.changing() as change:
         fill(change)
         fill_people(change)
+        fill_budgets(change)
         change.add_code(CODE)
         change.add_audit(AUDIT)
+    fill_the_rest(store)
     store.usage.adopt_zones({"org_1": "Asia/Kathmandu"})
     events = [
-        event(n, session_id=f"ses_{n % 7}", repository="Ü\U0001f680", stream=bool(n % 2))
+        event(
+            n,
+            session_id=f"ses_{n % 7}",
+            squad_id="sqd_1",
+            repository="Ü\U0001f680",
+            stream=bool(n % 2),
+        )
         for n in range(EVENTS)
     ]
     store.usage.record(SpoolBatch(file="worker-1-1-ab.events", start=0, end=9, events=events))

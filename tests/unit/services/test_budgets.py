@@ -37,7 +37,7 @@ class Office:
         self.budgets, self.squads = Budgets(*made), Squads(*made)
         self.requests, self.standings = BudgetRequests(*made), Standings(*made)
         self.limits = RateLimits(*made)
-        self.admin = {"by_role": "owner", "actor": world.owner}
+        self.admin: dict[str, Any] = {"by_role": "owner", "actor": world.owner}
         self.dev_id = world.join("dev@example.com", password="")
         self.dev = Actor(self.dev_id)
         self.key_id = world.enrolled("dev@example.com").key_id
@@ -111,7 +111,7 @@ def test_a_budget_lives_and_gateways_learn_of_it(office: Office) -> None:
     [ended] = office.budgets.raises(office.id, made.budget_id)
     assert ended.until_us == START_US + 1000
     office.budgets.delete(office.id, made.budget_id, **office.admin)
-    assert store.snapshot().budgets == store.snapshot().raises == ()
+    assert (store.snapshot().budgets, store.snapshot().raises) == ((), ())
     assert office.world.actions()[-5:] == [
         "budget.create", "budget.change", "budget.raise", "budget.end_raise", "budget.delete",
     ]  # fmt: skip
@@ -335,4 +335,4 @@ def test_limits_of_rate_are_set_and_lifted(office: Office) -> None:
         {"scope": "key", "scope_id": "key_none"},
     ):
         with pytest.raises(Refused):
-            office.limits.set(office.id, **wrong, **office.admin)  # type: ignore[arg-type]
+            office.limits.set(office.id, **wrong, **office.admin)
