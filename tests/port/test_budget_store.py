@@ -79,7 +79,7 @@ def test_what_goes_goes_with_all_that_is_part_of_it(store: SqlStore) -> None:
         change.delete_squad("org_1", "sqd_1")
         change.put_rate_limit(RateLimit(organization_id="org_1"))
     snapshot = store.directory.snapshot()
-    assert not (snapshot.budgets or snapshot.raises or snapshot.rate_limits)
-    assert not (snapshot.squads or snapshot.squad_models)
+    assert not any((snapshot.budgets, snapshot.raises, snapshot.rate_limits))
+    assert not any((snapshot.squads, snapshot.squad_models))
     with store.directory.reading() as reads:
         assert reads.budget_requests("org_1") == []
