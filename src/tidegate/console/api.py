@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from tidegate.console import formats
 from tidegate.console.refusals import ApiRefusal
+from tidegate.console.spend_limits import spend_limits
 from tidegate.console.web import Web, peer_of
 from tidegate.core.model import KEY_PREFIX, NANO_PER_USD, KeyRecord, Provider
 from tidegate.core.policy import refuse
@@ -35,6 +36,7 @@ class Api:
             Route("/api/login", self.login, methods=["POST"]),
             Route("/api/launch", self.launch),
             Route("/api/launches/{launch_id}/usage", self.launch_usage),
+            Route("/api/oauth/usage", self.spend_limits),
         ]
 
     async def login(self, request: Request) -> Response:
@@ -75,19 +77,29 @@ class Api:
             raise ApiRefusal(404, "not_found", "There is no such launch.")
         return JSONResponse(await run_in_threadpool(self._launch_usage, key, launch_id))
 
+    async def spend_limits(self, request: Request) -> Response:
+        """How the key's budgets stand. Claude Code shows that in its own usage screen."""
+        key = await self._key(request)
+        return JSONResponse(await run_in_threadpool(self._spend_limits, key))
+
+    def _spend_limits(self, key: KeyRecord) -> dict[str, Any]:
+        standings = self._services.budget_standings
+        return spend_limits(standings.of_member(key.organization_id, key.member_id, key.key_id))
+
     def _launch(self, key: KeyRecord) -> dict[str, Any]:
         organization = self._services.organizations.get(key.organization_id)
         member = self._services.members.get(key.organization_id, key.member_id)
         chosen = {
             provider for provider, credential_id in key.credential_ids.items() if credential_id
         }
+        squad_models = self._squad_models(key)
         available = self._services.credentials.available(key.organization_id) | chosen
         models = [
             _model(listing)
             for provider in Provider
             if provider in available
             for listing in self._services.agent_models(provider)
-            if refuse(key, organization, listing.id) is None
+            if refuse(key, organization, listing.id, squad_models) is None
         ]
         return {
             "agent": key.agent,
@@ -101,6 +113,11 @@ class Api:
             "debug_until": debug_until(key, self._web.clock()),
             "server_version": self._web.options.version,
         }
+
+    def _squad_models(self, key: KeyRecord) -> tuple[str, ...]:
+        squads = self._services.squads.list(key.organization_id)
+        mine = (squad.record for squad in squads if key.member_id in squad.member_ids)
+        return next((record.allowed_models for record in mine), ())
 
     def _launch_usage(self, key: KeyRecord, launch_id: str) -> Mapping[str, Any]:
         self._services.drain_now()

@@ -1,11 +1,14 @@
 """The JSON that the command line speaks."""
 
+from typing import Any
+
 import pytest
 from starlette.testclient import TestClient
 from tests.browser.world import DAY_US, PUBLIC_URL, World
 
 from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import COMMAND_LINE
+from tidegate.services.budget_fields import BudgetDraft
 
 pytestmark = pytest.mark.slow
 
@@ -179,3 +182,51 @@ def test_a_disabled_key_is_refused(world: World, client: TestClient) -> None:
     world.services.enrolment.set_key(world.organization_id, key.key_id, disabled=True)
     answer = client.get("/api/launch", headers={"authorization": f"Bearer {key.key}"})
     assert answer.status_code == 401
+
+
+def test_a_squads_models_are_named_only(world: World, client: TestClient) -> None:
+    key = world.enroll("elena@brightwater.dev", "opencode")
+    services, organization_id = world.services, world.organization_id
+    services.credentials.set(organization_id, "anthropic", "https://x.example", "sk-xyz")
+    by: dict[str, Any] = {"by_role": "owner", "actor": COMMAND_LINE}
+    bearer = {"authorization": f"Bearer {key.key}"}
+    assert client.get("/api/launch", headers=bearer).json()["models"] != []
+    squad = services.squads.create(organization_id, "Platform", **by)
+    services.squads.change(organization_id, squad.squad_id, allowed_models=("none-*",), **by)
+    services.squads.place(organization_id, key.member_id, squad.squad_id, **by)
+    assert client.get("/api/launch", headers=bearer).json()["models"] == []
+
+
+def test_claude_code_is_told_how_its_budgets_stand(world: World, client: TestClient) -> None:
+    key = world.enroll("elena@brightwater.dev")
+    bearer = {"authorization": f"Bearer {key.key}"}
+    nothing = {"extra_usage": {"is_enabled": False, "currency": "USD"}, "limits": []}
+    assert client.get("/api/oauth/usage", headers=bearer).json() == nothing
+    organization_id, budgets = world.organization_id, world.services.budgets
+    drafts = [
+        BudgetDraft(amount_nusd=0, window="month", hard=True),
+        BudgetDraft(amount_nusd=50_000_000_000, window="month"),
+        BudgetDraft(amount_nusd=50_000_000_000, scope="member", scope_id="*", window="lifetime"),
+        BudgetDraft(amount_nusd=0, scope="key", scope_id=world.enroll("b@b.dev").key_id),
+    ]
+    for draft in drafts:
+        budgets.create(organization_id, draft, by_role="owner", actor=COMMAND_LINE)
+    found = client.get("/api/oauth/usage", headers=bearer).json()
+    assert found["extra_usage"] == {
+        "is_enabled": True,
+        "monthly_limit": 0.0,
+        "used_credits": 0.0,
+        "utilization": 100,
+        "currency": "USD",
+    }
+    month, lifetime = found["limits"]
+    assert month.pop("resets_at").startswith("2026-1")
+    assert month == {
+        "kind": "spend",
+        "group": "monthly",
+        "percent": 100,
+        "severity": "critical",
+        "is_active": True,
+    }
+    assert (lifetime["group"], lifetime["percent"], lifetime["resets_at"]) == ("lifetime", 0, None)
+    assert client.get("/api/oauth/usage").status_code == 401

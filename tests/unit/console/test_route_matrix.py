@@ -33,6 +33,7 @@ OPEN = {
     ("POST", "/api/login"): 400,
     ("GET", "/api/launch"): 401,
     ("GET", "/api/launches/{launch_id}/usage"): 401,
+    ("GET", "/api/oauth/usage"): 401,
     ("GET", "/install/"): 200,
     ("GET", "/install/install.sh"): 200,
     ("GET", "/install/install.ps1"): 200,
