@@ -88,6 +88,7 @@ class SqlHolds:
     def __init__(self, holds: sa.Engine, usage: sa.Engine) -> None:
         self._holds = transactions_on(holds, Lock.HOLDS)
         self._usage = transactions_on(usage, Lock.USAGE)
+        self._is_one_database = holds is usage
         self.clock: EvenClock = clock_of(self._holds)
         self._known: dict[tuple[str, Envelope], _Cached] = {}
         self._holders: set[Holder] = set()
@@ -186,6 +187,10 @@ class SqlHolds:
     @contextmanager
     def _looking(self) -> Iterator["_Till"]:
         """For who only wants to know: waits for nobody."""
+        if self._is_one_database:  # one snapshot, and one of the few connections
+            with self._usage.read() as both:
+                yield _Till(both, SpentReads(both), {})
+            return
         with self._holds.read() as holds:
             holds.rows(_ANY)  # takes its snapshot first: what it lacks the ledger has
             with self._usage.read() as ledger:
