@@ -144,7 +144,7 @@ class SqlAlertChange(SqlAlertReads):
         held = next(iter(self._rows(query)), None)
         if held is None:
             row = {"name": name, "holder": holder, "until_us": until_us}
-            return self._write(self._new(t.leases), row) == 1
+            return self._add(t.leases, row)
         # One that lasts longer than any that is given was taken by a clock that jumped.
         lasts = now_us < held["until_us"] <= until_us
         if held["holder"] != holder and lasts:
@@ -181,7 +181,7 @@ class SqlAlertChange(SqlAlertReads):
         )
 
     def add_alert(self, record: AlertRecord) -> bool:
-        return self._write(self._new(t.alerts), msgspec.structs.asdict(record)) == 1
+        return self._add(t.alerts, msgspec.structs.asdict(record))
 
     def update_alert(self, record: AlertRecord) -> None:
         self._put(t.alerts, msgspec.structs.asdict(record))
@@ -196,7 +196,7 @@ class SqlAlertChange(SqlAlertReads):
 
     def add_deliveries(self, records: Sequence[DeliveryRecord]) -> None:
         for record in records:
-            self._write(self._new(t.deliveries), msgspec.structs.asdict(record))
+            self._add(t.deliveries, msgspec.structs.asdict(record))
 
     def update_delivery(self, record: DeliveryRecord) -> None:
         chosen = t.deliveries.c.delivery_id == record.delivery_id
@@ -236,11 +236,13 @@ class SqlAlertChange(SqlAlertReads):
 
     def add_digest(self, organization_id: str, week: str, at_us: int) -> bool:
         row = {"organization_id": organization_id, "week": week, "at_us": at_us}
-        return self._write(self._new(t.digests), row) == 1
+        return self._add(t.digests, row)
 
-    def _new(self, table: sa.Table) -> sa.Insert:
-        """An insert of what is not there yet."""
-        return insert_into(self._connection.dialect.name, table).on_conflict_do_nothing()
+    def _add(self, table: sa.Table, row: dict[str, Any]) -> bool:
+        """Insert what is not there yet: whether it was not. Not every driver counts the rows."""
+        insert = insert_into(self._connection.dialect.name, table).on_conflict_do_nothing()
+        added = insert.returning(*table.primary_key)
+        return self._connection.execute(added, row).first() is not None
 
     def _put(self, table: sa.Table, row: dict[str, Any]) -> None:
         """An insert that replaces what is there."""
