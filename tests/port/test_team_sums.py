@@ -33,7 +33,8 @@ PLACES = (
     ("America/Sao_Paulo", "2018-11-04T03:00:00+00:00"),
 )
 TEAM_TABLES = (
-    t.totals, t.by_member, t.by_repository, t.last_uses, t.session_places, t.latencies,
+    t.totals, t.by_member, t.by_key, t.by_squad, t.by_repository, t.last_uses, t.session_places,
+    t.latencies,
 )  # fmt: skip
 
 
@@ -58,6 +59,7 @@ def some_events(dice: random.Random, centre: datetime, count: int) -> list[Usage
         hours = dice.choice([dice.gauss(0, 2), dice.gauss(0, 40), dice.uniform(-600, 600)])
         session = dice.randrange(6)
         fields: dict[str, Any] = {"session_id": f"ses_{session}"} if session else {}
+        fields["squad_id"] = ("", "sqd_1", "sqd_2")[number % 3]
         if session > 3 and dice.random() < 0.3:
             fields["parent_session_id"] = "ses_1" if session == 4 else "ses_4"
         events.append(
@@ -135,7 +137,7 @@ def make_older(connection: sa.Connection) -> None:
 
 
 def uncompressed(one: UsageEvent) -> UsageEvent:
-    """As events were before there was compression."""
+    """As events were before there were compression and squads."""
     return msgspec.structs.replace(
         one,
         compression="",
@@ -144,6 +146,7 @@ def uncompressed(one: UsageEvent) -> UsageEvent:
         saved_tokens_new=0,
         saved_tokens_again=0,
         saved_nano=0,
+        squad_id="",
     )
 
 
