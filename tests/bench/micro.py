@@ -8,6 +8,7 @@ from typing import Final
 
 import uvloop
 from tests.bench import replies
+from tests.bench.budget_checks import budget_checks
 from tests.bench.holding import holding
 from tests.bench.in_memory import KEY, SUBKEYS, SocketlessGateway
 from tests.bench.timing import cpu_us
@@ -169,6 +170,7 @@ async def _whole(book: PriceBook, place: Path) -> list[tuple[str, float]]:
         for workload in WORKLOADS
     ]
     gateway.stop()
+    times += [(name, cpu_us(call)) for name, call in budget_checks(book, _ticket())]
     return times
 
 

@@ -36,7 +36,7 @@ _STORED_FIELDS: Final = ("previous_response_id", "conversation", "prompt", "cont
 _FIELDS: Final = (
     *_OUTPUT_FIELDS,
     *_STORED_FIELDS,
-    *("n", "tools", "mcp_servers", "background", "web_search_options", "prediction"),
+    *("n", "mcp_servers", "background", "web_search_options", "prediction"),
 )
 _COUNTED_TOOL: Final = re.compile(r"web_(search|fetch)_\d+")  # each has a `max_uses`
 _OWN_TOOLS: Final = {
@@ -58,6 +58,16 @@ _SERVER_TOOLS: Final = re.compile(
     rb"|file_search|image_generation|mcp|mcp_toolset"
 )
 _ESCAPED_LETTER: Final = re.compile(rb"\\u00[2-7]")
+
+
+class _Tool(msgspec.Struct):
+    """What of a tool's description matters here."""
+
+    type: Any = None
+    max_uses: Any = None
+
+
+_TOOLS: Final = msgspec.json.Decoder(list[_Tool])
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -187,8 +197,13 @@ def _fields(body: bytes, members: Members | None) -> dict[str, Any]:
     try:
         if members is None:
             whole = json.loads(body)
-            return {name: whole.get(name) for name in _FIELDS}
-        return {n: msgspec.json.decode(members[n]) for n in _FIELDS if n in members}
+            fields = {name: whole.get(name) for name in (*_FIELDS, "tools")}
+            fields["tools"] = msgspec.convert(fields["tools"] or [], list[_Tool])
+            return fields
+        fields = {n: msgspec.json.decode(members[n]) for n in _FIELDS if n in members}
+        if "tools" in members and bytes(members["tools"]) != b"null":
+            fields["tools"] = _TOOLS.decode(members["tools"])
+        return fields
     except (ValueError, RecursionError, AttributeError):
         raise _Unbounded("the request body cannot be read in full") from None
 
@@ -208,10 +223,9 @@ def _tool_uses(dialect: Dialect, fields: dict[str, Any]) -> tuple[int, int]:
     for name in ("mcp_servers", "web_search_options"):
         if fields.get(name):
             raise _Unbounded(_without_limit(name))
-    tools = fields.get("tools") or []
     uses = typed = 0
-    for tool in tools if isinstance(tools, list) else (tools,):
-        kind = tool.get("type") if isinstance(tool, dict) else "?"
+    for tool in fields.get("tools") or []:
+        kind = tool.type
         if kind is None and dialect is Dialect.MESSAGES:
             continue
         if not isinstance(kind, str) or not _OWN_TOOLS[dialect].fullmatch(kind):
@@ -220,10 +234,10 @@ def _tool_uses(dialect: Dialect, fields: dict[str, Any]) -> tuple[int, int]:
     return uses, typed
 
 
-def _counted_uses(dialect: Dialect, kind: str, tool: Any) -> int:
+def _counted_uses(dialect: Dialect, kind: str, tool: _Tool) -> int:
     """How often a tool of the provider's may be used at most."""
     if dialect is Dialect.MESSAGES and _COUNTED_TOOL.fullmatch(kind):
-        uses = tool.get("max_uses")
+        uses = tool.max_uses
         if type(uses) is int and 0 <= uses <= _MOST_USES:
             return int(uses)
     raise _Unbounded(_without_limit(kind[:60]))
