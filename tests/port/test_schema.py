@@ -14,13 +14,17 @@ from tidegate.store.sql import upgrade
 from tidegate.store.sql.database import SqlStore, open_store
 from tidegate.store.sql.directory_tables import directory
 from tidegate.store.sql.engines import postgresql_engine
+from tidegate.store.sql.holds_tables import holds_metadata
 from tidegate.store.sql.migrate import HEADS, DatabaseUnfit, Schema, SchemaTooNew, version_table
 from tidegate.store.sql.usage_tables import usage
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(("schema", "tables"), [("directory", directory), ("usage", usage)])
+@pytest.mark.parametrize(
+    ("schema", "tables"),
+    [("directory", directory), ("usage", usage), ("holds", holds_metadata)],
+)
 def test_migrations_make_the_tables(
     store: SqlStore, place: Place, schema: Schema, tables: sa.MetaData
 ) -> None:

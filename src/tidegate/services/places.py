@@ -14,6 +14,7 @@ def place_of(spool_dir: Path) -> str:
     """The spool's name, given once, by whichever process comes first."""
     while not (name := known_place(spool_dir)):
         draft = spool_dir.with_name(new_id("draft"))
+        draft.touch(mode=0o600)
         draft.write_text(new_id("plc"))
         with contextlib.suppress(FileExistsError):
             os.link(draft, spool_dir.with_name(_FILE))
