@@ -11,14 +11,23 @@ _FILE: Final = "place"  # beside the spool
 
 
 def place_of(spool_dir: Path) -> str:
-    """The spool's name, given once, by whichever process comes first."""
+    """The spool's name, given once, by whichever process comes first.
+
+    On a full disk a name that nobody will know: what is held then goes as if the machine were lost.
+    """
     while not (name := known_place(spool_dir)):
         draft = spool_dir.with_name(new_id("draft"))
-        draft.touch(mode=0o600)
-        draft.write_text(new_id("plc"))
-        with contextlib.suppress(FileExistsError):
+        try:
+            draft.touch(mode=0o600)
+            draft.write_text(new_id("plc"))
             os.link(draft, spool_dir.with_name(_FILE))
-        draft.unlink()
+        except FileExistsError:
+            continue
+        except OSError:
+            return new_id("plc")
+        finally:
+            with contextlib.suppress(OSError):
+                draft.unlink()
     return name
 
 

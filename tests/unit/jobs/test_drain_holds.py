@@ -123,3 +123,9 @@ def test_a_spool_gets_one_name(tmp_path: Path) -> None:
         names = set(threads.map(lambda _: place_of(spool), range(32)))
     assert names == {known_place(spool)}
     assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+def test_a_spool_that_cannot_be_named_stops_nobody(tmp_path: Path) -> None:
+    nowhere = tmp_path / "missing" / "spool"  # as on a full disk: no file can be made
+    assert place_of(nowhere) != place_of(nowhere)
+    assert known_place(nowhere) == ""
