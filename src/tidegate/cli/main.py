@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from tidegate.cli.budget import budget
 from tidegate.cli.compress import compress
 from tidegate.cli.errors import CommandError
 from tidegate.cli.launch import launch
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(login)
 app.command()(logout)
 app.command()(compress)
+app.add_typer(budget, name="budget")
 # Whatever follows the agent's name is the agent's, options that look like ours included.
 app.command(context_settings={"allow_interspersed_args": False})(launch)
 

@@ -1,4 +1,4 @@
-"""The server as the command line sees it: three calls, by the standard library alone.
+"""The server as the command line sees it: a few calls, by the standard library alone.
 
 The key goes to the server of the profile and nowhere else: redirects are not followed.
 """
@@ -12,7 +12,7 @@ from datetime import datetime
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import (
     HTTPRedirectHandler,
     HTTPSHandler,
@@ -87,6 +87,31 @@ class LaunchUsage:
     saved_tokens: int = 0  # servers of before 0.4 do not say
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """A budget that bounds what a key may spend; money is in nano-USD."""
+
+    budget_id: str
+    title: str
+    whose: str
+    hard: bool
+    limit_nusd: int
+    raised_nusd: int
+    spent_nusd: int
+    held_nusd: int
+    left_nusd: int
+    used_percent: int
+    resets_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for more that was noted."""
+
+    request_id: str
+    amount_nusd: int
+
+
 class ServerApi:
     """The calls to one server."""
 
@@ -134,6 +159,34 @@ class ServerApi:
                 _time(reply.get("debug_until")),
                 int(reply.get("saved_tokens", 0)),
             )
+
+    def budgets(self, key: str, repository: str, *, timeout_s: float) -> list[BudgetState]:
+        """How the budgets stand that requests with this key count under."""
+        path = f"/api/budgets?repository={quote(repository, safe='')}"
+        reply = self._call("GET", path, timeout_s, key=key)
+        with _Shape(self._host):
+            return [_read_budget(entry) for entry in reply["budgets"]]
+
+    def ask_for_more(
+        self,
+        key: str,
+        *,
+        amount: str,
+        reason: str,
+        budget_id: str,
+        repository: str,
+        timeout_s: float,
+    ) -> Asked:
+        """Ask an admin for more of a budget."""
+        wish = {
+            "amount": amount,
+            "reason": reason,
+            "budget_id": budget_id,
+            "repository": repository,
+        }
+        reply = self._call("POST", "/api/budgets/requests", timeout_s, key=key, body=wish)
+        with _Shape(self._host):
+            return Asked(_text(reply["request_id"]), int(reply["amount_nusd"]))
 
     def _call(
         self, method: str, path: str, timeout_s: float, *, key: str = "", body: object = None
@@ -240,6 +293,22 @@ def _read_model(entry: dict[str, Any]) -> Model:
         entry["context_tokens"],
         entry["output_tokens"],
         dict(entry["cost"]),
+    )
+
+
+def _read_budget(entry: dict[str, Any]) -> BudgetState:
+    return BudgetState(
+        _text(entry["budget_id"]),
+        _text(entry["title"]),
+        _text(entry["for"]),
+        bool(entry["hard"]),
+        int(entry["limit_nusd"]),
+        int(entry["raised_nusd"]),
+        int(entry["spent_nusd"]),
+        int(entry["held_nusd"]),
+        int(entry["left_nusd"]),
+        int(entry["used_percent"]),
+        _time(entry["resets_at"]),
     )
 
 

@@ -40,13 +40,14 @@ def _costs(usage: LaunchUsage) -> list[str]:
     billed = usage.cost_nusd - subscription
     costs = []
     if billed or not subscription:
-        costs.append(_usd(billed))
+        costs.append(usd(billed))
     if subscription:
-        costs.append(f"{_usd(subscription)} at list price on your own login")
+        costs.append(f"{usd(subscription)} at list price on your own login")
     return costs
 
 
-def _usd(nusd: int) -> str:
+def usd(nusd: int) -> str:
+    """An amount of nano-USD for people; less than a cent with more digits."""
     if 0 < nusd < _NANO_PER_CENT:
         return f"${nusd / _NANO_PER_USD:.4f}"
     return f"${nusd / _NANO_PER_USD:,.2f}"

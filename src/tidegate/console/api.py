@@ -11,10 +11,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tidegate.console import formats
+from tidegate.console.key_callers import key_of
 from tidegate.console.refusals import ApiRefusal
 from tidegate.console.spend_limits import spend_limits
 from tidegate.console.web import Web, peer_of
-from tidegate.core.model import KEY_PREFIX, NANO_PER_USD, KeyRecord, Provider
+from tidegate.core.model import NANO_PER_USD, KeyRecord, Provider
 from tidegate.core.policy import refuse
 from tidegate.services.errors import InvalidCode
 from tidegate.services.price_book import ModelListing
@@ -66,12 +67,12 @@ class Api:
 
     async def launch(self, request: Request) -> Response:
         """All that configures an agent for one run."""
-        key = await self._key(request)
+        key = await key_of(self._services, request)
         return JSONResponse(await run_in_threadpool(self._launch, key))
 
     async def launch_usage(self, request: Request) -> Response:
         """What the requests of one launch amount to so far."""
-        key = await self._key(request)
+        key = await key_of(self._services, request)
         launch_id = request.path_params["launch_id"]
         if not _LAUNCH_ID.fullmatch(launch_id):
             raise ApiRefusal(404, "not_found", "There is no such launch.")
@@ -79,7 +80,7 @@ class Api:
 
     async def spend_limits(self, request: Request) -> Response:
         """How the key's budgets stand. Claude Code shows that in its own usage screen."""
-        key = await self._key(request)
+        key = await key_of(self._services, request)
         return JSONResponse(await run_in_threadpool(self._spend_limits, key))
 
     def _spend_limits(self, key: KeyRecord) -> dict[str, Any]:
@@ -123,15 +124,6 @@ class Api:
         self._services.drain_now()
         used = self._services.usage.launch_summary(key.organization_id, key.key_id, launch_id)
         return {**used, "debug_until": debug_until(key, self._web.clock())}
-
-    async def _key(self, request: Request) -> KeyRecord:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        key = None
-        if scheme.lower() == "bearer" and secret.strip().startswith(KEY_PREFIX):
-            key = await run_in_threadpool(self._services.enrolment.authenticate, secret.strip())
-        if key is None or key.disabled:
-            raise ApiRefusal(401, "unknown_key", "This key is not known, or was switched off.")
-        return key
 
 
 def debug_until(key: KeyRecord, now_us: int) -> str | None:

@@ -15,6 +15,7 @@ from tidegate.console.alert_channels import AlertChannelsPage
 from tidegate.console.alert_rules import AlertRulesPage
 from tidegate.console.alerts import AlertsPage
 from tidegate.console.api import Api
+from tidegate.console.budget_api import BudgetApi
 from tidegate.console.capture_page import CapturePage
 from tidegate.console.enrol import Enrol
 from tidegate.console.install import Install
@@ -110,6 +111,7 @@ def _routes(web: Web) -> list[BaseRoute]:
         *Setup(web).routes(),
         *Agents(web).routes(),
         *Api(web).routes(),
+        *BudgetApi(web).routes(),
         *api_v1.routes(web),
         *Install(web).routes(),
         Route("/assets/{version}/{name:path}", web.assets.serve),

@@ -46,6 +46,8 @@ class Event(StrEnum):
     REMINDER = "alert.reminder"
     DIGEST = "digest"
     TEST = "test"
+    ASKED = "budget.asked"
+    DECIDED = "budget.decided"
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,14 +6,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tidegate.core.budgets import EACH, Budget, Scope, WindowKind, window_of
-from tidegate.services import audit, fields, money
+from tidegate.services import audit, budget_messages, fields, money
 from tidegate.services.audit import Action, Actor
 from tidegate.services.budgets import budget_in, new_raise, raise_detail, require_admin
-from tidegate.services.context import Service
+from tidegate.services.context import Clock, Service, now_us
 from tidegate.services.errors import Conflict, Forbidden, InvalidField, NotFound
 from tidegate.services.ids import new_id
+from tidegate.services.vault import Subkeys
 from tidegate.store.budgets import BudgetRequestRecord
-from tidegate.store.ports import DirectoryChange, DirectoryReads
+from tidegate.store.ports import DirectoryChange, DirectoryReads, Store
 
 _DAY_US: Final = 24 * 3_600_000_000
 _OPEN_US: Final = 14 * _DAY_US
@@ -22,7 +23,14 @@ _MAX_REASON_CHARS: Final = 500
 
 
 class BudgetRequests(Service):
-    """Requests for more, and what became of them."""
+    """Requests for more, and what became of them. Who is to know of it is told in the very
+    transaction: by the outbox of the alerts' channels."""
+
+    def __init__(
+        self, store: Store, subkeys: Subkeys, clock: Clock = now_us, *, public_url: str = ""
+    ) -> None:
+        super().__init__(store, subkeys, clock)
+        self._public_url = public_url
 
     def list(
         self, organization_id: str, *, member_id: str = "", limit: int = 200
@@ -76,6 +84,7 @@ class BudgetRequests(Service):
             change.add_budget_request(request)
             detail = {"amount_nusd": str(amount_nusd), "budget": budget_id, "reason": why}
             self._audit(change, actor, "budget.request", request, detail)
+            change.add_deliveries(budget_messages.asked(change, request, budget, self._public_url))
         return request
 
     def approve(  # noqa: PLR0913 -- by name beyond the second
@@ -104,6 +113,7 @@ class BudgetRequests(Service):
             change.update_budget_request(decided)
             detail = {"member": request.member_id, **raise_detail(made)}
             self._audit(change, actor, "budget.approve", decided, detail)
+            self._tell(change, decided, budget)
         return decided
 
     def decline(
@@ -118,6 +128,7 @@ class BudgetRequests(Service):
             change.update_budget_request(decided)
             detail = {"member": request.member_id, "note": decided.note}
             self._audit(change, actor, "budget.decline", decided, detail)
+            self._tell(change, decided, budget_in(change, organization_id, request.budget_id))
         return decided
 
     def _open(
@@ -146,6 +157,10 @@ class BudgetRequests(Service):
         return msgspec.structs.replace(
             request, state=state, decided_by=actor.who, decided_us=now_us, note=text
         )
+
+    def _tell(self, change: DirectoryChange, decided: BudgetRequestRecord, budget: Budget) -> None:
+        told = budget_messages.decided(change, decided, budget, self._public_url)
+        change.add_deliveries(told)
 
     def _audit(
         self,

@@ -105,12 +105,14 @@ class _View:
             return f"{key.agent} of {self._member(key.member_id)}"
         return subject.id
 
-    def spenders(self, member_id: str) -> Iterable[Spender]:
+    def spenders(self, member_id: str, repository: str) -> Iterable[Spender]:
         """A member's requests with each of its keys, or without any."""
         squad_id = self.squad_of.get(member_id, "")
         own = [k.key_id for k in self.keys.values() if k.member_id == member_id]
         for key_id in own or [""]:
-            yield Spender(member_id=member_id, squad_id=squad_id, key_id=key_id)
+            yield Spender(
+                member_id=member_id, squad_id=squad_id, key_id=key_id, repository=repository
+            )
 
     def _member(self, member_id: str) -> str:
         member = self.members.get(member_id)
@@ -134,12 +136,15 @@ class Standings(Service):
         return sorted(found, key=lambda one: places[one.budget.budget_id])
 
     def of_member(
-        self, organization_id: str, member_id: str, key_id: str = ""
+        self, organization_id: str, member_id: str, key_id: str = "", repository: str = ""
     ) -> list[BudgetStanding]:
-        """Of every budget that a member's requests count under; of one key's or of all."""
+        """Of every budget that a member's requests count under; of one key's or of all.
+
+        With a repository also those that bound what is spent on it.
+        """
         view = self._view(organization_id)
         pairs: dict[tuple[str, Subject], tuple[Budget, Subject]] = {}
-        for spender in view.spenders(member_id):
+        for spender in view.spenders(member_id, repository):
             if key_id and spender.key_id != key_id:
                 continue
             for budget in view.budgets:

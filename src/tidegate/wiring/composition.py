@@ -96,7 +96,7 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         captures=Captures(*made),
         squads=Squads(*made),
         budgets=Budgets(*made),
-        budget_requests=BudgetRequests(*made),
+        budget_requests=BudgetRequests(*made, public_url=around.public_url),
         budget_standings=Standings(*made),
         rate_limits=RateLimits(*made),
         alerts=_alerts(store, subkeys, around, mail_settings),
