@@ -22,7 +22,12 @@ def then(first: "asyncio.Future[Failure | None]", second: Callable[[], Answer]) 
 
     def on_first(done: "asyncio.Future[Failure | None]") -> None:
         if not done.cancelled():
-            take(done.result() or second())
+            try:
+                answer = done.result() or second()
+            except BaseException:
+                both.set_result(None)  # a fault of ours is no reason to stop an agent
+                raise
+            take(answer)
 
     first.add_done_callback(on_first)
     return both

@@ -6,13 +6,14 @@ It is held before anything of it goes to an upstream, and settled when its usage
 
 import asyncio
 import time
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 from tidegate.core import budget_words, errors
 from tidegate.core.budget_rules import BudgetIndex, KeyRules, Share, closes
 from tidegate.core.budgets import BudgetRefusal, HoldMode, Standing, resets_us
 from tidegate.core.errors import Failure
-from tidegate.core.holds import Priceable, bound, first_typical, size_bound, typical
+from tidegate.core.holds import Hold, Priceable, bound, first_typical, size_bound, typical
 from tidegate.core.identity import session_id
 from tidegate.core.model import Agent, Billing, Dialect, UsageEvent
 from tidegate.core.pricing import PriceBook
@@ -23,6 +24,8 @@ from tidegate.gateway.counters import Counters
 from tidegate.gateway.hold_memory import CostMemory, Places, SoftStandings
 from tidegate.gateway.hold_thread import HoldSource, HoldThread
 from tidegate.store.holds import Decision, HoldRequest, Settlement, Want
+
+_LARGE_BYTES: Final = 512 << 10  # to go through more takes too long for the loop
 
 
 class Budgets:
@@ -41,7 +44,9 @@ class Budgets:
         self._counters = counters
         self._log = log
         self._asked: dict[str, _Asking] = {}
-        self._placing: set[str] = set()  # ids of requests whose repository is looked for
+        self._placing: set[str] = set()  # ids of requests of which something is looked for first
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="bounds")
+        self._readers_book = PriceBook(book.sheet)  # a book is for one thread
 
     def check(self, index: BudgetIndex, ticket: Ticket, reading: Reading) -> Answer:
         """Why a request may not go on, None if it may, or what will say so."""
@@ -73,10 +78,28 @@ class Budgets:
         if not hard:
             return None
         asking = _Asking(self, ticket, hard)
-        refusal = self._appraise(asking, ticket, reading)
-        if refusal is not None:
-            return refusal
-        return self._ask(asking)
+        is_strict = any(share.budget.mode == HoldMode.STRICT for share in hard)
+        if is_strict and len(reading.plain) > _LARGE_BYTES:
+            return self._bound_apart(asking, ticket, reading)
+        hold = _bound(self._book, ticket, reading) if is_strict else None
+        return self._ask(asking, ticket, reading, hold)
+
+    def _bound_apart(self, asking: "_Asking", ticket: Ticket, reading: Reading) -> Answer:
+        """Go through a large body in a thread, then ask."""
+        loop = asyncio.get_running_loop()
+        first: asyncio.Future[Failure | None] = loop.create_future()
+        found = loop.run_in_executor(self._reader, _bound, self._readers_book, ticket, reading)
+        found.add_done_callback(lambda _: first.set_result(None))
+        self._placing.add(ticket.event_id)
+        return then(first, lambda: self._when_bounded(asking, ticket, reading, found.result()))
+
+    def _when_bounded(
+        self, asking: "_Asking", ticket: Ticket, reading: Reading, hold: Hold
+    ) -> Answer:
+        if ticket.event_id not in self._placing:
+            return None
+        self._placing.discard(ticket.event_id)
+        return self._ask(asking, ticket, reading, hold)
 
     def ended(self, event: UsageEvent) -> None:
         """Settle what was held for a request, or give it back if it cost nothing."""
@@ -103,6 +126,7 @@ class Budgets:
         for asking in self._asked.values():
             asking.stop_waiting()
         self._thread.close()
+        self._reader.shutdown(wait=False)
 
     # -- a request -----------------------------------------------------------
 
@@ -122,35 +146,21 @@ class Budgets:
         on_subscription = route is not None and route.billing == Billing.SUBSCRIPTION
         return rules.shares(repository, root, subscription=on_subscription)
 
-    def _appraise(self, asking: "_Asking", ticket: Ticket, reading: Reading) -> Failure | None:
-        """Work out what to hold; why that cannot be, if a budget asks for a bound."""
-        facts, route = ticket.facts, ticket.route
-        assert facts is not None
-        assert route is not None
-        what = Priceable(
-            provider=route.provider.value,
-            model=facts.model,
-            price_table=route.price_table,
-            at_us=ticket.started_us,
-        )
-        modes = {share.budget.mode for share in asking.shares}
-        size = (len(reading.plain), facts.max_tokens)
-        if HoldMode.STRICT in modes:
-            hold = bound(self._book, what, ticket.dialect, reading.plain, reading.members)
-            if hold.problem:
-                self._counters.add("budget_refusals")
-                return errors.cost_unbounded(hold.problem)
-            asking.bound_nusd = hold.amount_nusd
-        else:
-            asking.bound_nusd = size_bound(self._book, what, *size)
-        if HoldMode.TYPICAL in modes:
-            known = self.costs.get(ticket.key.key_id, facts.model)
+    def _ask(
+        self, asking: "_Asking", ticket: Ticket, reading: Reading, hold: Hold | None
+    ) -> Answer:
+        """Work out what to hold, and ask; `hold` is the bound, if a budget asks for one."""
+        assert ticket.facts is not None
+        what, size = _priceable(ticket), (len(reading.plain), ticket.facts.max_tokens)
+        if hold is not None and hold.problem:
+            self._counters.add("budget_refusals")
+            return errors.cost_unbounded(hold.problem)
+        asking.bound_nusd = hold.amount_nusd if hold else size_bound(self._book, what, *size)
+        if any(share.budget.mode == HoldMode.TYPICAL for share in asking.shares):
+            known = self.costs.get(ticket.key.key_id, ticket.facts.model)
             asking.typical_nusd = typical(known) if known else 0
             if not known:
                 asking.first_nusd = first_typical(self._book, what, *size)
-        return None
-
-    def _ask(self, asking: "_Asking") -> "asyncio.Future[Failure | None]":
         self._asked[asking.event_id] = asking
         asking.wait(self._wait_s)
         self._thread.ask(asking)
@@ -182,6 +192,22 @@ class Budgets:
 def reads_headers(ticket: Ticket) -> bool:
     """Whether the caller shows what the headers of an answer say of its limits."""
     return ticket.client.agent is Agent.CLAUDE_CODE and ticket.dialect is Dialect.MESSAGES
+
+
+def _priceable(ticket: Ticket) -> Priceable:
+    facts, route = ticket.facts, ticket.route
+    assert facts is not None
+    assert route is not None
+    return Priceable(
+        provider=route.provider.value,
+        model=facts.model,
+        price_table=route.price_table,
+        at_us=ticket.started_us,
+    )
+
+
+def _bound(book: PriceBook, ticket: Ticket, reading: Reading) -> Hold:
+    return bound(book, _priceable(ticket), ticket.dialect, reading.plain, reading.members)
 
 
 class _Placing:

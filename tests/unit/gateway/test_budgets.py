@@ -428,3 +428,21 @@ async def test_a_squad_may_use_its_models_only(lists: Any, said: int) -> None:
     records = {"squads": {"mem_1": "sqd_1"}, **lists}
     async with play(answering(ANSWER), records=records) as (world, _):
         assert status(await world.ask(post(body=MODEL))) == said
+
+
+@in_loop
+async def test_a_large_body_is_gone_through_in_a_thread() -> None:
+    holds = MemoryHolds()
+    large = json.dumps({"model": "claude-sonnet-4-5", "max_tokens": 5, "messages": ["a" * 900_000]})
+    records = under(budget(**SONNET, amount_nusd=10**12))
+    async with play(answering(ANSWER), holds=holds.source, records=records) as (world, _):
+        assert status(await world.ask(post(body=large.encode()))) == 200
+        [asked] = holds.asked
+        assert asked.wants[0].amount_nusd > 900_000 * 12_000  # as a long prompt
+        no_bound = large.replace('"max_tokens"', '"mcp_servers": [1], "max_tokens"').encode()
+        assert status(await world.ask(post(body=no_bound))) == 403
+        leaving = await world.client()
+        leaving.send(post(body=large.encode()))
+        leaving.reset()
+        await world.quiet()
+    assert holds.held == {}
