@@ -31,6 +31,8 @@ def pages(world: World) -> dict[str, str]:
         "compression": "/settings/compression",
         "email": "/settings/email",
         "audit": "/settings/audit",
+        "alerts": "/alerts",
+        "alert channels": "/alerts/channels",
         "account": "/account",
         "manage, a page": _dialogs_of_an_agent(world)["manage"],
     }
