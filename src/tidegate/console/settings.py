@@ -76,7 +76,7 @@ class SettingsView:
         context |= {"viewer": viewer, "home": home}
         if is_partial(request):
             return self.web.fragment(request, template, **context)
-        return self.web.page(request, template, current="settings", **context)
+        return self.web.page(request, template, current=home.split("/")[1], **context)
 
     def confirm(
         self,
