@@ -246,7 +246,7 @@ def test_exactly_as_many_pass_as_fit(count: int, fitting: int, url: str, tmp_pat
     ):
         rush.wait(count - fitting)
         assert rush.statuses == {429: count - fitting}
-        assert len(upstream.book.metered) == fitting
+        upstream.book.wait(lambda book: len(book.metered) >= fitting)  # the last is on its way
         gate.open()
         rush.wait(count)
         assert rush.statuses == {429: count - fitting, 200: fitting}
@@ -271,8 +271,7 @@ def test_never_more_with_the_default_wait_and_a_worker_killed_in_the_middle(
         os.kill(running[0].workers[0], signal.SIGKILL)
         rush.wait(count - fitting)
         assert set(rush.statuses) <= {429, 503, 0}
-        passed = len(upstream.book.metered)
-        assert 0 < passed <= fitting
+        assert len(upstream.book.metered) <= fitting
         gate.open()
         rush.wait(count)
         assert len(upstream.book.metered) <= fitting
