@@ -1,4 +1,4 @@
-"""Alerts as a person meets them: a rule, a crossing, the sidebar, what is done about it, its end."""
+"""Alerts as a person meets them: a rule, a crossing, the sidebar, an acknowledgement, its end."""
 
 import pytest
 from playwright.sync_api import expect
