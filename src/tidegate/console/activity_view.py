@@ -13,12 +13,12 @@ from tidegate.console.figures_view import (
     subscription_value,
     value_of,
 )
-from tidegate.console.github_links import RepositoryName, pull_request_link, repository_name
 from tidegate.console.log_query import LogQuery, repository_value
 from tidegate.console.log_range import rows_of
 from tidegate.console.team_query import TeamQuery
 from tidegate.console.team_view import Moment, Pager, moment, pager
 from tidegate.core.periods import Period
+from tidegate.core.remotes import RepositoryName, pull_request_url, repository_name
 from tidegate.services.team import (
     Figures,
     Metric,
@@ -162,7 +162,7 @@ def _repository(row: RepositoryUse, drawing: _Drawing) -> ActivityCard:
 
 
 def _pull_request(row: PullRequestUse, drawing: _Drawing) -> ActivityCard:
-    href = pull_request_link(row.repository, row.pull_request)
+    href = pull_request_url(row.repository, row.pull_request)
     title = (repository_name(row.repository), row.pull_request, href)
     return _card(title, row.figures, row.sessions, drawing, row.last_us)
 

@@ -10,12 +10,12 @@ import msgspec
 from tidegate.console import formats
 from tidegate.console.agent_marks import AgentMark, agent_mark
 from tidegate.console.formats import DASH
-from tidegate.console.github_links import repository_name
 from tidegate.console.log_compression import BUCKETS, CompressionView, compression_view, cost_text
 from tidegate.console.log_query import ALL_TIME, PATH, LogQuery
 from tidegate.console.log_rows import Ending, RowTime, ending, row_time
 from tidegate.core.calendar import local_time
 from tidegate.core.model import Billing, Provider, UsageEvent
+from tidegate.core.remotes import repository_name
 from tidegate.services.request_log import EXTRAS, CostLine, LogDetail
 
 _PROVIDERS: Final = {Provider.ANTHROPIC: "Anthropic", Provider.OPENAI: "OpenAI"}

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from tidegate.console import formats, period_text
 from tidegate.console.agent_marks import AgentMark, agent_mark
 from tidegate.console.figures_view import Value
-from tidegate.console.github_links import RepositoryName, repository_name
 from tidegate.console.log_query import ALL_TIME, NO_MODEL, LogQuery
 from tidegate.core.calendar import local_time
 from tidegate.core.model import Billing, Outcome
+from tidegate.core.remotes import RepositoryName, repository_name
 from tidegate.services.request_log import LogPage, LogRow
 
 OUTCOME_TITLES: Final[Mapping[str, str]] = {

@@ -10,6 +10,7 @@ import msgspec
 
 from tidegate.core.model import KEY_PREFIX, Agent
 from tidegate.core.redaction import redact_name
+from tidegate.core.remotes import repository_of
 
 _MAX_ID_CHARS: Final = 200  # a longer session id is no agent's
 _MAX_PLACE_CHARS: Final = 500
@@ -50,7 +51,7 @@ def read_client(headers: Headers) -> ClientFacts:
         subagent,
         parent_agent,
         _first(headers, b"x-tidegate-launch"),
-        _place(headers, b"x-tidegate-repository"),
+        repository_of(_place(headers, b"x-tidegate-repository")) or "",
         _place(headers, b"x-tidegate-branch"),
         _place(headers, b"x-tidegate-commit"),
     )
