@@ -21,6 +21,8 @@ from tidegate.store.captures import CaptureStore
 from tidegate.store.log import LogReads
 from tidegate.store.people import PeopleChange, PeopleReads
 from tidegate.store.pins import PinStore
+from tidegate.store.sessions import LinkStore, SessionReads
+from tidegate.store.shares import ShareChange, ShareReads
 from tidegate.store.team import TeamReads
 
 
@@ -82,7 +84,7 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
 EVERY_ENTRY: Final = AuditFilter()
 
 
-class DirectoryReads(PeopleReads, Protocol):
+class DirectoryReads(PeopleReads, ShareReads, Protocol):
     """One consistent view of the directory."""
 
     def organizations(self) -> list[OrganizationRecord]: ...
@@ -102,7 +104,7 @@ class DirectoryReads(PeopleReads, Protocol):
     ) -> list[AuditEntry]: ...
 
 
-class DirectoryChange(PeopleChange, DirectoryReads, Protocol):
+class DirectoryChange(PeopleChange, ShareChange, DirectoryReads, Protocol):
     """One transaction; a change that gateways or the Team page must know of raises the version."""
 
     def add_organization(self, record: OrganizationRecord, created_us: int) -> None: ...
@@ -231,6 +233,10 @@ class UsageStore(Protocol):
     def captures(self) -> CaptureStore: ...
     @property
     def pins(self) -> PinStore: ...
+    @property
+    def links(self) -> LinkStore: ...
+    @property
+    def sessions(self) -> SessionReads: ...
     # retention
     def drop_ledger_before(self, organization_id: str, at_us: int) -> None:
         """Say that the ledger of before a day's start goes; sums of it are never made anew."""

@@ -20,6 +20,7 @@ from tidegate.store.ports import (
 from tidegate.store.sql import directory_tables as t
 from tidegate.store.sql.directory_people import SqlPeopleChange
 from tidegate.store.sql.directory_reads import SqlDirectoryReads
+from tidegate.store.sql.directory_shares import SqlShareChange
 from tidegate.store.sql.engines import Lock, reading, transaction, writing
 
 
@@ -51,7 +52,7 @@ class SqlDirectoryStore:
             change.finish()
 
 
-class SqlDirectoryChange(SqlPeopleChange, SqlDirectoryReads):
+class SqlDirectoryChange(SqlPeopleChange, SqlShareChange, SqlDirectoryReads):
     """One writing transaction; see `tidegate.store.ports.DirectoryChange`."""
 
     def add_organization(self, record: OrganizationRecord, created_us: int) -> None:

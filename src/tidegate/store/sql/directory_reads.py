@@ -23,10 +23,11 @@ from tidegate.store.ports import (
 )
 from tidegate.store.sql import directory_tables as t
 from tidegate.store.sql.directory_people import SqlPeopleReads
+from tidegate.store.sql.directory_shares import SqlShareReads
 from tidegate.store.sql.directory_transaction import Row
 
 
-class SqlDirectoryReads(SqlPeopleReads):
+class SqlDirectoryReads(SqlPeopleReads, SqlShareReads):
     """One transaction's view; see `tidegate.store.ports.DirectoryReads`."""
 
     def organizations(self) -> list[OrganizationRecord]:

@@ -250,6 +250,27 @@ mail_settings = sa.Table(
     _references("organizations.organization_id"),
 )
 
+session_shares = sa.Table(
+    "session_shares",
+    directory,
+    _id("share_id", primary_key=True),
+    _id("organization_id"),
+    _id("session_id"),
+    sa.Column("secret_hash", StoredId(), nullable=False, unique=True),
+    _text("made_by"),
+    _us("created_us"),
+    _us("expires_us"),
+    _us("revoked_us"),
+    *(
+        sa.Column(name, sa.Boolean, nullable=False)
+        for name in ("hides_names", "hides_costs", "hides_repositories")
+    ),
+    sa.Column("views", sa.BigInteger, nullable=False),
+    _us("last_view_us"),
+    _references("organizations.organization_id"),
+)
+sa.Index("session_shares_by_session", session_shares.c.organization_id, session_shares.c.session_id)
+
 audit = sa.Table(
     "audit",
     directory,
