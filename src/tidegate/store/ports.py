@@ -18,6 +18,7 @@ from tidegate.core.model import (
     UsageEvent,
 )
 from tidegate.store.captures import CaptureStore
+from tidegate.store.lanes import LaneReads
 from tidegate.store.log import LogReads
 from tidegate.store.people import PeopleChange, PeopleReads
 from tidegate.store.pins import PinStore
@@ -233,6 +234,8 @@ class UsageStore(Protocol):
     def captures(self) -> CaptureStore: ...
     @property
     def pins(self) -> PinStore: ...
+    @property
+    def lanes(self) -> LaneReads: ...
     @property
     def links(self) -> LinkStore: ...
     @property

@@ -27,6 +27,7 @@ from tidegate.store.sql.ledger import Row, insert_new, row_of
 from tidegate.store.sql.log_reads import SqlLogReads
 from tidegate.store.sql.pins import SqlPins
 from tidegate.store.sql.rezoning import rebuild_sums
+from tidegate.store.sql.session_lanes import SqlLaneReads
 from tidegate.store.sql.team_reads import SqlTeamReads
 from tidegate.store.sql.upserts import insert_into
 
@@ -43,6 +44,7 @@ class SqlUsageStore:
         self._writing = writing(engine, Lock.USAGE)
         self.team = SqlTeamReads(self._reading)
         self.log = SqlLogReads(self._reading)
+        self.lanes = SqlLaneReads(self._reading)
         self.captures = SqlCaptures(self._reading, self._writing)
         self.pins = SqlPins(engine)
 
