@@ -18,6 +18,8 @@ from tidegate.core.model import (
     UsageEvent,
 )
 from tidegate.store.captures import CaptureStore
+from tidegate.store.forge import ForgeStore
+from tidegate.store.github import GithubChange, GithubReads
 from tidegate.store.lanes import LaneReads
 from tidegate.store.log import LogReads
 from tidegate.store.people import PeopleChange, PeopleReads
@@ -85,7 +87,7 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
 EVERY_ENTRY: Final = AuditFilter()
 
 
-class DirectoryReads(PeopleReads, ShareReads, Protocol):
+class DirectoryReads(PeopleReads, ShareReads, GithubReads, Protocol):
     """One consistent view of the directory."""
 
     def organizations(self) -> list[OrganizationRecord]: ...
@@ -105,7 +107,7 @@ class DirectoryReads(PeopleReads, ShareReads, Protocol):
     ) -> list[AuditEntry]: ...
 
 
-class DirectoryChange(PeopleChange, ShareChange, DirectoryReads, Protocol):
+class DirectoryChange(PeopleChange, ShareChange, GithubChange, DirectoryReads, Protocol):
     """One transaction; a change that gateways or the Team page must know of raises the version."""
 
     def add_organization(self, record: OrganizationRecord, created_us: int) -> None: ...
@@ -234,6 +236,8 @@ class UsageStore(Protocol):
     def captures(self) -> CaptureStore: ...
     @property
     def pins(self) -> PinStore: ...
+    @property
+    def forge(self) -> ForgeStore: ...
     @property
     def lanes(self) -> LaneReads: ...
     @property

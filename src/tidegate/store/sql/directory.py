@@ -18,6 +18,7 @@ from tidegate.store.ports import (
     StoredSecret,
 )
 from tidegate.store.sql import directory_tables as t
+from tidegate.store.sql.directory_github import SqlGithubChange
 from tidegate.store.sql.directory_people import SqlPeopleChange
 from tidegate.store.sql.directory_reads import SqlDirectoryReads
 from tidegate.store.sql.directory_shares import SqlShareChange
@@ -52,7 +53,7 @@ class SqlDirectoryStore:
             change.finish()
 
 
-class SqlDirectoryChange(SqlPeopleChange, SqlShareChange, SqlDirectoryReads):
+class SqlDirectoryChange(SqlPeopleChange, SqlShareChange, SqlGithubChange, SqlDirectoryReads):
     """One writing transaction; see `tidegate.store.ports.DirectoryChange`."""
 
     def add_organization(self, record: OrganizationRecord, created_us: int) -> None:

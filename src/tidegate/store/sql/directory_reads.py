@@ -22,12 +22,13 @@ from tidegate.store.ports import (
     StoredSecret,
 )
 from tidegate.store.sql import directory_tables as t
+from tidegate.store.sql.directory_github import SqlGithubReads
 from tidegate.store.sql.directory_people import SqlPeopleReads
 from tidegate.store.sql.directory_shares import SqlShareReads
 from tidegate.store.sql.directory_transaction import Row
 
 
-class SqlDirectoryReads(SqlPeopleReads, SqlShareReads):
+class SqlDirectoryReads(SqlPeopleReads, SqlShareReads, SqlGithubReads):
     """One transaction's view; see `tidegate.store.ports.DirectoryReads`."""
 
     def organizations(self) -> list[OrganizationRecord]:

@@ -271,6 +271,40 @@ session_shares = sa.Table(
 )
 sa.Index("session_shares_by_session", session_shares.c.organization_id, session_shares.c.session_id)
 
+github_apps = sa.Table(
+    "github_apps",
+    directory,
+    _id("organization_id", primary_key=True),
+    sa.Column("hook_id", StoredId(), nullable=False, unique=True),
+    _us("app_id"),
+    *(_text(name) for name in ("slug", "name", "api_url", "web_url")),
+    *(
+        sa.Column(name, sa.LargeBinary, nullable=False)
+        for name in ("private_key", "webhook_secret", "client_secret")
+    ),
+    _text("client_id"),
+    _us("created_us"),
+    _us("updated_us"),
+    _references("organizations.organization_id"),
+    sa.UniqueConstraint("web_url", "app_id"),
+)
+
+github_installations = sa.Table(
+    "github_installations",
+    directory,
+    sa.Column("web_url", StoredText(), primary_key=True, nullable=False),
+    sa.Column(
+        "installation_id", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False
+    ),
+    _id("organization_id"),
+    *(_text(name) for name in ("account", "selection")),
+    *(sa.Column(name, sa.Boolean, nullable=False) for name in ("approved", "suspended", "removed")),
+    _us("updated_us"),
+    _us("seen_us"),
+    _references("github_apps.organization_id"),
+)
+sa.Index("github_installations_by_organization", github_installations.c.organization_id)
+
 audit = sa.Table(
     "audit",
     directory,

@@ -18,7 +18,7 @@ from tidegate.store.sql.engines import (
 )
 
 Schema = Literal["directory", "usage"]
-HEADS: Final[dict[Schema, str]] = {"directory": "0005", "usage": "0005"}
+HEADS: Final[dict[Schema, str]] = {"directory": "0006", "usage": "0007"}
 """This release's revisions; a test compares them with the scripts."""
 
 

@@ -23,6 +23,7 @@ from tidegate.store.sql.engines import (
     without_time_limit,
     writing,
 )
+from tidegate.store.sql.forge import SqlForge
 from tidegate.store.sql.ledger import Row, insert_new, row_of
 from tidegate.store.sql.log_reads import SqlLogReads
 from tidegate.store.sql.pins import SqlPins
@@ -47,6 +48,7 @@ class SqlUsageStore:
         self.lanes = SqlLaneReads(self._reading)
         self.captures = SqlCaptures(self._reading, self._writing)
         self.pins = SqlPins(engine)
+        self.forge = SqlForge(self._reading, self._writing)
 
     def offset(self, file: str) -> int:
         query = sa.select(t.spool_files.c.offset).where(t.spool_files.c.file == file)

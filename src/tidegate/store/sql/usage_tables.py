@@ -194,6 +194,16 @@ by_repository = _team_sums(
 """A row without a pull request is the whole repository, one with it the part that went there.
 Sessions are counted in the bucket of their first and in that of their last use."""
 
+sa.Index(
+    "by_repository_pull_requests",
+    by_repository.c.organization_id,
+    by_repository.c.repository,
+    by_repository.c.pull_request,
+    by_repository.c.span,
+    sqlite_where=sa.text("pull_request <> ''"),
+    postgresql_where=sa.text("pull_request <> ''"),
+)
+
 latencies = sa.Table(
     "usage_latencies",
     usage,
