@@ -69,7 +69,6 @@ class SessionReports:
     def __init__(self, store: Store) -> None:
         self._directory = store.directory
         self._usage = store.usage
-        self._sessions = store.usage.sessions
 
     def page(
         self,
@@ -86,10 +85,10 @@ class SessionReports:
         is_before, place = _read_cursor(cursor)
         found: list[SessionRow] = []
         if is_before:
-            found = self._sessions.page(organization_id, only, sort, limit + 1, before=place)
+            found = self._usage.sessions.page(organization_id, only, sort, limit + 1, before=place)
         if len(found) <= limit:  # the first page is a whole one
             is_before, place = False, None if is_before else place
-            found = self._sessions.page(organization_id, only, sort, limit + 1, after=place)
+            found = self._usage.sessions.page(organization_id, only, sort, limit + 1, after=place)
         has_more = len(found) > limit
         if has_more:
             found = found[1:] if is_before else found[:limit]
@@ -105,14 +104,16 @@ class SessionReports:
     ) -> Iterator[list[SessionRow]]:
         """All of them in parts. Those that move in the list meanwhile may be there twice."""
         only, place = _of_member(only, member_id), None
-        while rows := self._sessions.page(organization_id, only, sort, _BATCH, after=place):
+        while rows := self._usage.sessions.page(organization_id, only, sort, _BATCH, after=place):
             yield rows
             place = rows[-1].place(sort)
 
     def one(self, organization_id: str, session_id: str, *, member_id: str = "") -> SessionRow:
         """A session, by its id or a sub-agent's; NotFound if there is none of that member."""
         found = (
-            self._sessions.one(organization_id, session_id) if _ID.fullmatch(session_id) else None
+            self._usage.sessions.one(organization_id, session_id)
+            if _ID.fullmatch(session_id)
+            else None
         )
         if found is None or member_id not in ("", found.member_id):
             raise NotFound(_NO_SESSION)
@@ -124,13 +125,13 @@ class SessionReports:
         """One session with all that belongs to it."""
         row = self.one(organization_id, session_id, member_id=member_id)
         links = self._usage.links.of(organization_id, row.session_id)
-        agents = self._sessions.agents(organization_id, row.session_id)
+        agents = self._usage.sessions.agents(organization_id, row.session_id)
         return SessionDetail(
             row=row,
             member=self.names(organization_id, {row.member_id}).get(row.member_id, ""),
             agents=agents,
             lanes=self._usage.lanes.lanes(organization_id, row.session_id, SLOTS),
-            tool_savings=self._sessions.tool_savings(organization_id, row.session_id),
+            tool_savings=self._usage.sessions.tool_savings(organization_id, row.session_id),
             links=links,
             pull_requests=self.pull_requests(
                 organization_id, {each.value for each in links} | set(row.pull_requests)
@@ -149,7 +150,11 @@ class SessionReports:
     ) -> list[LogRow]:
         """Requests of a session with its sub-agents', the oldest first."""
         row = self.one(organization_id, session_id, member_id=member_id)
-        return self._sessions.requests(organization_id, row.session_id, limit, after=after)
+        return self._usage.sessions.requests(organization_id, row.session_id, limit, after=after)
+
+    def branches(self, organization_id: str, limit: int) -> list[str]:
+        """Those that sessions worked on, the last used first."""
+        return self._usage.sessions.branches(organization_id, limit)
 
     def pull_requests(
         self, organization_id: str, values: Collection[str]
