@@ -218,6 +218,13 @@ def update_organization(
             "--self-enrolment/--no-self-enrolment", help="Members may give themselves keys."
         ),
     ] = None,
+    session_tools: Annotated[
+        bool | None,
+        typer.Option(
+            "--session-tools/--no-session-tools",
+            help="Agents get tools to say what their sessions are about.",
+        ),
+    ] = None,
     allow_model: Annotated[
         list[str] | None,
         typer.Option(metavar="GLOB", help="Allowed models; may be repeated. * allows all."),
@@ -230,6 +237,7 @@ def update_organization(
         time_zone=time_zone,
         allow_own_credential=allow_own,
         self_enrolment=self_enrolment,
+        session_tools=session_tools,
         allowed_models=allow_model or None,
     )
     if time_zone is not None:
@@ -240,6 +248,7 @@ def update_organization(
         "time_zone": record.time_zone,
         "allow_own_credential": record.allow_own_credential,
         "self_enrolment": record.self_enrolment,
+        "session_tools": record.session_tools,
         "allowed_models": list(record.allowed_models),
     }
     return Report(fields, [f"{field}: {value}" for field, value in fields.items()])

@@ -17,6 +17,7 @@ _FIELDS: Final = {
     "allow_own_credential": "own credentials",
     "allowed_models": "allowed models",
     "self_enrolment": "self-enrolment",
+    "session_tools": "session tools for agents",
     "ledger_days": "days of the log",
     "capture_days": "days of captures",
     "compression_level": "level of compression",

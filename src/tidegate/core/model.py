@@ -297,6 +297,7 @@ class OrganizationRecord(msgspec.Struct, frozen=True, kw_only=True):
     compression_locked: bool = False  # every key does as `compression_default` says
     compression_default: bool = True  # of new keys
     holdout_permille: int = 0  # of new sessions left uncompressed, to compare with
+    session_tools: bool = True  # agents get tools to say what their sessions are about
 
     def compresses(self, key: KeyRecord) -> bool:
         """Whether new sessions of one of its keys are compressed, but for the holdout."""

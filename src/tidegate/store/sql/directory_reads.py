@@ -137,6 +137,7 @@ def _organization(row: Row) -> OrganizationRecord:
         compression_locked=row["compression_locked"],
         compression_default=row["compression_default"],
         holdout_permille=row["holdout_permille"],
+        session_tools=row["session_tools"],
     )
 
 

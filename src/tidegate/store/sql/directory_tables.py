@@ -54,6 +54,7 @@ organizations = sa.Table(
     _switch("compression_locked", sa.false()),
     _switch("compression_default", sa.true()),
     sa.Column("holdout_permille", sa.Integer, nullable=False, server_default="0"),
+    _switch("session_tools", sa.true()),
 )
 
 members = sa.Table(

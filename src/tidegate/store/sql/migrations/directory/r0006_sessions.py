@@ -1,4 +1,4 @@
-"""Share links of sessions; GitHub Apps and where they are installed."""
+"""Share links of sessions; GitHub Apps and where they are installed; a switch of the tools."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,8 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
+    switch = sa.Column("session_tools", sa.Boolean, nullable=False, server_default=sa.true())
+    op.add_column("organizations", switch)
     _share_links()
     _github_apps()
     _github_installations()
