@@ -201,7 +201,7 @@ def remove_credential(
 
 
 @add_command(organizations, "update")
-def update_organization(
+def update_organization(  # noqa: PLR0913 -- by name beyond the first
     task: Task,
     *,
     name: Annotated[str | None, typer.Option(help="New name.")] = None,

@@ -10,6 +10,7 @@ from tidegate.cli.compress import compress
 from tidegate.cli.errors import CommandError
 from tidegate.cli.launch import launch
 from tidegate.cli.login import login, logout
+from tidegate.cli.mcp import mcp
 
 _PASS_ALL: Final = {
     "allow_extra_args": True,
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(login)
 app.command()(logout)
+app.command()(mcp)
 app.command()(compress)
 # Whatever follows the agent's name is the agent's, options that look like ours included.
 app.command(context_settings={"allow_interspersed_args": False})(launch)

@@ -19,6 +19,7 @@ from tidegate.console.invite import Invites
 from tidegate.console.join import Join
 from tidegate.console.log_files import LogFiles
 from tidegate.console.logs import Logs
+from tidegate.console.mcp_endpoint import McpEndpoint
 from tidegate.console.middleware import Border, OwnHosts, SecurityHeaders
 from tidegate.console.my_usage import MyUsagePage
 from tidegate.console.options import ConsoleOptions
@@ -57,7 +58,7 @@ def create_app(
     web = make_web(services, options, clock)
     refusals = Refusals(web)
     app = Starlette(
-        routes=_routes(web),
+        routes=_routes(web, log or NoLog()),
         middleware=[
             Middleware(SecurityHeaders, options=options),
             Middleware(Border, log=log or NoLog()),
@@ -77,8 +78,9 @@ def create_app(
     return app
 
 
-def _routes(web: Web) -> list[BaseRoute]:
+def _routes(web: Web, log: Log) -> list[BaseRoute]:
     """All of them; where two fit, the one that stands first."""
+    mcp = McpEndpoint(web, log)
     return [
         *TeamPage(web).routes(),
         *MyUsagePage(web).routes(),
@@ -103,7 +105,8 @@ def _routes(web: Web) -> list[BaseRoute]:
         *Enrol(web).routes(),
         *Setup(web).routes(),
         *Agents(web).routes(),
-        *Api(web).routes(),
+        *mcp.routes(),
+        *Api(web, mcp.load).routes(),
         *api_v1.routes(web),
         *Install(web).routes(),
         Route("/assets/{version}/{name:path}", web.assets.serve),

@@ -16,6 +16,7 @@ class ConsoleOptions:
     version: str = ""
     admin_command: tuple[str, ...] = ("tidegate", "admin")  # on the server's machine
     max_body_bytes: int = 64 * 1024
+    load_ahead: bool = False  # of a launched agent's first call of a tool
     attempts: int = 10  # failed codes and tokens that a peer may send in a row …
     attempts_per_minute: int = 10  # … and how fast it gets them back
 

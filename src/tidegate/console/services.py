@@ -23,6 +23,7 @@ from tidegate.services.passwords import Passwords
 from tidegate.services.price_book import ModelListing
 from tidegate.services.request_log import RequestLog
 from tidegate.services.retention import Retention
+from tidegate.services.session_calls import SessionCalls
 from tidegate.services.session_reports import SessionReports
 from tidegate.services.session_shares import SessionShares
 from tidegate.services.team import TeamReports
@@ -53,6 +54,7 @@ class ConsoleServices:
     compression_reports: CompressionReports
     captures: Captures
     session_reports: SessionReports
+    session_calls: SessionCalls
     session_shares: SessionShares
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

@@ -29,6 +29,7 @@ from tidegate.services.passwords import Passwords
 from tidegate.services.price_book import ModelListing
 from tidegate.services.request_log import RequestLog
 from tidegate.services.retention import Retention
+from tidegate.services.session_calls import SessionCalls
 from tidegate.services.session_reports import SessionReports
 from tidegate.services.session_shares import SessionShares
 from tidegate.services.team import TeamReports
@@ -81,5 +82,6 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         compression_reports=CompressionReports(store),
         captures=Captures(*made),
         session_reports=SessionReports(store),
+        session_calls=SessionCalls(store, around.drain_now, around.clock),
         session_shares=SessionShares(*made),
     )
