@@ -14,6 +14,7 @@ from tidegate.console.agents import Agents
 from tidegate.console.api import Api
 from tidegate.console.capture_page import CapturePage
 from tidegate.console.enrol import Enrol
+from tidegate.console.github_hook import GithubHook
 from tidegate.console.install import Install
 from tidegate.console.invite import Invites
 from tidegate.console.join import Join
@@ -32,6 +33,7 @@ from tidegate.console.settings_access import AccessSettings
 from tidegate.console.settings_audit import AuditSettings
 from tidegate.console.settings_compression import CompressionPage
 from tidegate.console.settings_email import EmailSettings
+from tidegate.console.settings_github import GithubSettings
 from tidegate.console.settings_members import MemberSettings
 from tidegate.console.settings_organization import OrganizationSettings
 from tidegate.console.settings_providers import ProviderSettings
@@ -98,6 +100,8 @@ def _routes(web: Web, log: Log) -> list[BaseRoute]:
         *MemberSettings(web).routes(),
         *AccessSettings(web).routes(),
         *EmailSettings(web).routes(),
+        *GithubSettings(web).routes(),
+        *GithubHook(web).routes(),
         *CompressionPage(web).routes(),
         *RetentionSettings(web).routes(),
         *AuditSettings(web).routes(),

@@ -11,6 +11,7 @@ from tidegate.services.compression_settings import CompressionSettings
 from tidegate.services.credential_test import CredentialTests
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
+from tidegate.services.github_parts import Github
 from tidegate.services.idempotency import Idempotency
 from tidegate.services.invitations import Invitations
 from tidegate.services.log_export import LogExport
@@ -53,6 +54,7 @@ class ConsoleServices:
     compression: CompressionSettings
     compression_reports: CompressionReports
     captures: Captures
+    github: Github
     session_reports: SessionReports
     session_calls: SessionCalls
     session_shares: SessionShares

@@ -15,6 +15,7 @@ from tidegate.services.context import Clock, now_us
 from tidegate.services.credential_test import CredentialTests, Probe
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
+from tidegate.services.github_parts import Transport, make_github, no_transport
 from tidegate.services.idempotency import Idempotency
 from tidegate.services.invitations import Invitations
 from tidegate.services.log_export import LogExport
@@ -47,6 +48,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     prices: Callable[[], PriceBook]
     mail_sender: MailSender
     probe: Probe  # tries provider credentials
+    github_transport: Transport = no_transport  # what GitHub is asked by
     clock: Clock = now_us
     hashing: PasswordHashing = STANDARD
 
@@ -81,6 +83,7 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         compression=CompressionSettings(*made),
         compression_reports=CompressionReports(store),
         captures=Captures(*made),
+        github=make_github(*made, public_url=around.public_url, transport=around.github_transport),
         session_reports=SessionReports(store),
         session_calls=SessionCalls(store, around.drain_now, around.clock),
         session_shares=SessionShares(*made),
