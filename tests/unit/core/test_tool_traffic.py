@@ -116,7 +116,7 @@ BEFORE: dict[Dialect, list[dict[str, Any]]] = {
         *codex("bash", {"command": "git commit"}, "[old 9999999] x\n"),
     ],
 }
-AFTER = {
+AFTER: dict[Dialect, list[dict[str, Any]]] = {
     Dialect.MESSAGES: [
         {"role": "assistant", "content": "Done."},
         {"role": "user", "content": "ok"},
