@@ -27,6 +27,10 @@ from tidegate.console.options import ConsoleOptions
 from tidegate.console.refusals import ApiRefusal, Refusals, api_refusal
 from tidegate.console.reset import Reset
 from tidegate.console.services import ConsoleServices
+from tidegate.console.session_edit import SessionEdit
+from tidegate.console.session_files import SessionFiles
+from tidegate.console.session_sharing import SessionSharing
+from tidegate.console.sessions import Sessions
 from tidegate.console.set_up import SetUp
 from tidegate.console.settings import Settings
 from tidegate.console.settings_access import AccessSettings
@@ -86,6 +90,10 @@ def _routes(web: Web, log: Log) -> list[BaseRoute]:
     return [
         *TeamPage(web).routes(),
         *MyUsagePage(web).routes(),
+        *SessionFiles(web).routes(),
+        *SessionSharing(web).routes(),
+        *SessionEdit(web).routes(),
+        *Sessions(web).routes(),
         *LogFiles(web).routes(),
         *CapturePage(web).routes(),
         *Logs(web).routes(),

@@ -25,6 +25,8 @@ from tidegate.services.price_book import ModelListing
 from tidegate.services.request_log import RequestLog
 from tidegate.services.retention import Retention
 from tidegate.services.session_calls import SessionCalls
+from tidegate.services.session_changes import SessionChanges
+from tidegate.services.session_export import SessionExport
 from tidegate.services.session_reports import SessionReports
 from tidegate.services.session_shares import SessionShares
 from tidegate.services.team import TeamReports
@@ -56,6 +58,8 @@ class ConsoleServices:
     captures: Captures
     github: Github
     session_reports: SessionReports
+    session_changes: SessionChanges
+    session_export: SessionExport
     session_calls: SessionCalls
     session_shares: SessionShares
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many

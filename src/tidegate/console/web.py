@@ -45,9 +45,10 @@ class Navigation:
 
 
 def navigation(viewer: Viewer, current: str) -> Sequence[Navigation]:
-    """The entries that this person has; `current` is "team", "my_usage", "logs" or "settings"."""
+    """The entries that this person has; `current` is the name of one of them."""
     entries = [
         Navigation("My usage", "/my-usage", "chart-column", current == "my_usage"),
+        Navigation("Sessions", "/sessions", "terminal", current == "sessions"),
         Navigation("Logs", "/logs", "scroll-text", current == "logs"),
     ]
     if viewer.role == Role.MEMBER:

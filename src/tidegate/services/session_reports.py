@@ -152,6 +152,10 @@ class SessionReports:
         row = self.one(organization_id, session_id, member_id=member_id)
         return self._usage.sessions.requests(organization_id, row.session_id, limit, after=after)
 
+    def links(self, organization_id: str, session_id: str) -> list[TimedLink]:
+        """All that said what a session worked on, the earliest first."""
+        return self._usage.links.of(organization_id, session_id)
+
     def branches(self, organization_id: str, limit: int) -> list[str]:
         """Those that sessions worked on, the last used first."""
         return self._usage.sessions.branches(organization_id, limit)

@@ -31,6 +31,8 @@ from tidegate.services.price_book import ModelListing
 from tidegate.services.request_log import RequestLog
 from tidegate.services.retention import Retention
 from tidegate.services.session_calls import SessionCalls
+from tidegate.services.session_changes import SessionChanges
+from tidegate.services.session_export import SessionExport
 from tidegate.services.session_reports import SessionReports
 from tidegate.services.session_shares import SessionShares
 from tidegate.services.team import TeamReports
@@ -58,6 +60,8 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
     made = (store, subkeys, around.clock)
     organizations = Organizations(*made)
     request_log = RequestLog(store, around.prices)
+    log_export = LogExport(store, request_log)
+    session_reports = SessionReports(store)
     mail_settings = MailSettings(*made, sender=around.mail_sender)
     return ConsoleServices(
         organizations=organizations,
@@ -78,13 +82,15 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         drain_now=around.drain_now,
         agent_models=around.agent_models,
         request_log=request_log,
-        log_export=LogExport(store, request_log),
+        log_export=log_export,
         retention=Retention(*made),
         compression=CompressionSettings(*made),
         compression_reports=CompressionReports(store),
         captures=Captures(*made),
         github=make_github(*made, public_url=around.public_url, transport=around.github_transport),
-        session_reports=SessionReports(store),
+        session_reports=session_reports,
+        session_changes=SessionChanges(*made),
+        session_export=SessionExport(session_reports, log_export),
         session_calls=SessionCalls(store, around.drain_now, around.clock),
         session_shares=SessionShares(*made),
     )
