@@ -22,14 +22,12 @@ from tidegate.console.session_rows import (
 from tidegate.console.session_timeline import TimelineView, timeline_view
 from tidegate.console.session_work import WorkView, work_view
 from tidegate.core.calendar import local_time
-from tidegate.core.model import Outcome
-from tidegate.services.session_reports import SessionDetail
+from tidegate.services.session_reports import FAULTS, SessionDetail
 from tidegate.services.session_shares import Hidden
 from tidegate.store.log import LogRow
 
 SHOWS_ALL: Final = Hidden()
 _MODELS_SHOWN: Final = 3
-_FAULTS: Final = tuple(each.value for each in Outcome if each is not Outcome.OK)
 _NOT_SAVED: Final = {
     "off": "compression was off",
     "holdout": "left out, to compare with",
@@ -139,7 +137,7 @@ def session_view(
         agents=agent_lines(detail.agents, shows_costs=shows_costs),
         errors=[] if for_anyone else [_error(each, zone_name, now_us) for each in detail.failed],
         error_count=row.errors,
-        errors_href="" if for_anyone else rows.url(session=row.session_id, outcome=_FAULTS),
+        errors_href="" if for_anyone else rows.url(session=row.session_id, outcome=FAULTS),
         requests_href="" if for_anyone else rows.url(session=row.session_id),
         work=None
         if hidden.repositories

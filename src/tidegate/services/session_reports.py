@@ -24,14 +24,14 @@ from tidegate.store.sessions import (
 )
 
 __all__ = [
-    "AgentSums", "Lane", "LaneMark", "ModelSums", "PullRequest", "SessionDetail", "SessionFilter",
+    "FAULTS", "AgentSums", "Lane", "LaneMark", "ModelSums", "PullRequest", "SessionDetail", "SessionFilter",
     "SessionLanes", "SessionPage", "SessionReports", "SessionRow", "SessionSort", "TimedLink",
 ]  # fmt: skip
 
 SLOTS: Final = 240
 MOST_FAILED: Final = 8
 _MOST_LOOKED_AT: Final = 20  # sessions of sub-agents
-_FAULTS: Final = tuple(outcome for outcome in Outcome if outcome is not Outcome.OK)
+FAULTS: Final = tuple(o.value for o in Outcome if o not in {Outcome.OK, Outcome.CANCELLED})
 _BATCH: Final = 500
 _ID: Final = re.compile(r"ses_[0-9a-f]{1,64}")
 _CURSOR: Final = re.compile(r"([ab])(-?\d{1,19})\.(\S{1,128})")
@@ -179,7 +179,7 @@ class SessionReports:
         faulty = {a.session_id: 0 for a in agents if any(each.errors for each in a.models)}
         found: list[LogRow] = []
         for session_id in list(faulty)[:_MOST_LOOKED_AT]:
-            only = LogFilter(session_id=session_id, outcomes=_FAULTS)
+            only = LogFilter(session_id=session_id, outcomes=FAULTS)
             found += self._usage.log.page(organization_id, only, MOST_FAILED)
         return sorted(found, key=lambda row: row.place, reverse=True)[:MOST_FAILED]
 

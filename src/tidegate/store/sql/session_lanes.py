@@ -4,11 +4,13 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from tidegate.core.model import Outcome
 from tidegate.store.lanes import Lane, LaneMark, SessionLanes
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.engines import transaction
 
 _EVENT: Final = t.events.c
+_NO_FAULTS: Final = (Outcome.OK.value, Outcome.CANCELLED.value)
 _END: Final = _EVENT.started_us + _EVENT.duration_us
 _SAVED: Final = _EVENT.saved_tokens_new + _EVENT.saved_tokens_again
 _ONE: "Final[sa.ColumnElement[int]]" = sa.literal_column("1", sa.Integer)
@@ -64,7 +66,7 @@ def _by_slot(ours: Any, start_us: int, slot_us: int) -> "sa.Select[Any]":
             slot,
             _EVENT.started_us,
             _END.label("end_us"),
-            sa.case((_EVENT.outcome != "ok", _ONE), else_=_ZERO).label("failed"),
+            sa.case((_EVENT.outcome.in_(_NO_FAULTS), _ZERO), else_=_ONE).label("failed"),
             sa.case((_SAVED > 0, _ONE), else_=_ZERO).label("compressed"),
             _sum_of(t.COUNTED_TOKENS).label("tokens"),
             _sum_of(t.COST_COLUMNS).label("cost_nusd"),
