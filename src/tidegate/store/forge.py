@@ -108,6 +108,7 @@ class PullCost(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
     saved_tokens: int = 0
     saved_nusd: int = 0
+    sessions: int = 0
     last_us: int = 0
 
 
@@ -118,6 +119,7 @@ class MergedTotals(msgspec.Struct, frozen=True, kw_only=True):
     with_cost: int = 0  # those that requests were made for
     cost_nusd: int = 0
     subscription_nusd: int = 0
+    median_nusd: int = 0  # of the cost of each of those
 
 
 class ForgeStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from tidegate.store.forge import (
     Telling,
 )
 from tidegate.store.sql import forge_tables as t
+from tidegate.store.sql.accounts import raise_versions
 from tidegate.store.sql.engines import transaction
 from tidegate.store.sql.forge_costs import merged_between, merged_totals
 from tidegate.store.sql.forge_facts import FactWriter
@@ -42,6 +43,7 @@ class SqlForge(SqlForgeStatus):
                 writer.access(access)
             for pull_request in facts.pull_requests:
                 writer.pull_request(pull_request)
+            raise_versions(connection, {organization_id})
         return True
 
     def names(self, organization_id: str) -> RepositoryNames:

@@ -12,6 +12,7 @@ from tidegate.store.sql.usage_tables import by_repository
 
 _SUMS: Final = (
     "cost_nusd", "subscription_nusd", "tokens", "requests", "saved_tokens", "saved_nusd",
+    "sessions_ended",
 )  # fmt: skip
 
 
@@ -63,11 +64,20 @@ def merged_totals(
     ).select_from(each)
     numbers = connection.execute(query).one()
     merged, with_cost, cost_nusd, subscription_nusd = (int(number or 0) for number in numbers)
+    middle = (
+        sa.select(each.c.cost_nusd)
+        .where(each.c.n > 0)
+        .order_by(each.c.cost_nusd)
+        .offset(max(0, (with_cost - 1) // 2))
+        .limit(2 - with_cost % 2)
+    )
+    middle_nusd = [int(cost) for cost in connection.scalars(middle)]
     return MergedTotals(
         merged=merged,
         with_cost=with_cost,
         cost_nusd=cost_nusd,
         subscription_nusd=subscription_nusd,
+        median_nusd=sum(middle_nusd) // len(middle_nusd) if middle_nusd else 0,
     )
 
 
@@ -112,6 +122,7 @@ def _sum(name: str) -> "sa.ColumnElement[Any]":
 def _pull_cost(row: sa.RowMapping) -> PullCost:
     fields = {name: row[name] for name in PullRequest.__struct_fields__}
     sums = {name: int(row[name]) for name in (*_SUMS, "last_us")}
+    sums["sessions"] = sums.pop("sessions_ended")
     return PullCost(pull_request=PullRequest(**fields), **sums)
 
 
