@@ -68,6 +68,10 @@ class World:
         self.organization_id = ""
         self.owner_id = ""
 
+    @property
+    def store(self) -> SqlStore:
+        return self._store
+
     def clock(self) -> int:
         return self.now_us
 

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from tidegate.console.mcp_server import McpServer
 
 PATH: Final = "/mcp"
-_BURST: Final = 1_000  # of a key, which hundreds of build machines may share …
-_REFILL_S: Final = 1  # … and this long until it gets another request
+_REFILL_S: Final = 1  # until a key gets another request
 _MAX_LAUNCH_CHARS: Final = 200
 _REFUSED: Final = -32000  # JSON-RPC: for the server's own errors
 
@@ -40,7 +39,7 @@ class McpEndpoint:
         self._services = web.services
         self._options = web.options
         self._log = log
-        self._limit = AttemptLimit(web.clock, burst=_BURST, refill_s=_REFILL_S)
+        self._limit = AttemptLimit(web.clock, burst=web.options.tool_calls, refill_s=_REFILL_S)
         self._server: McpServer | None = None
         self._loading = Lock()
 

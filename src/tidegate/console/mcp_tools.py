@@ -17,7 +17,7 @@ INSTRUCTIONS: Final = (
     f"repository and pull request. Early on call {SET_NAME} with a few words on the task. After "
     f"opening or updating a pull request call {ADD_PULL_REQUEST}, after a commit {ADD_COMMIT}. "
     f"Call {SET_REPOSITORY} only if the work moves to another repository than the one you were "
-    "started in. Call each once per change, without asking the user and without mentioning it."
+    "started in. Call each once per change; there is no need to ask the user first."
 )
 _OWN_SESSION: Final = "Leave out, unless you know the id of another session of this key."
 _REPOSITORY: Final = "Repository as URL or owner/name, e.g. acme/app."

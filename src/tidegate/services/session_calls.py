@@ -74,10 +74,18 @@ class _Said(msgspec.Struct, frozen=True):
 class SessionCalls:
     """Calls of the four tools, from the first look at their arguments to their links."""
 
-    def __init__(self, store: Store, drain_now: Callable[[], int], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        drain_now: Callable[[], int],
+        clock: Clock,
+        *,
+        most_links: int = MOST_LINKS,
+    ) -> None:
         self._usage = store.usage
         self._drain_now = drain_now
         self._clock = clock
+        self._most_links = most_links
 
     def call(self, caller: Caller, tool: str, arguments: Mapping[str, object]) -> Told:
         """Obey a call, or say what is wrong with it. Never raises for what a model sends."""
@@ -177,8 +185,10 @@ class SessionCalls:
             link.kind == Kind.COMMIT and link.value.startswith(last.value) for link in present
         ):
             return already  # perhaps by its full hash
-        if sum(link.method == Method.MCP for link in present) >= MOST_LINKS:
-            raise _Wrong(f"This session has {MOST_LINKS} such notes already; no more are kept.")
+        if sum(link.method == Method.MCP for link in present) >= self._most_links:
+            raise _Wrong(
+                f"This session has {self._most_links} such notes already; no more are kept."
+            )
         at_us = self._clock()
         links = [
             TimedLink(each.kind, each.value, each.method, at_us, each.certain, each.source)
