@@ -97,6 +97,7 @@ events = sa.Table(
         sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
         for name in COMPRESSION_NUMBERS
     ],
+    sa.Column("pull_request", sa.Text, nullable=False, server_default=sa.text("''")),
 )
 MODEL: Final = sa.case(
     (events.c.model_served != sa.literal_column("''"), events.c.model_served),
@@ -121,6 +122,10 @@ _event_index("events_by_member", "member_id", "started_us", "outcome", "model_se
 _event_index("events_by_session", "session_id", "started_us")
 _event_index("events_by_model", "agent", "model_served", "started_us")
 _event_index("events_by_repository", "repository", "started_us")
+_event_index(
+    "events_by_pull_request", "repository", "pull_request", "started_us",
+    where="pull_request <> ''",
+)  # fmt: skip
 _event_index("events_by_launch", "launch_id", where="launch_id <> ''")
 _event_index("events_by_request", "upstream_request_id", where="upstream_request_id <> ''")
 _event_index("events_unserved", "model_asked", "started_us", where="model_served = ''")
@@ -233,7 +238,14 @@ session_places = sa.Table(
     sqlite_with_rowid=False,
 )
 """Where a session worked, its sub-agents' under the root's id: when the first request and the
-last one there began."""
+last one there began. A place without a pull request is the whole repository."""
+sa.Index(
+    "places_by_repository",
+    session_places.c.organization_id,
+    session_places.c.repository,
+    session_places.c.pull_request,
+    session_places.c.last_us,
+)
 
 bucket_changes = sa.Table(
     "usage_changes",

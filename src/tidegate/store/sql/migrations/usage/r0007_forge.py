@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"  # 0006 where it exists: sessions and links
+down_revision = "0006"
 
 
 def upgrade() -> None:
