@@ -42,6 +42,7 @@ GROUPS: Final = (
     ("credential.", "Provider credentials"),
     ("mail_settings.", "Email"),
     ("organization.", "Organization"),
+    ("session", "Sessions"),
 )
 
 # {target} is who or what it was done to, the rest are details of the entry.
@@ -83,6 +84,11 @@ SENTENCES: Final = {
     "password.reset": "Set a new password by a link",
     "password.reset_link": "Asked for a new password for {target}",
     "password.set": "Set the password of {target}",
+    "session.correct": "Corrected the {kind} of session {target}: {value}",
+    "session.rename": "Renamed session {target} to “{name}”",
+    "session.withdraw": "Took a correction back: the {kind} of session {target}",
+    "session_share.make": "Shared session {session_id} for {days} d, hiding {hidden}",
+    "session_share.revoke": "Revoked a share link of session {session_id}, looked at {views} times",
 }
 _WITH_DETAILS: Final = frozenset({"key.switch", "key.update", "organization.update"})
 

@@ -200,8 +200,8 @@ def _savings_tile(detail: SessionDetail, *, shows_costs: bool) -> Tile:
     tokens = formats.plural(row.saved_tokens, "token")
     if shows_costs and row.saved_nusd:
         shown, exact = formats.money(row.saved_nusd), formats.exact_money(row.saved_nusd)
-        told = f"{formats.tokens(row.saved_tokens)} tokens, net of cache prices"
-        return Tile("Savings", shown, f"{exact}, {tokens}", told, good=True)
+        note = "net of cache prices"
+        return Tile("Savings", shown, f"{exact}, {tokens}", note, good=True)
     if row.saved_tokens:
         return Tile(
             "Savings", formats.tokens(row.saved_tokens), tokens, "tokens not sent", good=True

@@ -24,8 +24,9 @@ from tidegate.store.sessions import (
 )
 
 __all__ = [
-    "FAULTS", "AgentSums", "Lane", "LaneMark", "ModelSums", "PullRequest", "SessionDetail", "SessionFilter",
-    "SessionLanes", "SessionPage", "SessionReports", "SessionRow", "SessionSort", "TimedLink",
+    "FAULTS", "AgentSums", "Lane", "LaneMark", "ModelSums", "PullRequest", "SessionDetail",
+    "SessionFilter", "SessionLanes", "SessionPage", "SessionReports", "SessionRow", "SessionSort",
+    "TimedLink", "read_place", "write_place",
 ]  # fmt: skip
 
 SLOTS: Final = 240
@@ -190,6 +191,17 @@ class SessionReports:
         with self._directory.reading() as reads:
             found = [reads.member(organization_id, member_id) for member_id in member_ids]
         return {member.member_id: member.name or member.email for member in found if member}
+
+
+def write_place(place: Place) -> str:
+    """A request's place in the list of its session."""
+    return f"{place.started_us}.{place.event_id}"
+
+
+def read_place(text: str) -> Place | None:
+    """The same back; None for the first page."""
+    started_us, _, event_id = text.partition(".")
+    return Place(int(started_us), event_id) if started_us.isdecimal() else None
 
 
 def _of_member(only: SessionFilter, member_id: str) -> SessionFilter:

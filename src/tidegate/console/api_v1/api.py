@@ -19,6 +19,8 @@ from tidegate.console.api_v1 import (
     organization,
     reports,
     requests,
+    session_shares,
+    sessions,
 )
 from tidegate.console.api_v1.endpoint import ApiRoute
 from tidegate.console.api_v1.openapi import document
@@ -32,6 +34,7 @@ TAGS: Final = {
     "Me": "The caller.",
     "Reports": "What was used, and what it cost.",
     "Requests": "Each call through the gateway, and its capture.",
+    "Sessions": "Runs of agents, what they worked on, and links that show them.",
     "Organization": "What holds for everyone in it.",
     "Members": "The people in it.",
     "Invitations": "Those who were asked to join.",
@@ -67,6 +70,8 @@ TABLE: Final = (
     *me.OPERATIONS,
     *reports.OPERATIONS,
     *requests.OPERATIONS,
+    *sessions.OPERATIONS,
+    *session_shares.OPERATIONS,
     *captures.OPERATIONS,
     *organization.OPERATIONS,
     *members.OPERATIONS,
