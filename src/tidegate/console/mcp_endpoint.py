@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from tidegate.console.web import Web
 from tidegate.core.identity import find_key
@@ -61,11 +61,12 @@ class McpEndpoint:
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         refusal = await self._refusal(request)
-        if refusal is None:
-            server = await run_in_threadpool(self.load)
-            await server.serve(scope, receive, send)
-        else:
+        if refusal is not None:
             await refusal(scope, receive, send)
+            return
+        body = await request.body()  # here, where one that is too large is refused as elsewhere
+        server = await run_in_threadpool(self.load)
+        await server.serve(scope, _replay(body, receive), send)
 
     async def _refusal(self, request: Request) -> Response | None:
         """What is answered without asking the server; the caller is known after None."""
@@ -118,6 +119,16 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._endpoint.serve(scope, receive, send)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """What was read, once more; then whatever else comes."""
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def read() -> Message:
+        return whole.pop() if whole else await receive()
+
+    return read
 
 
 def _refused(status: int, message: str) -> Response:
