@@ -97,7 +97,8 @@ def _drivers(
 ) -> tuple[list[Branch], tuple[str, ...]]:
     """Conditions that choose an index, and what of the filter they make up for."""
     if only.session_id:
-        return [[_columns.session_id == storable(only.session_id)]], ("session_id",)
+        found_ids = _of_run(connection, organization_id, storable(only.session_id))
+        return [[_columns.session_id == each] for each in found_ids], ("session_id",)
     if only.captured:
         return [[_columns.captured]], ("captured",)
     if only.outcomes and Outcome.OK.value not in only.outcomes:
@@ -119,6 +120,18 @@ def _drivers(
     if found is not None and len(found) <= _MOST_BRANCHES:
         return found, ("models",) if only.models else ("agents",)
     return [[]], ()
+
+
+def _of_run(connection: sa.Connection, organization_id: str, session_id: str) -> list[str]:
+    """A session and those of the sub-agents that it began; the first of them, if very many."""
+    columns = t.sessions.c
+    query = sa.select(columns.session_id).where(
+        columns.organization_id == organization_id,
+        columns.root_session_id == session_id,
+        columns.session_id != session_id,
+    )
+    some = query.order_by(columns.first_us).limit(_MOST_BRANCHES - 1)
+    return [session_id, *connection.execute(some).scalars()]
 
 
 def _by_model(
