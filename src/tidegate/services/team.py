@@ -258,6 +258,10 @@ class TeamReports:
             "merged",
         )
 
+    def hears_of_pulls(self, organization_id: str) -> bool:
+        """Whether a forge has told all that it knows once."""
+        return self._forge.status(organization_id).last_success_us > 0
+
     def merged_page(
         self, organization_id: str, period: Period, cursor: str, limit: int
     ) -> tuple[list[PullCost], str]:
