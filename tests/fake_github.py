@@ -28,9 +28,8 @@ _PAGE = 100
 
 
 @cache
-def rsa_key(which: int = 0) -> rsa.RSAPrivateKey:
-    """Made once in a process: it takes a while."""
-    del which
+def rsa_key() -> rsa.RSAPrivateKey:
+    """One for all Apps of a process: making it takes a while."""
     return rsa.generate_private_key(65537, 2048)
 
 
@@ -96,8 +95,8 @@ class FakeGithub:
         self.url = ""
         self._tokens: dict[str, int] = {}
 
-    def add_app(self, app_id: int = 7, *, secret: str = "", which: int = 0) -> App:
-        app = App(app_id, f"tidegate-{app_id}", f"Tidegate {app_id}", rsa_key(which), secret)
+    def add_app(self, app_id: int = 7, *, secret: str = "") -> App:
+        app = App(app_id, f"tidegate-{app_id}", f"Tidegate {app_id}", rsa_key(), secret)
         self.apps[app_id] = app
         return app
 

@@ -41,6 +41,7 @@ GROUPS: Final = (
     ("access_token.", "Access tokens"),
     ("credential.", "Provider credentials"),
     ("mail_settings.", "Email"),
+    ("github.", "GitHub"),
     ("organization.", "Organization"),
     ("session", "Sessions"),
 )
@@ -53,6 +54,10 @@ SENTENCES: Final = {
     "credential.remove": "Removed {provider} credential “{name}”",
     "credential.set": "Stored {provider} credential “{name}” for {base_url}",
     "credential.test": "Tested a provider credential",
+    "github.connect": "Connected GitHub by the App “{name}”",
+    "github.disconnect": "Disconnected GitHub",
+    "github.install": "Took the GitHub account {account} into use",
+    "github.test": "Tested the connection with GitHub",
     "invitation.accept": "Accepted the invitation of {email}",
     "invitation.create": "Invited {email} as {role}",
     "invitation.link": "Copied the invitation link of {email}",

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from tidegate.console.access import Need, page
 from tidegate.console.dialogs import Moment, actor_of
 from tidegate.console.middleware import policy_with_form_to
+from tidegate.console.refusals import status_of
 from tidegate.console.settings import SettingsView
 from tidegate.console.web import SEE_OTHER, Web
 from tidegate.services.errors import NotFound, Refused
@@ -191,7 +192,7 @@ class GithubSettings:
             request,
             viewer,
             _SECTION,
-            status=409 if refused else 200,
+            status=status_of(refused) if refused else 200,
             errors={"": refused.message} if refused else {},
             state=state,
             host=urlsplit(state.web_url).netloc,
