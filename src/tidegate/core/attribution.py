@@ -130,13 +130,12 @@ def value_at(links: Iterable[TimedLink], at_us: int) -> str | None:
 
 
 def stated_anew(
-    known: Sequence[TimedLink], said: TimedLink, *, is_last: bool
+    known: Sequence[TimedLink], said: TimedLink, *, again_us: int | None
 ) -> tuple[list[TimedLink], list[TimedLink]]:
     """What a request's statement adds to those of one kind that are known, and takes from them.
 
-    Of statements in a row that say the same, the first is kept. Requests come late too: `is_last`
-    says that none is known from between this one and the next statement. Otherwise what held then
-    goes on after it.
+    Of statements in a row that say the same, the first is kept. Requests come late too: what held
+    before this one was said again at `again_us`, before the next known statement, if at all.
     """
     ordered = sorted(known, key=_order)
     index = bisect_right(ordered, said.at_us, key=_at) - 1
@@ -147,9 +146,9 @@ def stated_anew(
     current = ordered[index]
     if current.value == said.value:
         return [], []
-    if is_last:
+    if again_us is None:
         return [said], []
-    return [said, msgspec.structs.replace(current, at_us=said.at_us + 1)], []
+    return [said, msgspec.structs.replace(current, at_us=again_us)], []
 
 
 def _steps(links: Sequence[TimedLink]) -> _Steps:

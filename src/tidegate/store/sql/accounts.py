@@ -16,6 +16,7 @@ from tidegate.store.sql.attributing import (
 from tidegate.store.sql.latencies import add_latencies
 from tidegate.store.sql.ledger import Row, insert
 from tidegate.store.sql.moving import move_rows
+from tidegate.store.sql.renewing import renew_last_uses
 from tidegate.store.sql.rollups import Sums, add_rollups, days_of, delete_empty, merge_hours
 from tidegate.store.sql.rollups import hours_of as hours_of_rows
 from tidegate.store.sql.session_calls import take_calls
@@ -72,14 +73,17 @@ def _move(
     zones: Mapping[str, str],
 ) -> None:
     """Move older rows, and write sums with what they make of them."""
+    taken: Sums = {}
     if attributed.changes:
-        corrections, moved_counts = move_rows(connection, attributed.changes, zones)
-        merge_hours(hours, corrections)
+        taken, added, moved_counts = move_rows(connection, attributed.changes, zones)
+        merge_hours(hours, taken)
+        merge_hours(hours, added)
         merge_counts(counts, moved_counts)
     days = days_of(hours, zones)
     add_rollups(connection, hours, days)
     add_team_sums(connection, hours, days, counts, zones)
     add_last_uses(connection, hours)
-    if attributed.changes:
+    if taken:
         delete_empty(connection, hours, days)
         delete_empty_places(connection, hours, days, counts, zones)
+        renew_last_uses(connection, taken, zones)

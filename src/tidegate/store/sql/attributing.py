@@ -28,6 +28,7 @@ from tidegate.core.model import Link, UsageEvent
 from tidegate.store.sql import session_tables as s
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.ledger import Row
+from tidegate.store.sql.said import said_in, said_next
 from tidegate.store.sql.session_links import (
     MOST_LINKS,
     Key,
@@ -39,11 +40,11 @@ from tidegate.store.sql.session_links import (
     put_links,
     storable_link,
 )
-from tidegate.store.sql.sessions import Roots, root_of, run_of
+from tidegate.store.sql.sessions import Roots, root_of
 
 Change = tuple[int, int, Whereabouts]  # from when until when requests now count for what
 Found = Mapping[str, UsageEvent]  # by event id, those that have links or calls
-IsLast = Callable[[int, int], bool]
+Again = Callable[[str, int, int], int | None]
 
 _HEADERS: Final = (
     (Kind.REPOSITORY.value, "repository"),
@@ -73,21 +74,22 @@ class Run:
     def is_changed(self) -> bool:
         return bool(self.added or self.removed or self.is_merged)
 
-    def state(self, said: TimedLink, is_last: IsLast) -> None:
-        """Take what a request says anew."""
+    def state(self, said: TimedLink, again: Again) -> None:
+        """Take what a request says anew. `again` tells when something of a kind was said next
+        between two moments."""
         holding = self._said.get(said.kind)
         if holding and holding[0] == said.value and holding[1] <= said.at_us < holding[2]:
             return
         known = [x for x in self.links if x.kind == said.kind and x.method in STATED]
         if len(known) < MOST_LINKS:
             next_us = min((x.at_us for x in known if x.at_us > said.at_us), default=FOREVER_US)
-            added, removed = stated_anew(known, said, is_last=True)
-            if added and known and not is_last(said.at_us, next_us):
-                added, removed = stated_anew(known, said, is_last=False)
+            added, removed = stated_anew(known, said, again_us=None)
+            if added and any(x.at_us <= said.at_us for x in known):
+                again_us = again(said.kind, said.at_us, next_us)
+                added, removed = stated_anew(known, said, again_us=again_us)
+                next_us = next_us if again_us is None else again_us
             self._change(added, removed)
-            self._said[said.kind] = (said.value, said.at_us, min(next_us, said.at_us + 1))
-            if not added or (next_us == FOREVER_US and len(added) == 1):
-                self._said[said.kind] = (said.value, said.at_us, next_us)
+            self._said[said.kind] = (said.value, said.at_us, next_us)
 
     def find(self, link: TimedLink) -> bool:
         """Take what was found; whether it was not known."""
@@ -101,10 +103,21 @@ class Run:
         self._change([link], [])
         return True
 
-    def merge(self, links: Iterable[TimedLink]) -> None:
-        """Take the links of a run that turned out to be part of this one."""
-        known = {identity(link) for link in self.links}
-        self._change([link for link in links if identity(link) not in known], [])
+    def merge(self, links: Iterable[TimedLink], said: Sequence[TimedLink]) -> None:
+        """Take the links of runs that turned out to be part of this one. `said` is what all their
+        requests said, each for itself, as far as the ledger has them."""
+        links = list(links)
+        found = [link for link in (*self.links, *links) if link.method not in STATED]
+        merged = Run()
+        stated = [link for link in (*self.links, *links, *said) if link.method in STATED]
+        for link in sorted(stated, key=_order):
+            merged.state(link, _never)
+        wanted = {identity(link): link for link in (*found, *merged.links)}
+        known = {identity(link): link for link in self.links}
+        self._change(
+            [link for name, link in wanted.items() if name not in known],
+            [link for name, link in known.items() if name not in wanted],
+        )
         self.is_merged = True
 
     def replace(self, kind: str, method: str, link: TimedLink | None) -> bool:
@@ -161,9 +174,14 @@ def attribute(
     keys = {*by_run, *heirs, *told}
     known = links_of(connection, keys | moved)
     runs = {key: Run(known.get(key, ())) for key in keys}
-    for key in sorted(moved):
-        runs[key[0], roots.get(key, key[1])].merge(known.get(key, ()))
-        delete_all(connection, key)
+    for heir in sorted(heirs):
+        children = sorted(key for key in moved if (key[0], roots.get(key, key[1])) == heir)
+        theirs = [link for key in children for link in known.get(key, ())]
+        if theirs or heir in known:
+            runs[heir].merge(theirs, said_in(connection, heir, children, known))
+        runs[heir].is_merged = True
+        for key in children:
+            delete_all(connection, key)
     for key, of_run in by_run.items():
         _read(connection, key, runs[key], of_run, found)
     for key, links in told.items():
@@ -218,8 +236,8 @@ def _begun(connection: sa.Connection, keys: Iterable[Key]) -> set[Key]:
 def _read(connection: sa.Connection, key: Key, run: Run, rows: Sequence[Row], found: Found) -> None:
     """Take what the rows of a run say, in the order of their time."""
 
-    def is_last(after_us: int, before_us: int) -> bool:
-        return not _has_rows(connection, key, after_us, before_us)
+    def again(kind: str, after_us: int, before_us: int) -> int | None:
+        return said_next(connection, key, kind, (after_us, before_us))
 
     for row in sorted(rows, key=_started):
         event = found.get(row["event_id"])
@@ -233,9 +251,11 @@ def _read(connection: sa.Connection, key: Key, run: Run, rows: Sequence[Row], fo
             said = metadata.get(kind)
             value = row[column]
             if said is not None and (link := _timed(said, at_us)):
-                run.state(link, is_last)
+                run.state(link, again)
             elif value:
-                run.state(TimedLink(kind, value, Method.LAUNCH.value, at_us), is_last)
+                run.state(TimedLink(kind, value, Method.LAUNCH.value, at_us), again)
+            else:
+                row["unsaid"] |= t.UNSAID.get(kind, 0)
 
 
 def found_links(event: UsageEvent) -> list[TimedLink]:
@@ -252,16 +272,13 @@ def _timed(link: Link, at_us: int) -> TimedLink | None:
     )
 
 
-def _has_rows(connection: sa.Connection, key: Key, after_us: int, before_us: int) -> bool:
-    """Whether the ledger has requests of a run from between two moments."""
-    columns = t.events.c
-    query = sa.select(sa.literal(1)).where(
-        columns.organization_id == key[0],
-        columns.session_id.in_(run_of(connection, *key)),
-        columns.started_us > after_us,
-        columns.started_us < before_us,
-    )
-    return connection.execute(query.limit(1)).first() is not None
+def _never(_kind: str, _after_us: int, _before_us: int) -> int | None:
+    """Where all is known and comes in its order."""
+    return None
+
+
+def _order(link: TimedLink) -> tuple[int, str, str]:
+    return link.at_us, link.method, link.value
 
 
 def _started(row: Row) -> int:

@@ -55,7 +55,9 @@ def row_of(event: UsageEvent) -> Row:
     fits = min(*counts, *times) >= 0 and max(counts) <= _MAX_COUNT and max(times) <= _MAX_TIME_US
     if not fits or not _is_plain("".join(_texts(values))):
         values = tuple(map(_storable, COLUMNS, values))
-    return dict(zip(COLUMNS, values, strict=True))
+    row = dict(zip(COLUMNS, values, strict=True))
+    row["unsaid"] = 0
+    return row
 
 
 def event_of(row: Mapping[str, Any]) -> UsageEvent:
@@ -134,6 +136,7 @@ def _storable(column: str, value: str | int) -> str | int:
 @cache
 def _insert(dialect: Dialect) -> tuple[str, "itemgetter[Any] | None"]:
     """The statement in the driver's words, and the order of its values where they have one."""
-    compiled = t.events.insert().compile(dialect=dialect, column_keys=list(COLUMNS))
+    columns = [*COLUMNS, "unsaid"]
+    compiled = t.events.insert().compile(dialect=dialect, column_keys=columns)
     names = compiled.positiontup
     return str(compiled), itemgetter(*names) if names else None

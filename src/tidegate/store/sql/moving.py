@@ -31,9 +31,11 @@ _COLUMNS: Final = [
 
 def move_rows(
     connection: sa.Connection, changes: Mapping[Key, Iterable[Change]], zones: Mapping[str, str]
-) -> tuple[Sums, Counts]:
-    """Move what older rows count for: what that changes of hours, and of counts of sessions."""
-    hours: Sums = {}
+) -> tuple[Sums, Sums, Counts]:
+    """Move what older rows count for: the hours that they are taken from, what they are added to,
+    and what that changes of counts of sessions."""
+    taken: Sums = {}
+    added: Sums = {}
     counts: Counts = {}
     for key in sorted(changes):
         organization_id, root_id = key
@@ -44,16 +46,16 @@ def move_rows(
             within = (max(start_us, from_us), end_us)
             for rows in _elsewhere(connection, organization_id, run, within, where):
                 moved = True
-                add_hours(hours, rows, zones, -1)
+                add_hours(taken, rows, zones, -1)
                 for row in rows:
                     row["repository"], row["branch"], row["pull_request"] = where
-                add_hours(hours, rows, zones)
+                add_hours(added, rows, zones)
                 _update(connection, rows)
         if moved:
             zone = zones[organization_id]
             renewed = renew_places(connection, organization_id, run, zone, from_us)
             merge_counts(counts, renewed)
-    return hours, counts
+    return taken, added, counts
 
 
 def _elsewhere(

@@ -62,7 +62,7 @@ def add_rollups(connection: sa.Connection, hours: Sums, days: Sums) -> None:
 def merge_hours(hours: Sums, others: Sums) -> None:
     """Add hours to hours."""
     for key, hour in others.items():
-        _merge(hours, key, hour)
+        _merge(hours, key, dict(hour))
 
 
 def delete_empty(connection: sa.Connection, hours: Sums, days: Sums) -> None:

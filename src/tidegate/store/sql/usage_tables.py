@@ -98,7 +98,11 @@ events = sa.Table(
         for name in COMPRESSION_NUMBERS
     ],
     sa.Column("pull_request", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("unsaid", sa.BigInteger, nullable=False, server_default="0"),
 )
+UNSAID: Final = {"repository": 1, "branch": 2}
+"""Bits of `unsaid`: what a request of a session did not say by itself, so that its value is what
+other requests said. Requests of releases before there were links said all they could."""
 MODEL: Final = sa.case(
     (events.c.model_served != sa.literal_column("''"), events.c.model_served),
     else_=events.c.model_asked,

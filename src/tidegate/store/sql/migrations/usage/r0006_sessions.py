@@ -38,6 +38,9 @@ def upgrade() -> None:
         "usage_events",
         sa.Column("pull_request", sa.Text, nullable=False, server_default=sa.text("''")),
     )
+    op.add_column(
+        "usage_events", sa.Column("unsaid", sa.BigInteger, nullable=False, server_default="0")
+    )
     _create_runs()
     _create_parts()
     _create_links()
