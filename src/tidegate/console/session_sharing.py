@@ -1,7 +1,6 @@
 """Share links of a session: what they would show, making and revoking them; and what they show."""
 
 import time
-from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -12,13 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tidegate.console.access import Need, page
-from tidegate.console.dialogs import Dialogs, Moment, actor_of
+from tidegate.console.dialogs import Dialogs, actor_of
 from tidegate.console.limits import FailureLimit
 from tidegate.console.log_range import own_rows
+from tidegate.console.session_privacy import HIDDEN, ShareLine, hidden_of, hides_text, share_lines
 from tidegate.console.session_query import PATH
 from tidegate.console.session_rows import session_title
-from tidegate.console.session_view import SessionView, session_view
-from tidegate.console.sessions import correctors
+from tidegate.console.session_view import SessionView, correctors, session_view
 from tidegate.console.web import Web, peer_of
 from tidegate.core.calendar import local_time
 from tidegate.services.errors import InvalidField, NotFound, Refused
@@ -31,20 +30,6 @@ _NOT_FOUND: Final = 404
 _DEFAULT_DAYS: Final = 7
 _NO_INDEX: Final = {"x-robots-tag": "noindex, nofollow", "referrer-policy": "no-referrer"}
 _VIEWS: Final = 60  # at once, and in a minute, from one address
-_WORDS: Final = ("names", "costs", "repositories")
-
-
-@dataclass(frozen=True)
-class ShareLine:
-    """A link that is good, on the session's page and in the dialog."""
-
-    share_id: str
-    made: Moment
-    expires: Moment
-    maker: str
-    hides: str  # in words
-    views: str
-    last_view: Moment | None
 
 
 class SessionSharing:
@@ -94,7 +79,7 @@ class SessionSharing:
             path=f"{PATH}/{row.session_id}",
             url=f"{self._web.options.public_url.rstrip('/')}/shared/{made.secret}",
             expires=self._dialogs.moment(viewer, made.record.expires_us),
-            hides=_hides(made.record),
+            hides=hides_text(made.record),
         )
 
     async def share_preview(self, request: Request, viewer: Viewer) -> Response:
@@ -177,7 +162,7 @@ class SessionSharing:
         organization = self._services.organizations.get(record.organization_id)
         try:
             view = self._view(
-                record.organization_id, record.session_id, organization.time_zone, _of(record)
+                record.organization_id, record.session_id, organization.time_zone, hidden_of(record)
             )
         except NotFound:  # its requests are older than what is kept
             return None
@@ -242,36 +227,8 @@ class SessionSharing:
         )
 
 
-def share_lines(dialogs: Dialogs, viewer: Viewer, records: list[ShareRecord]) -> list[ShareLine]:
-    names = dialogs.services.session_reports.names(
-        viewer.organization_id, {record.made_by for record in records}
-    )
-    return [
-        ShareLine(
-            share_id=record.share_id,
-            made=dialogs.moment(viewer, record.created_us),
-            expires=dialogs.moment(viewer, record.expires_us),
-            maker=names.get(record.made_by, "the command line"),
-            hides=_hides(record),
-            views="looked at once" if record.views == 1 else f"looked at {record.views:,} times",
-            last_view=dialogs.moment(viewer, record.last_view_us) if record.last_view_us else None,
-        )
-        for record in records
-    ]
-
-
-def _of(record: ShareRecord) -> Hidden:
-    return Hidden(record.hides_names, record.hides_costs, record.hides_repositories)
-
-
-def _hides(record: ShareRecord) -> str:
-    hidden = _of(record)
-    found = [word for word in _WORDS if getattr(hidden, word)]
-    return ", ".join(found)
-
-
 def _hidden(fields: dict[str, Any]) -> Hidden:
-    return Hidden(*(bool(fields.get(f"hide_{word}")) for word in _WORDS))
+    return Hidden(*(bool(fields.get(f"hide_{word}")) for word in HIDDEN))
 
 
 def _kept_back(hidden: Hidden) -> list[str]:

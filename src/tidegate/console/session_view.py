@@ -21,6 +21,7 @@ from tidegate.console.session_rows import (
 )
 from tidegate.console.session_timeline import TimelineView, timeline_view
 from tidegate.console.session_work import WorkView, work_view
+from tidegate.core.attribution import Method
 from tidegate.core.calendar import local_time
 from tidegate.services.session_reports import FAULTS, SessionDetail
 from tidegate.services.session_shares import Hidden
@@ -146,6 +147,11 @@ def session_view(
         shows_costs=shows_costs,
         for_anyone=for_anyone,
     )
+
+
+def correctors(detail: SessionDetail) -> set[str]:
+    """The members whose word is among the links."""
+    return {link.source for link in detail.links if link.method == Method.PERSON}
 
 
 def _tiles(detail: SessionDetail, *, shows_costs: bool, linked: bool) -> Iterator[Tile]:

@@ -9,17 +9,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from tidegate.console.access import Need, page
+from tidegate.console.dialogs import Dialogs
 from tidegate.console.log_range import own_rows
 from tidegate.console.session_choices import LOADED
 from tidegate.console.session_look import SessionLook
+from tidegate.console.session_privacy import ShareLine, share_lines
 from tidegate.console.session_query import PATH, read_session_query
-from tidegate.console.session_view import SessionView, session_view
+from tidegate.console.session_view import SessionView, correctors, session_view
 from tidegate.console.web import SEE_OTHER, Web, is_partial
-from tidegate.core.attribution import Method
 from tidegate.services.errors import InvalidField
 from tidegate.services.logins import Viewer
-from tidegate.services.session_reports import SessionDetail
-from tidegate.services.session_shares import ShareRecord
 
 _INVALID: Final = 422
 _OF: Final = "of"  # a parameter that is no filter
@@ -31,6 +30,7 @@ class Sessions:
     def __init__(self, web: Web) -> None:
         self._web = web
         self._services = web.services
+        self._dialogs = Dialogs(web)
 
     def routes(self) -> Sequence[BaseRoute]:
         return [
@@ -82,14 +82,14 @@ class Sessions:
 
     # what runs beside the event loop
 
-    def _session(self, viewer: Viewer, session_id: str) -> tuple[SessionView, list[ShareRecord]]:
+    def _session(self, viewer: Viewer, session_id: str) -> tuple[SessionView, list[ShareLine]]:
         detail = self._services.session_reports.detail(
             viewer.organization_id, session_id, member_id=own_rows(viewer)
         )
         shares = self._services.session_shares.of(viewer.organization_id, detail.row.session_id)
         people = self._services.session_reports.names(viewer.organization_id, correctors(detail))
         view = session_view(detail, people, now_us=self._web.clock(), zone_name=viewer.time_zone)
-        return view, shares
+        return view, share_lines(self._dialogs, viewer, shares)
 
     def _look(self, request: Request, viewer: Viewer, *more: str) -> SessionLook:
         return SessionLook(self._web, viewer, read_session_query(request.query_params, *more))
@@ -99,8 +99,3 @@ class Sessions:
         if is_partial(request):
             return self._web.fragment(request, template, viewer=viewer, **context)
         return self._web.page(request, template, viewer=viewer, current="sessions", **context)
-
-
-def correctors(detail: SessionDetail) -> set[str]:
-    """The members whose word is among the links."""
-    return {link.source for link in detail.links if link.method == Method.PERSON}

@@ -213,6 +213,7 @@ def test_a_link_ends(world: World, owner: TestClient, key: Enrolled) -> None:
     paths = [share(owner, one, days=days) for days in ("1", "7")]
     stranger = TestClient(world.app, base_url=str(owner.base_url), follow_redirects=False)
     assert [stranger.get(path).status_code for path in paths] == [200, 200]
+    assert "Shared by 2 links" in owner.get(f"/sessions/{one}").text
     records = world.services.session_shares.of(world.organization_id, one)
     assert [record.views for record in records] == [1, 1]
     revoke = f"/sessions/{one}/shares/{records[0].share_id}/revoke"
