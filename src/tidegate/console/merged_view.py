@@ -61,7 +61,7 @@ def forges_of(services: ConsoleServices, organization_id: str) -> Forges:
 def merged_tiles(totals: MergedTotals, query: TeamQuery) -> list[Tile]:
     """One where pull requests were merged that something was used for."""
     each = _each(totals, query)
-    return [Tile(_TITLE, each, "", False, "", "", _merged(totals))] if each else []
+    return [Tile("Per merged PR", each, "", False, "", "", _merged(totals))] if each else []
 
 
 def merged_text(totals: MergedTotals, query: TeamQuery) -> MergedText | None:
