@@ -26,6 +26,7 @@ from tidegate.store.github import GithubApp, GithubInstallation
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
 from tidegate.wiring.composition import Surroundings, compose
+from tidegate.wiring.github_transport import UpstreamTransport
 from tidegate.wiring.outbound import Outbound
 from tidegate.wiring.probe import UpstreamProbe
 
@@ -61,6 +62,7 @@ class World:
             prices=price_book,
             mail_sender=MailSender(outbound.connect, outbound.tls),
             probe=UpstreamProbe(upstreams),
+            github_transport=lambda: UpstreamTransport(upstreams),
             clock=self.clock,
             hashing=QUICK_HASHING,
         )

@@ -150,7 +150,7 @@ class GithubConnection(Service):
             tried = Tried(False, str(fault))
         with self._directory.changing() as change:
             detail = {"ok": "yes" if tried.ok else "no"}
-            self._audit(change, actor, "github.test", organization_id, detail)
+            self._audit(change, actor, "github_app.test", organization_id, detail)
         return tried
 
     def refresh(self, organization_id: str) -> None:
@@ -166,7 +166,7 @@ class GithubConnection(Service):
                 raise NotFound("GitHub is not connected.")
             change.delete_github_app(organization_id)
             detail = {"name": app.name, "kept": "yes" if keep else "no"}
-            self._audit(change, actor, "github.disconnect", organization_id, detail)
+            self._audit(change, actor, "github_app.disconnect", organization_id, detail)
         self._calls.forget()
         self._store.usage.forge.forget_status(organization_id)
         if not keep:
@@ -240,7 +240,7 @@ class GithubConnection(Service):
                 raise Conflict(_OTHER_APP)
             change.put_github_app(app)
             detail = {"name": app.name, "app_id": str(app.app_id), "web_url": app.web_url}
-            self._audit(change, actor, "github.connect", organization_id, detail)
+            self._audit(change, actor, "github_app.connect", organization_id, detail)
         self._store.usage.forge.forget_status(organization_id)
         self._store.usage.forge.request_sync(organization_id, at_us)
         return app

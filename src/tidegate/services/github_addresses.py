@@ -61,12 +61,17 @@ def addresses(web_url: str) -> Addresses:
         )
     shown = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port and parts.port != 443 else ""
-    if host in {"github.com", "www.github.com", "api.github.com"}:
+    if host.removeprefix("www.").removeprefix("api.") == urlsplit(GITHUB).hostname:
         return Addresses(GITHUB, _GITHUB_API)
     web = f"{parts.scheme}://{shown}{port}"
     if host.endswith(_RESIDENT):
         return Addresses(web, f"https://api.{host}")
     return Addresses(web, f"{web}/api/v3")
+
+
+def setup_url(public_url: str) -> str:
+    """Where GitHub brings the browser back to when an App was installed."""
+    return f"{public_url.rstrip('/')}/settings/github/installed"
 
 
 def is_reachable(public_url: str, web_url: str) -> bool:
@@ -85,7 +90,7 @@ def manifest(
         "name": f"Tidegate {organization_name}"[:_NAME_CHARS].strip(),
         "url": base,
         "redirect_url": f"{base}/settings/github/created",
-        "setup_url": f"{base}/settings/github/installed",
+        "setup_url": setup_url(public_url),
         "setup_on_update": True,
         "public": False,
         "default_permissions": PERMISSIONS,

@@ -115,7 +115,7 @@ class GithubInstallations(Service):
     def _approve(self, change: DirectoryChange, found: GithubInstallation, actor: Actor) -> None:
         change.put_github_installation(msgspec.structs.replace(found, approved=True))
         detail = {"account": found.account, "installation_id": str(found.installation_id)}
-        action = Action("github.install", found.organization_id, found.organization_id, detail)
+        action = Action("github_app.install", found.organization_id, found.organization_id, detail)
         audit.record(change, actor, action, self._clock())
 
     def _asked(self, app: GithubApp, installation_id: int) -> InstallationInfo:

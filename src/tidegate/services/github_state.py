@@ -2,6 +2,7 @@
 
 import msgspec
 
+from tidegate.services import github_addresses
 from tidegate.services.github import GithubConnection
 from tidegate.services.github_addresses import addresses, is_reachable
 from tidegate.services.github_installations import GithubInstallations
@@ -27,6 +28,7 @@ class GithubState(msgspec.Struct, frozen=True, kw_only=True):
 
     connected: bool
     hook_url: str
+    setup_url: str  # where GitHub brings the browser back to
     hooks_reach_us: bool = True
     app_id: int = 0
     app_name: str = ""
@@ -65,9 +67,12 @@ class GithubStates:
     def get(self, organization_id: str) -> GithubState:
         app = self._connection.app(organization_id)
         hook_url = self._connection.hook_url(organization_id)
+        setup_url = github_addresses.setup_url(self._public_url)
         if app is None:
             reach = is_reachable(self._public_url, "https://github.com")
-            return GithubState(connected=False, hook_url=hook_url, hooks_reach_us=reach)
+            return GithubState(
+                connected=False, hook_url=hook_url, setup_url=setup_url, hooks_reach_us=reach
+            )
         readable = tuple(
             each
             for each in self._forge.repositories(organization_id)
@@ -76,6 +81,7 @@ class GithubStates:
         return GithubState(
             connected=True,
             hook_url=hook_url,
+            setup_url=setup_url,
             hooks_reach_us=is_reachable(self._public_url, app.web_url),
             app_id=app.app_id,
             app_name=app.name,

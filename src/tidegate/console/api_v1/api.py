@@ -11,6 +11,7 @@ from tidegate.console.api_v1 import (
     audit,
     captures,
     credentials,
+    github,
     invitations,
     keys,
     mail,
@@ -41,6 +42,7 @@ TAGS: Final = {
     "Keys": "Enrolments of members with coding agents.",
     "Credentials": "What requests to providers are paid with.",
     "Mail settings": "How mail goes out.",
+    "Integrations": "What Tidegate is connected with.",
     "Audit log": "Who changed what.",
     "About": "This API.",
 }
@@ -79,6 +81,7 @@ TABLE: Final = (
     *keys.OPERATIONS,
     *credentials.OPERATIONS,
     *mail.OPERATIONS,
+    *github.OPERATIONS,
     *audit.OPERATIONS,
     get("/problems", list_problems, need=Need.ANYONE, tag="About"),
 )

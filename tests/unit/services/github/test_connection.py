@@ -110,7 +110,7 @@ def test_a_manifest_connects(connected: Connected) -> None:
     )
     assert "PRIVATE" not in repr(app)
     assert connection.test(organization_id, actor=connected.world.owner).ok
-    assert connected.world.actions()[-2:] == ["github.connect", "github.test"]
+    assert connected.world.actions()[-2:] == ["github_app.connect", "github_app.test"]
 
 
 def test_a_state_is_good_once_and_for_who_began(connected: Connected) -> None:
