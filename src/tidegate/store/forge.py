@@ -108,6 +108,7 @@ class PullCost(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
     saved_tokens: int = 0
     saved_nusd: int = 0
+    saved_subscription_nusd: int = 0
     sessions: int = 0
     last_us: int = 0
 

@@ -12,7 +12,7 @@ from tidegate.store.sql.usage_tables import by_repository
 
 _SUMS: Final = (
     "cost_nusd", "subscription_nusd", "tokens", "requests", "saved_tokens", "saved_nusd",
-    "sessions_ended",
+    "saved_subscription_nusd", "sessions_ended",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from tidegate.core.attribution import split_pull_request
 from tidegate.core.model import Agent, Outcome
 from tidegate.store.log import NO_REPOSITORY, LogFilter
 from tidegate.store.sql import usage_tables as t
@@ -114,6 +115,8 @@ def _drivers(
     for flag in ("price_unknown", "estimated"):
         if getattr(only, flag):
             return [[_columns[flag]]], (flag,)
+    if only.pull_request:
+        return [_in_pull_request(only, lambda column: column)], ("pull_request",)
     if only.repository:
         return [[_columns.repository == _repository(only)]], ("repository",)
     found = _by_model(connection, organization_id, only)
@@ -197,6 +200,8 @@ def _checks(only: LogFilter, made_up: Iterable[str], wrap: Wrap = aside) -> Bran
         found.append(_any_of(served, only.models) | ((served == "") & _any_of(asked, only.models)))
     if only.repository and "repository" not in made_up:
         found.append(wrap(_columns.repository) == _repository(only))
+    if only.pull_request and "pull_request" not in made_up:
+        found += _in_pull_request(only, wrap)
     if only.status_class:
         least = _STATUSES[only.status_class]
         found.append(wrap(_columns.status).between(least, least + 99))
@@ -218,6 +223,16 @@ _CHECKED: Final = {
     "session_id": _columns.session_id,
     "billing": _columns.billing,
 }
+
+
+def _in_pull_request(only: LogFilter, wrap: Wrap) -> Branch:
+    """As the partial index says it."""
+    repository, number = split_pull_request(storable(only.pull_request))
+    return [
+        wrap(_columns.repository) == repository,
+        wrap(_columns.pull_request) == number,
+        wrap(_columns.pull_request) != sa.literal_column("''"),
+    ]
 
 
 def _repository(only: LogFilter) -> str:
