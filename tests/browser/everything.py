@@ -18,6 +18,7 @@ def pages(world: World) -> dict[str, str]:
         "team, tables": "/?sort=tokens&view=table&chart=table",
         "team, hours": "/?range=24h&repositories=1",
         "team, nothing": f"/?range=custom&first={FIRST}&last={LAST}",
+        "merged pull requests": "/team/merged",
         "my usage": "/my-usage",
         "logs": "/logs",
         "logs, one open": f"/logs?range=7d&outcome=ok&open={_newest_event(world)}",
