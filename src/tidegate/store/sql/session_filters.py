@@ -159,10 +159,10 @@ def _by_search(connection: sa.Connection, organization_id: str, text: str) -> tu
 
 def _like(connection: sa.Connection, text: str) -> Any:
     escaped = text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
-    name = "ILIKE" if connection.dialect.name == "postgresql" else "LIKE"
+    by_name = "ilike" if connection.dialect.name == "postgresql" else "like"
 
     def like(column: "sa.ColumnElement[str]") -> Condition:
-        pattern = sa.literal(f"%{escaped}%").op("ESCAPE")(sa.literal_column("'\\'"))
-        return column.op(name, is_comparison=True)(pattern)
+        found: Condition = getattr(column, by_name)(f"%{escaped}%", escape="\\")
+        return found
 
     return like
