@@ -165,7 +165,8 @@ class SqlForge(SqlForgeStatus):
             "received_us": delivery.received_us,
         }
         insert = insert_into(connection.dialect.name, t.deliveries).on_conflict_do_nothing()
-        if connection.execute(insert, row).rowcount != 1:
+        new = connection.execute(insert.returning(t.deliveries.c.delivery_id), row)
+        if new.first() is None:
             return False
         self._note_delivery(connection, organization_id, delivery)
         return True
