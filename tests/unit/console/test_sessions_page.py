@@ -78,7 +78,13 @@ def test_the_list_is_sorted_filtered_and_paged(
     assert listed(owner.get("/sessions?errors=yes").text) == ["7"]
     assert set(listed(owner.get("/sessions?branch=cold").text)) == {str(n) for n in range(2, 61, 2)}
     assert listed(owner.get("/sessions?range=exact&start=2020-01-01&end=2020-02-01").text) == []
+    assert listed(owner.get("/sessions?find=client-12").text) == ["12"]
     assert listed(owner.get("/sessions?find=client-12&repository=-").text) == []
+    change = world.services.session_changes.rename
+    change(world.organization_id, session_id(9), "100% Of_It", actor=Actor(world.owner_id))
+    for wanted in ("100%25", "of_it", session_id(9)):
+        assert listed(owner.get(f"/sessions?find={wanted}").text) == ["9"]
+    assert listed(owner.get("/sessions?find=%25zz%25").text) == []
 
 
 def test_what_is_wrong_with_the_address_is_told(owner: TestClient) -> None:
