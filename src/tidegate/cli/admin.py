@@ -242,15 +242,10 @@ def update_organization(  # noqa: PLR0913 -- by name beyond the first
     )
     if time_zone is not None:
         task.admin.drain()  # rebuilds hours and days in the new zone
-    fields = {
-        "organization_id": record.organization_id,
-        "name": record.name,
-        "time_zone": record.time_zone,
-        "allow_own_credential": record.allow_own_credential,
-        "self_enrolment": record.self_enrolment,
-        "session_tools": record.session_tools,
-        "allowed_models": list(record.allowed_models),
-    }
+    names = ("organization_id", "name", "time_zone", "allow_own_credential")
+    switches = ("self_enrolment", "session_tools")
+    fields = {name: getattr(record, name) for name in (*names, *switches)}
+    fields["allowed_models"] = list(record.allowed_models)
     return Report(fields, [f"{field}: {value}" for field, value in fields.items()])
 
 
