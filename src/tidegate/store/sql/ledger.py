@@ -23,7 +23,7 @@ _INDEXED_BYTES: Final = {
     **dict.fromkeys(("agent", "billing", "outcome"), 64),
     **dict.fromkeys(("model_asked", "model_served", "launch_id"), 400),
     **dict.fromkeys(("upstream_request_id", "client_session"), 400),
-    **{"repository": 800, "branch": 800, "pull_request": 20, "subagent_id": 400},
+    **{"repository": 800, "branch": 800, "commit": 400, "subagent_id": 400},
 }
 _TOKENS: Final = {name: f"{name}_tokens" for name in TokenCounts.__struct_fields__}
 _COSTS: Final = {name: f"{name}_nusd" for name in Cost.__struct_fields__}
