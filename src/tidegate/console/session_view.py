@@ -102,16 +102,12 @@ def session_view(
 ) -> SessionView:
     """What is hidden is not in it at all; for anyone, neither are ids and ways on."""
     row, zone = detail.row, ZoneInfo(zone_name)
-    today = local_time(now_us, zone).date()
     shows_costs = not hidden.costs
     rows = LogQuery(range=ALL_TIME)
-    title = "A session" if hidden.names else session_title(row, zone, today)
-    if hidden.repositories and not row.name:
-        title = "A session"
     return SessionView(
         session_id="" if for_anyone else row.session_id,
         path="" if for_anyone else f"{PATH}/{row.session_id}",
-        title=title,
+        title=_title(detail, hidden, zone, now_us),
         is_named=bool(row.name),
         member="" if hidden.names else detail.member or row.member_id,
         member_href="" if for_anyone else SessionQuery(range=ALL_TIME).url(member=(row.member_id,)),
@@ -123,14 +119,7 @@ def session_view(
         when=_when(detail, zone, now_us),
         active=is_active(row, now_us),
         tiles=list(_tiles(detail, shows_costs=shows_costs, linked=not for_anyone)),
-        timeline=timeline_view(
-            detail.lanes,
-            agent_names(detail.agents),
-            zone=zone,
-            session_id=row.session_id,
-            shows_costs=shows_costs,
-            linked=not for_anyone,
-        ),
+        timeline=_timeline(detail, zone, shows_costs=shows_costs, linked=not for_anyone),
         buckets=buckets_view(detail.agents, shows_costs=shows_costs),
         cache_hits=_share(row.tokens.cache_read, row.tokens.prompt),
         tools=tool_lines(detail.tool_savings),
@@ -152,6 +141,26 @@ def session_view(
 def correctors(detail: SessionDetail) -> set[str]:
     """The members whose word is among the links."""
     return {link.source for link in detail.links if link.method == Method.PERSON}
+
+
+def _title(detail: SessionDetail, hidden: Hidden, zone: ZoneInfo, now_us: int) -> str:
+    """A session without a name is called by its branch, which may be hidden too."""
+    if hidden.names or (hidden.repositories and not detail.row.name):
+        return "A session"
+    return session_title(detail.row, zone, local_time(now_us, zone).date())
+
+
+def _timeline(
+    detail: SessionDetail, zone: ZoneInfo, *, shows_costs: bool, linked: bool
+) -> TimelineView | None:
+    return timeline_view(
+        detail.lanes,
+        agent_names(detail.agents),
+        zone=zone,
+        session_id=detail.row.session_id,
+        shows_costs=shows_costs,
+        linked=linked,
+    )
 
 
 def _tiles(detail: SessionDetail, *, shows_costs: bool, linked: bool) -> Iterator[Tile]:
