@@ -34,7 +34,6 @@ _READ_LIVE_BYTES: Final = 256 << 10  # of a file that is allocated ahead: most o
 _TOLD_IDS: Final = 20
 _SEGMENT: Final = ".segment"
 _SUFFIXES: Final = (_SEGMENT, ".events")  # the latter is how 0.1.0 wrote: events only, no zeros
-_EXPIRE_EVERY_S: Final = 60.0
 _DRAINED: Final = "drained"  # its time says up to when the ledger has it all
 
 
@@ -62,7 +61,6 @@ class SpoolDrain:
         self._one_pass = threading.Lock()
         self._zones_version = -1
         self._overtaken = False
-        self._expired_at = 0.0
         self._damaged: set[str] = set()  # names of files that are not to be deleted
 
     async def run(self, stop: asyncio.Event, poll_s: float = POLL_S) -> None:
@@ -91,16 +89,9 @@ class SpoolDrain:
             self._adopt_zones()
             paths = [p for p in self._spool_dir.iterdir() if p.suffix in _SUFFIXES]
             moved = sum(self._drain_file(path) for path in sorted(paths))
-            self._expire_calls(began)
             if not self._overtaken:
                 self._mark_drained(began)
             return moved
-
-    def _expire_calls(self, at: float) -> None:
-        """Let go of session tools' calls that no request showed."""
-        if at - self._expired_at >= _EXPIRE_EVERY_S or at < self._expired_at:
-            self._expired_at = at
-            self._usage.links.expire_calls(int(at * 1_000_000))
 
     def _mark_drained(self, at: float) -> None:
         """Tell the writers that what they wrote before `at` is in the ledger."""
