@@ -1,6 +1,7 @@
 """Sessions: from the list to one of them, its name and links, and a share link signed out."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -72,7 +73,7 @@ def fill(world: World) -> str:
     tokens = TokenCounts(input=900, cache_write_5m=4_000, cache_read=60_000, output=700)
     links = (Link("pull_request", f"{APP}#1482", "tool", source="gh pr create"),)
     for minute in range(45):
-        more = {"outcome": "upstream_error", "status": 529} if minute == 20 else {}
+        more: dict[str, Any] = {"outcome": "upstream_error", "status": 529} if minute == 20 else {}
         world.use(
             key,
             tokens,

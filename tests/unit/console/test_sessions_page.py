@@ -182,8 +182,9 @@ def share(owner: TestClient, one: str, **fields: str) -> str:
     """The path of a new link."""
     page = send(owner, f"/sessions/{one}/share", {"days": "7", **fields})
     assert page.status_code == 200
-    [found] = set(re.findall(r"/shared/\w{43}", page.text))
-    return found
+    found: set[str] = set(re.findall(r"/shared/\w{43}", page.text))
+    assert len(found) == 1
+    return found.pop()
 
 
 def test_a_link_shows_what_its_preview_shows(
