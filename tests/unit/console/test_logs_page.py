@@ -485,6 +485,9 @@ def test_every_figure_is_the_sum_of_the_rows_that_it_leads_to(team: TestClient, 
     figures = linked_figures(team.get(path).text)
     assert len(figures) > 5
     for href, value in dict(figures).items():
+        if href.startswith("/sessions"):  # a card's: sessions may have worked elsewhere too
+            assert team.get(href).status_code == 200
+            continue
         totals = team.get(href.replace("/logs", "/logs/totals", 1), headers=HTMX).text
         sums = [int(each) for each in re.findall(r'<data value="(\d+)"', totals)]
         assert value in sums, href
