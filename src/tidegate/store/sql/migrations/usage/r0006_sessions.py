@@ -51,7 +51,7 @@ def upgrade() -> None:
 
 def fill(connection: sa.Connection) -> None:
     """Make runs, parts and links of what there is."""
-    for statement in (_RUNS, _LATEST, _ERRORS, _PARTS):
+    for statement in (_RUNS, _LATEST, _PARTS, _ERRORS):
         connection.execute(sa.text(statement))
     for kind in ("repository", "branch", "commit"):
         connection.execute(sa.text(_links_of(kind)), {"most": _LONGEST})
@@ -82,13 +82,13 @@ UPDATE session_runs SET
  client_version = coalesce({_NEWEST.format(column="client_version")}, ''),
  launch_id = coalesce({_NEWEST.format(column="launch_id")}, '')
 """  # noqa: S608 - our names
-_ERRORS: Final = f"""
+_ERRORS: Final = """
 UPDATE session_runs SET errors = coalesce((
- SELECT sum({_ERROR}) FROM sessions AS s JOIN usage_events AS e
-  ON e.organization_id = s.organization_id AND e.session_id = s.session_id
+ SELECT sum(p.errors) FROM sessions AS s CROSS JOIN session_parts AS p
  WHERE s.organization_id = session_runs.organization_id
-  AND s.root_session_id = session_runs.session_id), 0)
-"""  # noqa: S608 - our names
+  AND s.root_session_id = session_runs.session_id
+  AND p.organization_id = s.organization_id AND p.session_id = s.session_id), 0)
+"""
 _COST: Final = " + ".join(f"e.{name}" for name in _COSTS)
 _PARTS: Final = f"""
 INSERT INTO session_parts (organization_id, session_id, subagent_id, model, parent_agent_id,
