@@ -14,7 +14,7 @@ from tidegate.store.log import NO_REPOSITORY
 from tidegate.store.sessions import SessionFilter
 from tidegate.store.sql import session_tables as s
 from tidegate.store.sql import usage_tables as t
-from tidegate.store.sql.log_filters import storable
+from tidegate.store.sql.log_filters import aside, storable
 
 Condition = sa.ColumnElement[bool]
 Ids = sa.Select[tuple[str]]
@@ -100,7 +100,8 @@ def _by_model(organization_id: str, model: str) -> tuple[Ids, Condition]:
         sa.select(sa.literal(1))
         .select_from(joined)
         .where(
-            *used,
+            part.organization_id == session.organization_id,
+            aside(part.model) == model,
             session.organization_id == organization_id,
             session.root_session_id == _run.session_id,
         )

@@ -68,7 +68,8 @@ class SqlSessionReads:
             checks, is_looked_up = conditions(connection, organization_id, only)
             by = _run[_SORTED[sort]]
             column = aside(by) if is_looked_up else by
-            query = sa.select(*_RUN).where(_run.organization_id == organization_id, *checks)
+            mine = aside(_run.organization_id) if is_looked_up else _run.organization_id
+            query = sa.select(*_RUN).where(mine == organization_id, *checks)
             if after is not None:
                 value, session_id = after.value, storable(after.session_id)
                 later = (aside(by) < value) | (aside(_run.session_id) < session_id)
@@ -96,22 +97,25 @@ class SqlSessionReads:
 
     def agents(self, organization_id: str, session_id: str) -> list[AgentSums]:
         session, part = t.sessions.c, s.parts.c
+        of_root = sa.select(session.session_id, session.parent_session_id)
         with transaction(self._reading) as connection:
             root_id = _root(connection, organization_id, session_id)
-            query = (
-                sa.select(s.parts, session.parent_session_id)
-                .join_from(t.sessions, s.parts, part.session_id == session.session_id)
-                .where(
-                    session.organization_id == organization_id,
-                    session.root_session_id == root_id,
-                    part.organization_id == organization_id,
+            found = connection.execute(
+                of_root.where(
+                    session.organization_id == organization_id, session.root_session_id == root_id
                 )
+            )
+            parents = {each: parent_id for each, parent_id in found}
+            query = sa.select(s.parts).where(
+                part.organization_id == organization_id, part.session_id.in_(parents)
             )
             rows = connection.execute(query).mappings().all()
         by_agent: dict[tuple[str, str], list[sa.RowMapping]] = {}
         for row in rows:
             by_agent.setdefault((row["session_id"], row["subagent_id"]), []).append(row)
-        agents = [_agent(root_id, of_agent) for of_agent in by_agent.values()]
+        agents = [
+            _agent(root_id, parents[each], of_agent) for (each, _), of_agent in by_agent.items()
+        ]
         return sorted(agents, key=lambda each: (each.first_us, each.session_id, each.subagent_id))
 
     def requests(
@@ -239,13 +243,13 @@ def _mark(row: Any) -> Mark:
     )
 
 
-def _agent(root_id: str, rows: Sequence[sa.RowMapping]) -> AgentSums:
+def _agent(root_id: str, parent_id: str, rows: Sequence[sa.RowMapping]) -> AgentSums:
     first = rows[0]
     models = sorted(map(_model, rows), key=lambda each: (-each.cost.total, each.model))
     return AgentSums(
         session_id=first["session_id"],
         subagent_id=first["subagent_id"],
-        parent_session_id=_parent(root_id, first),
+        parent_session_id=_parent(root_id, parent_id, first),
         parent_agent_id=max(row["parent_agent_id"] for row in rows),
         first_us=min(row["first_us"] for row in rows),
         last_us=max(row["last_us"] for row in rows),
@@ -253,11 +257,11 @@ def _agent(root_id: str, rows: Sequence[sa.RowMapping]) -> AgentSums:
     )
 
 
-def _parent(root_id: str, row: sa.RowMapping) -> str:
+def _parent(root_id: str, parent_id: str, row: sa.RowMapping) -> str:
     """A sub-agent of a session is its main agent's, or another sub-agent's of the same."""
     if row["subagent_id"]:
         return str(row["session_id"])
-    return "" if row["session_id"] == root_id else str(row["parent_session_id"])
+    return "" if row["session_id"] == root_id else parent_id
 
 
 def _model(row: sa.RowMapping) -> ModelSums:
@@ -302,18 +306,19 @@ def _agents_of(
     """The models of runs, the costliest first, and how many sub-agents they had."""
     session, part = t.sessions.c, s.parts.c
     cost = sum((part[name] for name in t.COST_COLUMNS[1:]), part[t.COST_COLUMNS[0]])
-    query = (
-        sa.select(session.root_session_id, part.session_id, part.subagent_id, part.model, cost)
-        .join_from(t.sessions, s.parts, part.session_id == session.session_id)
-        .where(
-            session.organization_id == organization_id,
-            session.root_session_id.in_(ids),
-            part.organization_id == organization_id,
+    found = connection.execute(
+        sa.select(session.session_id, session.root_session_id).where(
+            session.organization_id == organization_id, session.root_session_id.in_(ids)
         )
+    )
+    roots = {session_id: root_id for session_id, root_id in found}
+    query = sa.select(part.session_id, part.subagent_id, part.model, cost).where(
+        part.organization_id == organization_id, part.session_id.in_(roots)
     )
     costs: dict[str, dict[str, int]] = {}
     agents: dict[str, set[tuple[str, str]]] = {}
-    for root_id, session_id, subagent_id, model, spent in connection.execute(query):
+    for session_id, subagent_id, model, spent in connection.execute(query):
+        root_id = roots[session_id]
         of_run = costs.setdefault(root_id, {})
         of_run[model] = of_run.get(model, 0) + int(spent)
         if subagent_id or session_id != root_id:
