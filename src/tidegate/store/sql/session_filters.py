@@ -95,18 +95,12 @@ def _by_model(organization_id: str, model: str) -> tuple[Ids, Condition]:
     used = [part.organization_id == organization_id, part.model == model]
     joined = sa.join(s.parts, t.sessions, session.session_id == part.session_id)
     ids = sa.select(session.root_session_id).select_from(joined).where(*used)
-    own = sa.select(sa.literal(1)).where(*used, part.session_id == _run.session_id)
-    below = (
-        sa.select(sa.literal(1))
-        .select_from(joined)
-        .where(
-            part.organization_id == session.organization_id,
-            aside(part.model) == model,
-            session.organization_id == organization_id,
-            session.root_session_id == _run.session_id,
-        )
+    of_run = sa.select(session.session_id).where(
+        session.organization_id == organization_id, session.root_session_id == _run.session_id
     )
-    return ids, own.exists() | below.exists()
+    of_run = of_run.correlate(s.runs)
+    there = sa.select(sa.literal(1)).where(*used, part.session_id.in_(of_run)).correlate(s.runs)
+    return ids, there.exists()
 
 
 def _by_place(organization_id: str, only: SessionFilter) -> tuple[Ids, Condition]:
