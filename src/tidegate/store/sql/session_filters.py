@@ -14,7 +14,7 @@ from tidegate.store.log import NO_REPOSITORY
 from tidegate.store.sessions import SessionFilter
 from tidegate.store.sql import session_tables as s
 from tidegate.store.sql import usage_tables as t
-from tidegate.store.sql.log_filters import aside, storable
+from tidegate.store.sql.log_filters import storable
 
 Condition = sa.ColumnElement[bool]
 Ids = sa.Select[tuple[str]]

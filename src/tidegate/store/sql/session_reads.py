@@ -215,7 +215,9 @@ def _wide(
 ) -> "sa.Select[Any]":
     """The same marks, those of one stretch of time together."""
     start_us, end_us, one, errors, subagents, tokens, cost, event_id = _MARKED
-    stretch = (_event.started_us - first_us).op("/")(sa.literal(width_us, sa.BigInteger))
+    stretch = (_event.started_us - sa.literal_column(str(int(first_us)), sa.BigInteger)) // (
+        sa.literal_column(str(int(width_us)), sa.BigInteger)
+    )  # as numbers: PostgreSQL would not see that two parameters are the same
     return (
         sa.select(
             sa.func.min(start_us),
