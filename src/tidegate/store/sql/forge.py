@@ -7,6 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from tidegate.core.repository_names import NameSpan, RepositoryNames
+from tidegate.core.spans import Span
 from tidegate.store.forge import (
     Delivery,
     Facts,
@@ -26,6 +27,7 @@ from tidegate.store.sql.upserts import insert_into
 from tidegate.store.sql.usage_tables import by_repository
 
 _IN_AT_ONCE: Final = 500  # values of one IN
+_LOOKED_AT: Final = 1000  # pull requests that were worked on
 _TABLES: Final = (t.deliveries, t.pull_requests, t.names, t.repositories)
 
 
@@ -108,34 +110,39 @@ class SqlForge(SqlForgeStatus):
             return merged_totals(connection, organization_id, (start_us, end_us))
 
     def unknown_pull_requests(self, organization_id: str, limit: int) -> list[tuple[int, str, int]]:
-        number = sa.cast(by_repository.c.pull_request, sa.BigInteger)
-        table = t.pull_requests
-        known = sa.exists().where(
-            table.c.organization_id == organization_id,
-            table.c.repository_id == t.names.c.repository_id,
-            sa.cast(table.c.number, sa.Text) == by_repository.c.pull_request,
-        )
+        names = self.names(organization_id)
+        readable = {
+            each.name: each.repository_id
+            for each in self.repositories(organization_id)
+            if each.accessible and not each.deleted
+        }
+        worked_on = [
+            (current, int(number))
+            for repository, number, last_us in self._worked_on(organization_id)
+            if _is_number(number) and (current := names.current(repository, last_us)) in readable
+        ]
+        known = self.pull_requests(organization_id, worked_on)
+        unknown = dict.fromkeys(each for each in worked_on if each not in known)
+        return [(readable[name], name, number) for name, number in unknown][:limit]
+
+    def _worked_on(self, organization_id: str) -> list[tuple[str, str, int]]:
+        """The pull requests that requests counted for lately, by the names of then."""
+        table = by_repository
+        last_us = sa.func.max(table.c.last_us)
         query = (
-            sa.select(t.names.c.repository_id, t.repositories.c.name, number)
-            .join(t.names, by_repository.c.repository == t.names.c.name)
-            .join(t.repositories, _same_repository(t.names))
+            sa.select(table.c.repository, table.c.pull_request, last_us)
             .where(
-                by_repository.c.organization_id == organization_id,
-                t.names.c.organization_id == organization_id,
-                by_repository.c.pull_request != "",
-                t.repositories.c.accessible,
-                t.repositories.c.telling != int(Telling.DELETED),
-                by_repository.c.last_us >= t.names.c.from_us,
-                by_repository.c.last_us < t.names.c.until_us,
-                sa.not_(known),
+                table.c.organization_id == organization_id,
+                table.c.span == Span.TEN_DAYS.value,
+                table.c.pull_request != "",
             )
-            .group_by(t.names.c.repository_id, t.repositories.c.name, by_repository.c.pull_request)
-            .order_by(sa.func.max(by_repository.c.last_us).desc())
-            .limit(limit)
+            .group_by(table.c.repository, table.c.pull_request)
+            .order_by(last_us.desc())
+            .limit(_LOOKED_AT)
         )
         with transaction(self._reading) as connection:
             rows = connection.execute(query).all()
-        return [(int(repository_id), name, int(n)) for repository_id, name, n in rows]
+        return [(repository, number, int(last_us)) for repository, number, last_us in rows]
 
     def note_pulls(self, organization_id: str, repository_id: int, etag: str, seen_us: int) -> None:
         table = t.repositories
@@ -170,6 +177,10 @@ class SqlForge(SqlForgeStatus):
             return False
         self._note_delivery(connection, organization_id, delivery)
         return True
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def select_pulls(*more: "sa.ColumnElement[Any]") -> "sa.Select[Any]":

@@ -100,11 +100,12 @@ def _of(chosen: sa.Subquery, table: sa.Table) -> "sa.ColumnElement[bool]":
 def _spent_on(chosen: sa.Subquery) -> "sa.ColumnElement[bool]":
     """The sums under each name that the repository had, while it had it."""
     return sa.and_(
-        by_repository.c.organization_id == chosen.c.organization_id,
+        # Two not as bare columns, lest SQLite reads all rows of the span by the primary key.
+        by_repository.c.organization_id.concat("") == chosen.c.organization_id,
         by_repository.c.repository == t.names.c.name,
         by_repository.c.pull_request == sa.cast(chosen.c.number, sa.Text),
         by_repository.c.pull_request != sa.literal_column("''"),
-        by_repository.c.span == Span.TEN_DAYS.value,
+        by_repository.c.span.concat("") == Span.TEN_DAYS.value,
         by_repository.c.last_us >= t.names.c.from_us,
         by_repository.c.last_us < t.names.c.until_us,
     )

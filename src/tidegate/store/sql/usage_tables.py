@@ -205,9 +205,9 @@ Sessions are counted in the bucket of their first and in that of their last use.
 
 sa.Index(
     "by_repository_pull_requests",
-    by_repository.c.organization_id,
     by_repository.c.repository,
     by_repository.c.pull_request,
+    by_repository.c.organization_id,
     by_repository.c.span,
     sqlite_where=sa.text("pull_request <> ''"),
     postgresql_where=sa.text("pull_request <> ''"),

@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.create_index(
         "by_repository_pull_requests",
         "usage_by_repository",
-        ["organization_id", "repository", "pull_request", "span"],
+        ["repository", "pull_request", "organization_id", "span"],
         sqlite_where=pulls,
         postgresql_where=pulls,
     )
