@@ -1,8 +1,9 @@
 """Calls of our tools are known by name and arguments, however an agent writes them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import examples
 
 from tidegate.core.session_tools import NEEDLES, TOOLS, digest, tool_of
 
@@ -41,10 +42,12 @@ def test_other_arguments() -> None:
 
 _ODD = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=6,
 )
 
 
-@given(st.dictionaries(st.text(st.characters()), _ODD))
+@settings(max_examples=examples(100))
+@given(st.dictionaries(st.text(), _ODD, max_size=4))
 def test_odd_arguments_have_a_digest(arguments: dict[str, object]) -> None:
     assert len(digest(arguments)) == 32
