@@ -1,10 +1,11 @@
 """What single parts cost: CPU time of one call, in this process, without sockets."""
 
 import asyncio
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 from tests.bench import replies
@@ -14,7 +15,7 @@ from tests.bench.in_memory import KEY, SUBKEYS, SocketlessGateway
 from tests.bench.timing import cpu_us
 from tests.bench.workloads import WORKLOADS, request_body
 
-from tidegate.core.dialects import RequestFacts, read_request, usage_reader
+from tidegate.core.dialects import RequestFacts, read_members, read_request, usage_reader
 from tidegate.core.exchange import (
     Event,
     Exchange,
@@ -39,6 +40,7 @@ from tidegate.core.model import (
 from tidegate.core.pricing import PriceBook, price
 from tidegate.core.routing import Route, parse_base_url
 from tidegate.core.ticket import Ticket
+from tidegate.core.tool_traffic import look
 from tidegate.gateway.spool import SpoolWriter
 from tidegate.services.price_book import load_or_compile
 from tidegate.services.vault import hash_secret
@@ -61,7 +63,7 @@ def measure() -> list[tuple[str, float]]:
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         book = load_or_compile(place / "prices", None)
-        parts = [*_reading(), *_observing(), *_accounting(book, place / "spool")]
+        parts = [*_reading(), *_looking(), *_observing(), *_accounting(book, place / "spool")]
         parts += holding(place / "holds")
         times = [(name, cpu_us(call)) for name, call in parts]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -74,6 +76,28 @@ def _reading() -> Iterator[Part]:
             body = request_body(workload)
             title = f"read a request's body, {workload.name} ({len(body):,} bytes)"
             yield title, _with(read_request, Dialect.MESSAGES, body)
+
+
+def _looking() -> Iterator[Part]:
+    """Whether the newest tool calls say something of the session; mostly they do not."""
+    turn = json.loads(request_body(WORKLOADS[1]))
+    yield _look("nothing there", turn)
+    given = {"command": "git add -A && git commit -m 'Fix the login' && git push"}
+    use = {"type": "tool_use", "id": "toolu_x", "name": "Bash", "input": given}
+    shown = "[main 1a2b3c4] Fix\n" + "x\n" * 200 + "To github.com:acme/app.git\n"
+    result = {"type": "tool_result", "tool_use_id": "toolu_x", "content": shown}
+    turn["messages"] += [
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+    ]
+    yield _look("a commit and a push", turn)
+
+
+def _look(what: str, turn: dict[str, Any]) -> Part:
+    body = json.dumps(turn, separators=(",", ":")).encode()
+    members = read_members(Dialect.MESSAGES, body)[1]
+    title = f"look for signs of the session's work, B, {what}"
+    return title, _with(look, body, members, Dialect.MESSAGES)
 
 
 def _observing() -> Iterator[Part]:

@@ -18,7 +18,7 @@ from tidegate.store.people import MemberRecord
 from tidegate.store.ports import StoredKey
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.database import SqlStore, open_store
-from tidegate.store.sql.migrations.usage import r0002_team_sums, r0003_log
+from tidegate.store.sql.migrations.usage import r0002_team_sums, r0003_log, r0006_sessions
 
 ORGANIZATION: Final = f"org_{uuid.UUID(int=1).hex}"
 ZONE: Final = "Asia/Kathmandu"  # never changes its offset, which the SQL below relies on
@@ -81,6 +81,7 @@ def fill_sums(store: SqlStore) -> None:
     with store.engines["usage"].begin() as connection:
         r0002_team_sums.fill(connection)
         r0003_log.fill(connection)
+        r0006_sessions.fill(connection)
 
 
 def _people(dice: random.Random) -> list[Person]:

@@ -6,6 +6,7 @@ from tests.browser.world import World
 
 from tidegate.services.audit import Actor
 from tidegate.services.request_log import LogFilter
+from tidegate.services.session_reports import SessionFilter, SessionSort
 
 FIRST, LAST = "2025-01-01", "2025-01-31"
 
@@ -17,12 +18,17 @@ def pages(world: World) -> dict[str, str]:
         "team, tables": "/?sort=tokens&view=table&chart=table",
         "team, hours": "/?range=24h&repositories=1",
         "team, nothing": f"/?range=custom&first={FIRST}&last={LAST}",
+        "merged pull requests": "/team/merged",
         "my usage": "/my-usage",
         "logs": "/logs",
         "logs, one open": f"/logs?range=7d&outcome=ok&open={_newest_event(world)}",
         "logs, filtered": "/logs?range=30d&agent=codex&model=gpt-6.1-sol&status=2xx&captured=no",
         "logs, nothing": "/logs?captured=yes&session=ses_nobody",
         "a request": f"/logs/{_newest_event(world)}",
+        "sessions": "/sessions",
+        "sessions, filtered": "/sessions?range=30d&agent=codex&errors=yes&cost=0.1&sort=cost",
+        "sessions, nothing": "/sessions?find=no+such+session",
+        **_session(world),
         **_captures(world),
         "organization": "/settings/organization",
         "providers": "/settings/providers",
@@ -30,6 +36,8 @@ def pages(world: World) -> dict[str, str]:
         "access": "/settings/access",
         "compression": "/settings/compression",
         "email": "/settings/email",
+        "github": "/settings/github",
+        "github, connecting": "/settings/github/connect",
         "audit": "/settings/audit",
         "alerts": "/alerts",
         "alert channels": "/alerts/channels",
@@ -87,6 +95,21 @@ def _dialogs_of_an_agent(world: World) -> dict[str, str]:
         "set up": f"{path}/setup",
         "rotate": f"{path}/rotate",
         "unenrol": f"{path}/unenrol",
+    }
+
+
+def _session(world: World) -> dict[str, str]:
+    """The longest of late, with its dialogs as pages."""
+    found = world.services.session_reports.page(
+        world.organization_id, SessionFilter(), SessionSort.REQUESTS, limit=1
+    )
+    path = f"/sessions/{found.rows[0].session_id}"
+    return {
+        "a session": path,
+        "a session, name": f"{path}/name",
+        "a session, correction": f"{path}/links/repository",
+        "a session, share": f"{path}/share",
+        "a session, preview": f"{path}/share/preview?days=7&hide_costs=yes",
     }
 
 

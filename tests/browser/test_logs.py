@@ -118,6 +118,8 @@ def test_a_session_and_an_id_are_found_at_any_time(team_world: World, open_page:
     session = (link.get_attribute("title") or "").rpartition(" ")[2]
     event_id = ids(page)[4]
     link.click()
+    expect(page).to_have_url(re.compile(f"/sessions/{session}"))
+    page.get_by_role("link", name="All requests in Logs").click()
     expect(page).to_have_url(re.compile(f"session={session}"))
     expect(page.get_by_role("link", name=f"Session {session}")).to_be_visible()
     expect(bars(page).first).to_be_attached()

@@ -28,9 +28,11 @@ from tidegate.services.vault import derive, seal_capture
 from tidegate.services.webhooks import WebhookSender
 from tidegate.store.alerts import AlertRecord
 from tidegate.store.captures import StoredCapture
+from tidegate.store.github import GithubApp, GithubInstallation
 from tidegate.store.ports import SpoolBatch
 from tidegate.store.sql.database import SqlStore, open_store
 from tidegate.wiring.composition import Surroundings, compose
+from tidegate.wiring.github_transport import UpstreamTransport
 from tidegate.wiring.outbound import Outbound
 from tidegate.wiring.probe import UpstreamProbe
 
@@ -70,6 +72,7 @@ class World:
             webhooks=WebhookSender(outbound.connect, outbound.tls),
             behind_us=lambda _now_us: self.behind_us,
             probe=UpstreamProbe(upstreams),
+            github_transport=lambda: UpstreamTransport(upstreams),
             clock=self.clock,
             hashing=QUICK_HASHING,
         )
@@ -77,6 +80,10 @@ class World:
         self.options = options
         self.organization_id = ""
         self.owner_id = ""
+
+    @property
+    def store(self) -> SqlStore:
+        return self._store
 
     def clock(self) -> int:
         return self.now_us
@@ -107,6 +114,31 @@ class World:
 
     def enroll(self, email: str, agent: str = "claude_code") -> Enrolled:
         return self.services.enrolment.enroll(self.organization_id, email, agent)
+
+    def connect_github(self, organization_id: str = "", web_url: str = "https://github.com") -> str:
+        """An App that nobody asks, with an installation that waits to be used: its id."""
+        mine = organization_id or self.organization_id
+        number = self._store.directory.version() + next(self._events)
+        app = GithubApp(
+            organization_id=mine,
+            hook_id=mine,
+            app_id=number,
+            slug="tidegate",
+            name="Tidegate",
+            api_url="https://api.github.com",
+            web_url=web_url,
+            private_key=b"",
+            webhook_secret=b"sealed",
+            created_us=self.now_us,
+            updated_us=self.now_us,
+        )
+        installation = GithubInstallation(
+            organization_id=mine, web_url=web_url, installation_id=number, account="brightwater"
+        )
+        with self._store.directory.changing() as change:
+            change.put_github_app(app)
+            change.put_github_installation(installation)
+        return str(number)
 
     def use(
         self,

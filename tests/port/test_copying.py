@@ -16,6 +16,7 @@ from tests.unit.jobs.events import event
 
 from tidegate.store.pins import Pin
 from tidegate.store.ports import AuditEntry, SpoolBatch
+from tidegate.store.sessions import PendingCall
 from tidegate.store.sql.copying import CopyRefused, copy_store, servers_on
 from tidegate.store.sql.database import SqlStore
 from tidegate.store.sql.directory_tables import directory
@@ -82,6 +83,10 @@ def full(store: SqlStore) -> SqlStore:
     store.usage.record(SpoolBatch(file="worker-1-1-ab.events", start=0, end=9, events=events))
     store.usage.captures.put_capture(capture("req_000001"))
     store.usage.pins.pin("org_1", "ses_new", Pin("lossless", 1), 1)
+    call = PendingCall(
+        pending_id="call_1", organization_id="org_1", key_id="key_1", tool="t", digest="d", at_us=1
+    )
+    store.usage.links.pend(call)
     return store
 
 

@@ -66,6 +66,7 @@ class ToolCall:
     name: str
     arguments: dict[str, Any]
     call_id: str
+    namespace: str = ""  # of Codex's MCP tools
 
 
 @dataclass(frozen=True)
@@ -255,6 +256,7 @@ def _item(index: int, content: Content, number: int) -> dict[str, Any]:
         "id": f"fc_{number}_{index}",
         "call_id": content.call_id,
         "name": content.name,
+        **({"namespace": content.namespace} if content.namespace else {}),
         "arguments": json.dumps(content.arguments),
         "status": "completed",
     }

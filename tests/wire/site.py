@@ -22,6 +22,7 @@ from tests.wire.tap import Tap
 from tests.wire.upstream import Upstream
 
 TIDEGATE = (sys.executable, "-P", "-c", RUN)
+_OUR_OWN = ("/api/l", "/install", "/mcp")
 ORGANIZATION_SECRETS = {
     "anthropic": "sk-ant-api03-the-organizations",
     "openai": "sk-the-organizations",
@@ -161,13 +162,13 @@ class Mark:
 
     @property
     def tapped(self) -> list[tuple[Message, Message | None]]:
-        """Requests of agents, and their responses; the command line's own are left out."""
+        """Requests of agents, and their responses; what agents and command line ask us is not."""
         pairs = [
             pair
             for connection in self.site.tap.connections[self.connection_count :]
             for pair in connection.exchanges()
         ]
-        return [pair for pair in pairs if not pair[0].target.startswith(("/api/l", "/install"))]
+        return [pair for pair in pairs if not pair[0].target.startswith(_OUR_OWN)]
 
 
 @contextlib.contextmanager

@@ -39,7 +39,11 @@ CASES = [
     (claude("claude-2.1.197", CLAUDE_OLD), "lossless"),
     (claude("claude-2.1.330", CLAUDE_NEW), "references"),
     (codex("codex"), "lossless"),
-    (Case("opencode, messages", OPENCODE, ("-m", "anthropic/claude-sonnet-5-5")), "trims"),
+    pytest.param(
+        Case("opencode, messages", OPENCODE, ("-m", "anthropic/claude-sonnet-5-5")),
+        "trims",
+        marks=pytest.mark.soak,
+    ),
     (
         Case("opencode, chat", OPENCODE, ("-m", "tidegate/gpt-5.5"), path="/v1/chat/completions"),
         "lossless",

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.wire
 
 
 @pytest.mark.parametrize(
-    "program", [CLAUDE_OLD, CLAUDE_NEW, CODEX, OPENCODE], ids=lambda one: one.name
+    "program",
+    [CLAUDE_OLD, CLAUDE_NEW, CODEX, pytest.param(OPENCODE, marks=pytest.mark.soak)],
+    ids=lambda one: one.name,
 )
 def test_an_agent_does_a_round_trip(program: Program, tmp_path: Path) -> None:
     with Upstream() as upstream, Tap() as tap:

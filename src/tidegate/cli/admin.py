@@ -201,7 +201,7 @@ def remove_credential(
 
 
 @add_command(organizations, "update")
-def update_organization(
+def update_organization(  # noqa: PLR0913 -- by name beyond the first
     task: Task,
     *,
     name: Annotated[str | None, typer.Option(help="New name.")] = None,
@@ -218,6 +218,13 @@ def update_organization(
             "--self-enrolment/--no-self-enrolment", help="Members may give themselves keys."
         ),
     ] = None,
+    session_tools: Annotated[
+        bool | None,
+        typer.Option(
+            "--session-tools/--no-session-tools",
+            help="Agents get tools to say what their sessions are about.",
+        ),
+    ] = None,
     allow_model: Annotated[
         list[str] | None,
         typer.Option(metavar="GLOB", help="Allowed models; may be repeated. * allows all."),
@@ -230,18 +237,15 @@ def update_organization(
         time_zone=time_zone,
         allow_own_credential=allow_own,
         self_enrolment=self_enrolment,
+        session_tools=session_tools,
         allowed_models=allow_model or None,
     )
     if time_zone is not None:
         task.admin.drain()  # rebuilds hours and days in the new zone
-    fields = {
-        "organization_id": record.organization_id,
-        "name": record.name,
-        "time_zone": record.time_zone,
-        "allow_own_credential": record.allow_own_credential,
-        "self_enrolment": record.self_enrolment,
-        "allowed_models": list(record.allowed_models),
-    }
+    names = ("organization_id", "name", "time_zone", "allow_own_credential")
+    switches = ("self_enrolment", "session_tools")
+    fields = {name: getattr(record, name) for name in (*names, *switches)}
+    fields["allowed_models"] = list(record.allowed_models)
     return Report(fields, [f"{field}: {value}" for field, value in fields.items()])
 
 

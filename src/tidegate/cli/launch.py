@@ -32,6 +32,7 @@ from tidegate.cli.summary import local_time_text, summary_line
 
 _LAUNCH_TIMEOUT_S: Final = 5.0
 _SUMMARY_TIMEOUT_S: Final = 3.0
+_OFF: Final = frozenset({"off", "0", "no", "false"})
 _ID_BYTES: Final = 20  # 160 random bits, 40 characters
 _PROXIES: Final = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY")
 _LOOPBACK: Final = "localhost,127.0.0.1,::1"
@@ -49,6 +50,9 @@ def launch(
     profile: ProfileName = DEFAULT_PROFILE,
     no_summary: Annotated[
         bool, typer.Option("--no-summary", help="Do not say at the end what was used.")
+    ] = False,
+    no_mcp: Annotated[
+        bool, typer.Option("--no-mcp", help="Without the tools by which agents tag sessions.")
     ] = False,
 ) -> None:
     """Run an agent through Tidegate. Options of our own stand before the agent's name."""
@@ -72,6 +76,7 @@ def launch(
             folder=Path.cwd(),
             private_folder=folder,
             environ=os.environ,
+            mcp=facts.session_tools and not no_mcp and wants_mcp(profile_found, os.environ),
         )
         prepared = setup.prepare(plan, arguments or [])
         check_arguments(command, prepared.arguments)
@@ -104,6 +109,11 @@ def choose_mode(setup: AgentSetup, facts: LaunchFacts, asked: Mode | None) -> Mo
             else "Your organization does not allow own logins."
         )
     return mode
+
+
+def wants_mcp(profile: Profile, environ: Mapping[str, str]) -> bool:
+    """Whether neither the profile nor the environment does without the session tools."""
+    return profile.mcp and environ.get("TIDEGATE_MCP", "").strip().lower() not in _OFF
 
 
 def child_environ(

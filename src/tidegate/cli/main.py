@@ -11,6 +11,7 @@ from tidegate.cli.compress import compress
 from tidegate.cli.errors import CommandError
 from tidegate.cli.launch import launch
 from tidegate.cli.login import login, logout
+from tidegate.cli.mcp import mcp
 
 _PASS_ALL: Final = {
     "allow_extra_args": True,
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command()(login)
 app.command()(logout)
+app.command()(mcp)
 app.command()(compress)
 app.add_typer(budget, name="budget")
 # Whatever follows the agent's name is the agent's, options that look like ours included.

@@ -35,6 +35,7 @@ class Profile:
     organization_name: str
     email: str
     keys: Mapping[str, AgentKey] = field(default_factory=dict)  # by agent
+    mcp: bool = True  # whether launched agents get the session tools
 
     def with_key(self, agent: str, key: AgentKey) -> "Profile":
         """The same profile with this agent's key added or replaced."""
@@ -90,7 +91,7 @@ def find_profile(profiles: Mapping[str, Profile], name: str) -> Profile:
 
 def save_profiles(path: Path, profiles: Mapping[str, Profile]) -> None:
     """Replace the file in one step; it is never readable by others, not even for a moment."""
-    entries = {name: asdict(profile) for name, profile in profiles.items()}
+    entries = {name: _entry(profile) for name, profile in profiles.items()}
     text = json.dumps({"version": _VERSION, "profiles": entries}, indent=2) + "\n"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -114,6 +115,17 @@ def _replace(path: Path, text: str) -> None:
         raise
 
 
+def _entry(profile: Profile) -> dict[str, Any]:
+    """What is as usual is left out, so that an older release can read it."""
+    entry = asdict(profile)
+    if profile.mcp:
+        del entry["mcp"]
+    return entry
+
+
 def _read(entry: dict[str, Any]) -> Profile:
     keys = {agent: AgentKey(**key) for agent, key in entry["keys"].items()}
-    return Profile(**{**entry, "keys": keys})
+    profile = Profile(**{**entry, "keys": keys})
+    if type(profile.mcp) is not bool:
+        raise TypeError
+    return profile

@@ -72,6 +72,7 @@ class LaunchFacts:
     providers: frozenset[str]
     models: tuple[Model, ...]
     debug_until: datetime | None = None  # requests and answers are stored until then
+    session_tools: bool = False  # servers of before 0.6 have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class ServerApi:
                 frozenset(name for name, there in reply["providers"].items() if there),
                 tuple(_read_model(entry) for entry in reply["models"]),
                 _time(reply.get("debug_until")),
+                bool(reply.get("session_tools", False)),
             )
 
     def launch_usage(self, key: str, launch_id: str, *, timeout_s: float) -> LaunchUsage:

@@ -1,8 +1,11 @@
-"""Repositories and pull requests as values: the right column, and the two card grids."""
+"""Repositories and pull requests as values: the right column, and the two card grids.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+A title opens the forge, a figure the sessions that it sums.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from tidegate.console import formats
 from tidegate.console.figures_view import (
@@ -13,12 +16,13 @@ from tidegate.console.figures_view import (
     subscription_value,
     value_of,
 )
-from tidegate.console.github_links import RepositoryName, pull_request_link, repository_name
-from tidegate.console.log_query import LogQuery, repository_value
+from tidegate.console.list_query import ALL_TIME
 from tidegate.console.log_range import rows_of
+from tidegate.console.session_query import SessionQuery
 from tidegate.console.team_query import TeamQuery
 from tidegate.console.team_view import Moment, Pager, moment, pager
 from tidegate.core.periods import Period
+from tidegate.core.remotes import RepositoryName, pull_request_url, repository_name
 from tidegate.services.team import (
     Figures,
     Metric,
@@ -28,6 +32,7 @@ from tidegate.services.team import (
     RepositoryUse,
     Unattributed,
 )
+from tidegate.store.log import NO_REPOSITORY
 
 TOP: Final = 7
 FEW_REPOSITORIES: Final = 5  # a row of the widest grid; narrower ones hide what is too much
@@ -40,13 +45,14 @@ class TopRow:
     name: RepositoryName
     sessions: int
     percent: int  # of the most
-    href: str  # the rows of the log
+    href: str  # its sessions
 
 
 @dataclass(frozen=True, slots=True)
 class TopView:
     rows: list[TopRow]
     total: int
+    connected: bool  # with GitHub
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,22 @@ class ActivityCard:
     name: RepositoryName | None
     number: str
     href: str
+    title: str  # of a pull request, where the forge told it
+    state: str  # open, draft, merged or closed
+    author: str
     main: Value
     facts: list[Fact]
     subscription: Value | None
     savings: Savings | None
     last: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class MergedText:
+    """What those that were merged in the period cost, in a line."""
+
+    merged: str
+    each: Value | None  # leads to the list of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +96,16 @@ class ActivityView:
     pager: Pager | None
     rest: Value | None  # not attributed, where no card says so
     used: bool  # something was used in the period, by whatever
+    connected: bool  # with GitHub
+    merged: MergedText | None = None  # of pull requests
+
+
+@dataclass(frozen=True, slots=True)
+class Forges:
+    """What is connected, and so which hosts have pages beside those that everyone knows."""
+
+    connected: bool = False
+    enterprise: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,41 +115,46 @@ class _Drawing:
     few: int
     now_us: int
     period: Period
-
-    def rows_of(self, repository: str) -> LogQuery | None:
-        """The rows of the log that are a repository's; which are a pull request's is not known
-        of a row."""
-        if self.field != "repositories":
-            return None
-        return rows_of(self.period, repository=repository_value(repository))
+    forges: Forges
 
 
-def top_view(ranked: RankedRepositories, log: LogQuery) -> TopView:
+def sessions_of(period: Period, **chosen: Any) -> str:
+    """The address of the sessions of a period."""
+    rows = rows_of(period)
+    return SessionQuery(range=rows.range, first=rows.first, last=rows.last, **chosen).url()
+
+
+def sessions_of_pull(repository: str, number: str) -> str:
+    """The address of a pull request's sessions, at any time."""
+    return SessionQuery(range=ALL_TIME, pull_request=f"{repository}#{number}").url()
+
+
+def top_view(ranked: RankedRepositories, period: Period, forges: Forges) -> TopView:
     most = max((row.sessions for row in ranked.rows), default=0) or 1
     rows = [
         TopRow(
-            repository_name(row.repository),
+            repository_name(row.repository, forges.enterprise),
             row.sessions,
             max(1, 100 * row.sessions // most),
-            log.url(repository=row.repository),
+            sessions_of(period, repository=row.repository),
         )
         for row in ranked.rows
     ]
-    return TopView(rows, ranked.total)
+    return TopView(rows, ranked.total, forges.connected)
 
 
 def repositories_view(
-    ranked: RankedRepositories, query: TeamQuery, period: Period, *, now_us: int
+    ranked: RankedRepositories, query: TeamQuery, period: Period, forges: Forges, *, now_us: int
 ) -> ActivityView:
-    drawing = _Drawing(query, "repositories", FEW_REPOSITORIES, now_us, period)
+    drawing = _Drawing(query, "repositories", FEW_REPOSITORIES, now_us, period, forges)
     cards = [_repository(row, drawing) for row in ranked.rows]
     return _activity(cards, ranked.total, ranked.unattributed, drawing)
 
 
 def pull_requests_view(
-    ranked: RankedPullRequests, query: TeamQuery, period: Period, *, now_us: int
+    ranked: RankedPullRequests, query: TeamQuery, period: Period, forges: Forges, *, now_us: int
 ) -> ActivityView:
-    drawing = _Drawing(query, "pulls", FEW_PULLS, now_us, period)
+    drawing = _Drawing(query, "pulls", FEW_PULLS, now_us, period, forges)
     cards = [_pull_request(row, drawing) for row in ranked.rows]
     return _activity(cards, ranked.total, ranked.unattributed, drawing)
 
@@ -138,9 +170,10 @@ def _activity(
     query, page = drawing.query, getattr(drawing.query, drawing.field)
     first = window(page, drawing.few)[1]
     ends_here = first + len(cards) >= total
-    rest, rows = unattributed.figures, drawing.rows_of("")
-    if rest.requests and ends_here and cards:
-        cards = [*cards, _card(None, rest, unattributed.sessions, drawing, rows=rows)]
+    rest = unattributed.figures
+    in_grid = bool(rest.requests and cards and (not page or ends_here))
+    if in_grid:
+        cards = [*cards, _rest_card(unattributed, drawing)]
     return ActivityView(
         cards=cards,
         total=total,
@@ -150,51 +183,70 @@ def _activity(
         pager=pager(first, min(PER_PAGE, total - first), total, query, drawing.field, PER_PAGE)
         if page
         else None,
-        rest=value_of(rest, query.sort, rows) if rest.requests and not ends_here else None,
+        rest=value_of(rest, query.sort) if rest.requests and not in_grid else None,
         used=bool(rest.requests or cards),
+        connected=drawing.forges.connected,
     )
 
 
 def _repository(row: RepositoryUse, drawing: _Drawing) -> ActivityCard:
-    name = repository_name(row.repository)
-    title, rows = (name, "", name.href), drawing.rows_of(row.repository)
-    return _card(title, row.figures, row.sessions, drawing, row.last_us, rows=rows)
+    name = repository_name(row.repository, drawing.forges.enterprise)
+    href = sessions_of(drawing.period, repository=row.repository)
+    card = _card(row.figures, row.sessions, drawing, row.last_us, href=href)
+    return replace(card, name=name, href=name.href)
 
 
 def _pull_request(row: PullRequestUse, drawing: _Drawing) -> ActivityCard:
-    href = pull_request_link(row.repository, row.pull_request)
-    title = (repository_name(row.repository), row.pull_request, href)
-    return _card(title, row.figures, row.sessions, drawing, row.last_us)
+    repository, number, told = row.repository, row.pull_request, row.told
+    pull = f"{repository}#{number}"
+    href = sessions_of(drawing.period, pull_request=pull)
+    enterprise = drawing.forges.enterprise
+    return replace(
+        _card(row.figures, row.sessions, drawing, row.last_us, href=href),
+        name=repository_name(repository, enterprise),
+        number=number,
+        href=pull_request_url(repository, number, enterprise),
+        title=told.title if told else "",
+        state=told.state if told else "",
+        author=told.author if told else "",
+    )
+
+
+def _rest_card(unattributed: Unattributed, drawing: _Drawing) -> ActivityCard:
+    """What belongs to no repository has sessions of its own; what to no pull request, not."""
+    of_repositories = drawing.field == "repositories"
+    href = sessions_of(drawing.period, repository=NO_REPOSITORY) if of_repositories else ""
+    return _card(unattributed.figures, unattributed.sessions, drawing, href=href)
 
 
 def _card(
-    title: tuple[RepositoryName, str, str] | None,
-    figures: Figures,
-    sessions: int,
-    drawing: _Drawing,
-    last_us: int = 0,
-    *,
-    rows: LogQuery | None = None,
+    figures: Figures, sessions: int, drawing: _Drawing, last_us: int = 0, *, href: str
 ) -> ActivityCard:
-    name, number, href = title or (None, "", "")
     metric = drawing.query.sort
+    titles = [each.value.capitalize() for each in Metric if each is not metric]
+    values = [_sessions(sessions), *others_of(figures, metric)]
+    worth = subscription_value(figures)
     return ActivityCard(
-        name=name,
-        number=number,
-        href=href,
-        main=value_of(figures, metric, rows),
-        facts=[Fact("Sessions", _sessions(sessions, rows)), *_facts(figures, metric, rows)],
-        subscription=subscription_value(figures, rows),
-        savings=savings_of(figures, rows),
+        name=None,
+        number="",
+        href="",
+        title="",
+        state="",
+        author="",
+        main=_leading(value_of(figures, metric), href),
+        facts=[
+            Fact(title, _leading(value, href))
+            for title, value in zip(["Sessions", *titles], values, strict=True)
+        ],
+        subscription=_leading(worth, href) if worth else None,
+        savings=savings_of(figures),
         last=moment(last_us, drawing.now_us, drawing.period.time_zone) if last_us else None,
     )
 
 
-def _sessions(sessions: int, rows: LogQuery | None) -> Value:
-    href = rows.url() if rows and sessions else ""
-    return Value(sessions, formats.count(sessions), formats.plural(sessions, "session"), href=href)
+def _sessions(sessions: int) -> Value:
+    return Value(sessions, formats.count(sessions), formats.plural(sessions, "session"))
 
 
-def _facts(figures: Figures, metric: Metric, rows: LogQuery | None) -> Sequence[Fact]:
-    titles = [each.value.capitalize() for each in Metric if each is not metric]
-    return [Fact(t, v) for t, v in zip(titles, others_of(figures, metric, rows), strict=True)]
+def _leading(value: Value, href: str) -> Value:
+    return replace(value, href=href) if value.exact else value

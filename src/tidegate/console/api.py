@@ -1,10 +1,11 @@
 """The JSON that the command line speaks: login, launch, and what a launch used."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -28,8 +29,9 @@ class _LoginRequest(msgspec.Struct):
 
 
 class Api:
-    def __init__(self, web: Web) -> None:
+    def __init__(self, web: Web, load_tools: Callable[[], object]) -> None:
         self._web = web
+        self._load_tools = load_tools
         self._services = web.services
 
     def routes(self) -> list[Route]:
@@ -68,7 +70,10 @@ class Api:
     async def launch(self, request: Request) -> Response:
         """All that configures an agent for one run."""
         key = await key_of(self._services, request)
-        return JSONResponse(await run_in_threadpool(self._launch, key))
+        facts = await run_in_threadpool(self._launch, key)
+        # The agent asks for its tools as it starts, and does not wait for long.
+        ahead = facts["session_tools"] and self._web.options.load_ahead
+        return JSONResponse(facts, background=BackgroundTask(self._load_tools) if ahead else None)
 
     async def launch_usage(self, request: Request) -> Response:
         """What the requests of one launch amount to so far."""
@@ -112,6 +117,7 @@ class Api:
             "providers": {provider.value: provider in available for provider in Provider},
             "models": models,
             "debug_until": debug_until(key, self._web.clock()),
+            "session_tools": organization.session_tools,
             "server_version": self._web.options.version,
         }
 

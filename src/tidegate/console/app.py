@@ -18,23 +18,30 @@ from tidegate.console.api import Api
 from tidegate.console.budget_api import BudgetApi
 from tidegate.console.capture_page import CapturePage
 from tidegate.console.enrol import Enrol
+from tidegate.console.github_hook import GithubHook
 from tidegate.console.install import Install
 from tidegate.console.invite import Invites
 from tidegate.console.join import Join
 from tidegate.console.log_files import LogFiles
 from tidegate.console.logs import Logs
+from tidegate.console.mcp_endpoint import McpEndpoint
 from tidegate.console.middleware import Border, OwnHosts, SecurityHeaders
 from tidegate.console.my_usage import MyUsagePage
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.refusals import ApiRefusal, Refusals, api_refusal
 from tidegate.console.reset import Reset
 from tidegate.console.services import ConsoleServices
+from tidegate.console.session_edit import SessionEdit
+from tidegate.console.session_files import SessionFiles
+from tidegate.console.session_sharing import SessionSharing
+from tidegate.console.sessions import Sessions
 from tidegate.console.set_up import SetUp
 from tidegate.console.settings import Settings
 from tidegate.console.settings_access import AccessSettings
 from tidegate.console.settings_audit import AuditSettings
 from tidegate.console.settings_compression import CompressionPage
 from tidegate.console.settings_email import EmailSettings
+from tidegate.console.settings_github import GithubSettings
 from tidegate.console.settings_members import MemberSettings
 from tidegate.console.settings_organization import OrganizationSettings
 from tidegate.console.settings_providers import ProviderSettings
@@ -61,7 +68,7 @@ def create_app(
     web = make_web(services, options, clock)
     refusals = Refusals(web)
     app = Starlette(
-        routes=_routes(web),
+        routes=_routes(web, log or NoLog()),
         middleware=[
             Middleware(SecurityHeaders, options=options),
             Middleware(Border, log=log or NoLog()),
@@ -81,11 +88,16 @@ def create_app(
     return app
 
 
-def _routes(web: Web) -> list[BaseRoute]:
+def _routes(web: Web, log: Log) -> list[BaseRoute]:
     """All of them; where two fit, the one that stands first."""
+    mcp = McpEndpoint(web, log)
     return [
         *TeamPage(web).routes(),
         *MyUsagePage(web).routes(),
+        *SessionFiles(web).routes(),
+        *SessionSharing(web).routes(),
+        *SessionEdit(web).routes(),
+        *Sessions(web).routes(),
         *LogFiles(web).routes(),
         *CapturePage(web).routes(),
         *Logs(web).routes(),
@@ -103,6 +115,8 @@ def _routes(web: Web) -> list[BaseRoute]:
         *MemberSettings(web).routes(),
         *AccessSettings(web).routes(),
         *EmailSettings(web).routes(),
+        *GithubSettings(web).routes(),
+        *GithubHook(web).routes(),
         *CompressionPage(web).routes(),
         *RetentionSettings(web).routes(),
         *AuditSettings(web).routes(),
@@ -110,7 +124,8 @@ def _routes(web: Web) -> list[BaseRoute]:
         *Enrol(web).routes(),
         *Setup(web).routes(),
         *Agents(web).routes(),
-        *Api(web).routes(),
+        *mcp.routes(),
+        *Api(web, mcp.load).routes(),
         *BudgetApi(web).routes(),
         *api_v1.routes(web),
         *Install(web).routes(),

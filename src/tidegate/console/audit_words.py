@@ -17,6 +17,7 @@ _FIELDS: Final = {
     "allow_own_credential": "own credentials",
     "allowed_models": "allowed models",
     "self_enrolment": "self-enrolment",
+    "session_tools": "session tools for agents",
     "ledger_days": "days of the log",
     "capture_days": "days of captures",
     "compression_level": "level of compression",
@@ -41,7 +42,9 @@ GROUPS: Final = (
     ("credential.", "Provider credentials"),
     ("mail_settings.", "Email"),
     ("alert", "Alerts"),
+    ("github_app.", "GitHub"),
     ("organization.", "Organization"),
+    ("session", "Sessions"),
 )
 
 # {target} is who or what it was done to, the rest are details of the entry.
@@ -65,6 +68,10 @@ SENTENCES: Final = {
     "credential.remove": "Removed {provider} credential “{name}”",
     "credential.set": "Stored {provider} credential “{name}” for {base_url}",
     "credential.test": "Tested a provider credential",
+    "github_app.connect": "Connected GitHub by the App “{name}”",
+    "github_app.disconnect": "Disconnected GitHub",
+    "github_app.install": "Took the GitHub account {account} into use",
+    "github_app.test": "Tested the connection with GitHub",
     "invitation.accept": "Accepted the invitation of {email}",
     "invitation.create": "Invited {email} as {role}",
     "invitation.link": "Copied the invitation link of {email}",
@@ -96,6 +103,11 @@ SENTENCES: Final = {
     "password.reset": "Set a new password by a link",
     "password.reset_link": "Asked for a new password for {target}",
     "password.set": "Set the password of {target}",
+    "session.correct": "Corrected the {kind} of session {target}: {value}",
+    "session.rename": "Renamed session {target} to “{name}”",
+    "session.withdraw": "Took a correction back: the {kind} of session {target}",
+    "session_share.make": "Shared session {session_id} for {days} d, hiding {hidden}",
+    "session_share.revoke": "Revoked a share link of session {session_id}, looked at {views} times",
 }
 _WITH_DETAILS: Final = frozenset({"key.switch", "key.update", "organization.update"})
 

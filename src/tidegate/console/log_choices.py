@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from tidegate.console.log_query import NO_MODEL, YES_NO, LogQuery
 from tidegate.console.log_rows import OUTCOME_TITLES, id_tail
@@ -22,7 +22,17 @@ _FLAGS: Final = (
     ("unpriced", "Price unknown"),
 )
 _BILLINGS: Final = {Billing.API: "Billed by token", Billing.SUBSCRIPTION: "On a subscription"}
-_ANY: Final = "any"
+ANY: Final = "any"
+
+
+class Choosing(Protocol):
+    """The state of a list by members and agents."""
+
+    @property
+    def member(self) -> tuple[str, ...]: ...
+    @property
+    def agent(self) -> tuple[str, ...]: ...
+    def kept(self, *changed: str) -> list[tuple[str, str]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +90,10 @@ class FilterBar:
 def filter_bar(query: LogQuery, people: Sequence[MemberRecord]) -> FilterBar:
     """`people` are those whose rows may be seen; of oneself alone nothing is to choose."""
     menus = [
-        *([_members(query, people)] if len(people) > 1 else []),
+        *([members_menu(query, people)] if len(people) > 1 else []),
         _models(query),
         _statuses(query),
-        _agents(query),
+        agents_menu(query),
         _repositories(query),
         _more(query),
     ]
@@ -111,7 +121,7 @@ def loaded(name: str, values: Iterable[str], query: LogQuery) -> Group:
     return Group(name, "Models" if is_model else "Repositories", is_model, options)
 
 
-def _members(query: LogQuery, people: Sequence[MemberRecord]) -> Menu:
+def members_menu(query: Choosing, people: Sequence[MemberRecord]) -> Menu:
     names = {each.member_id: each.name or each.email for each in people}
     options = [
         Option(
@@ -123,12 +133,12 @@ def _members(query: LogQuery, people: Sequence[MemberRecord]) -> Menu:
         for each in sorted(people, key=lambda m: (bool(m.removed_us), names[m.member_id].lower()))
     ]
     group = Group("member", "Members", many=True, options=options)
-    return _menu("member", "Member", query, [group], _words(names, query.member) or _ANY)
+    return menu("member", "Member", query, [group], words_of(names, query.member) or ANY)
 
 
 def _models(query: LogQuery) -> Menu:
     groups = [loaded("model", (), query)] if query.model else []
-    chosen = _words({NO_MODEL: "none"}, query.model) or _ANY
+    chosen = words_of({NO_MODEL: "none"}, query.model) or ANY
     return Menu(
         "model", "Model", chosen, groups, "model", "model", "Model by its whole name",
         kept=tuple(query.kept("model")),
@@ -154,22 +164,22 @@ def _statuses(query: LogQuery) -> Menu:
         Group("outcome", "Outcome", many=True, options=outcomes),
         Group("status", "Status", many=False, options=classes),
     ]
-    return _menu("status", "Status", query, groups, _listed(chosen), "outcome")
+    return menu("status", "Status", query, groups, _listed(chosen), "outcome")
 
 
-def _agents(query: LogQuery) -> Menu:
+def agents_menu(query: Choosing) -> Menu:
     options = [Option(each.value, each.title, each in query.agent) for each in Agent]
     group = Group("agent", "Agents", many=True, options=options)
     titles = {each.value: each.title for each in Agent}
-    return _menu("agent", "Agent", query, [group], _words(titles, query.agent))
+    return menu("agent", "Agent", query, [group], words_of(titles, query.agent))
 
 
 def _more(query: LogQuery) -> Menu:
     groups = [
-        _choice(name, title, getattr(query, name), (("yes", "Yes"), ("no", "No")))
+        choice(name, title, getattr(query, name), (("yes", "Yes"), ("no", "No")))
         for name, title in _FLAGS
     ]
-    groups.append(_choice("billing", "Paid", query.billing, tuple(_BILLINGS.items())))
+    groups.append(choice("billing", "Paid", query.billing, tuple(_BILLINGS.items())))
     chosen = [
         title.lower() if getattr(query, name) == "yes" else f"not {title.lower()}"
         for name, title in _FLAGS
@@ -177,17 +187,17 @@ def _more(query: LogQuery) -> Menu:
     ]
     chosen += [_BILLINGS[Billing(query.billing)].lower()] if query.billing else []
     names = [name for name, _ in _FLAGS]
-    return _menu("more", "More", query, groups, _listed(chosen), *names, "billing")
+    return menu("more", "More", query, groups, _listed(chosen), *names, "billing")
 
 
-def _choice(name: str, title: str, chosen: str, values: Sequence[tuple[str, str]]) -> Group:
+def choice(name: str, title: str, chosen: str, values: Sequence[tuple[str, str]]) -> Group:
     options = [Option("", "Any", not chosen)]
     options += [Option(value, words, value == chosen) for value, words in values]
     return Group(name, title, many=False, options=options)
 
 
-def _menu(
-    name: str, title: str, query: LogQuery, groups: list[Group], chosen: str, *changed: str
+def menu(
+    name: str, title: str, query: Choosing, groups: list[Group], chosen: str, *changed: str
 ) -> Menu:
     return Menu(name, title, chosen, groups, kept=tuple(query.kept(name, *changed)))
 
@@ -201,7 +211,7 @@ def _pinned(query: LogQuery) -> Iterator[Pinned]:
         yield Pinned("Key", id_tail(query.key), query.key, query.url(key=""))
 
 
-def _words(titles: Mapping[str, str], chosen: Sequence[str]) -> str:
+def words_of(titles: Mapping[str, str], chosen: Sequence[str]) -> str:
     return _listed([titles.get(each, each) for each in chosen])
 
 

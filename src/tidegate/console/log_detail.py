@@ -10,12 +10,13 @@ import msgspec
 from tidegate.console import formats
 from tidegate.console.agent_marks import AgentMark, agent_mark
 from tidegate.console.formats import DASH
-from tidegate.console.github_links import repository_name
 from tidegate.console.log_compression import BUCKETS, CompressionView, compression_view, cost_text
 from tidegate.console.log_query import ALL_TIME, PATH, LogQuery
 from tidegate.console.log_rows import Ending, RowTime, ending, row_time
+from tidegate.console.session_query import PATH as SESSIONS
 from tidegate.core.calendar import local_time
 from tidegate.core.model import Billing, Provider, UsageEvent
+from tidegate.core.remotes import repository_name
 from tidegate.services.request_log import EXTRAS, CostLine, LogDetail
 
 _PROVIDERS: Final = {Provider.ANTHROPIC: "Anthropic", Provider.OPENAI: "OpenAI"}
@@ -118,7 +119,7 @@ def _ids(event: UsageEvent) -> Iterator[Fact]:
         ("Request id", event.event_id, ""),
         ("Upstream request id", event.upstream_request_id, ""),
         ("Upstream answer id", event.upstream_id, ""),
-        ("Session", event.session_id, rows_of(session=event.session_id)),
+        ("Session", event.session_id, f"{SESSIONS}/{event.session_id}"),
         ("Launch", event.launch_id, LogQuery().url(ids=event.launch_id)),
         ("Key", event.key_id, rows_of(key=event.key_id)),
     ):

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from tidegate.console import period_text
 from tidegate.console.formats import DASH
+from tidegate.console.list_query import ListQuery
 from tidegate.console.log_query import ALL_TIME, DEFAULT_RANGE, EXACT, LogQuery
 from tidegate.core.calendar import HOUR_US, local_time
 from tidegate.core.periods import CUSTOM, MAX_DAYS, OLDEST, Period
@@ -45,7 +46,7 @@ class LogRange:
         return self.start_us < at_us
 
 
-def choose_range(team: TeamReports, viewer: Viewer, query: LogQuery, now_us: int) -> LogRange:
+def choose_range(team: TeamReports, viewer: Viewer, query: ListQuery, now_us: int) -> LogRange:
     """The range that is asked for; InvalidField by the name of what is wrong with it."""
     name = query.range_name
     if name == ALL_TIME:
@@ -150,7 +151,7 @@ def _between(rows: LogQuery, start_us: int, end_us: int) -> LogQuery:
     return replace(rows, range=EXACT, first="", last="", start=start, end=end)
 
 
-def _exact(query: LogQuery, time_zone: str) -> LogRange:
+def _exact(query: ListQuery, time_zone: str) -> LogRange:
     start_us, end_us = _moment_us(query.start, "start"), _moment_us(query.end, "end")
     if end_us <= start_us:
         raise InvalidField("The end is not after the start.", field="end")

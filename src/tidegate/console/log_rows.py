@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 from tidegate.console import formats, period_text
 from tidegate.console.agent_marks import AgentMark, agent_mark
 from tidegate.console.figures_view import Value
-from tidegate.console.github_links import RepositoryName, repository_name
-from tidegate.console.log_query import ALL_TIME, NO_MODEL, LogQuery
+from tidegate.console.log_query import NO_MODEL, LogQuery
+from tidegate.console.session_query import PATH as SESSIONS
 from tidegate.core.calendar import local_time
 from tidegate.core.model import Billing, Outcome
+from tidegate.core.remotes import RepositoryName, repository_name
 from tidegate.services.request_log import LogPage, LogRow
 
 OUTCOME_TITLES: Final[Mapping[str, str]] = {
@@ -184,7 +185,7 @@ def _row(row: LogRow, drawing: _Drawing) -> RowView:
         session=Linked(
             id_tail(row.session_id),
             row.session_id,
-            query.url(session=row.session_id, range=ALL_TIME, first="", last="", start="", end=""),
+            f"{SESSIONS}/{row.session_id}",
         )
         if row.session_id
         else None,

@@ -13,12 +13,12 @@ from tidegate.console.api_v1.problems import Kind, ProblemRaised, respond
 from tidegate.console.options import ConsoleOptions
 from tidegate.services.log import Log
 
+_POLICY: Final = "content-security-policy"
 _CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 _HEADERS: Final = {
-    "content-security-policy": _CSP,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
@@ -47,6 +47,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
+                headers.setdefault(_POLICY, _CSP)
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
@@ -110,6 +111,11 @@ class OwnHosts:
             await send_plain(send, 421)
             return
         await self._app(scope, receive, send)
+
+
+def policy_with_form_to(origin: str) -> str:
+    """The policy of a page with a form that goes elsewhere; such a page sets it itself."""
+    return _CSP.replace("form-action 'self'", f"form-action 'self' {origin}")
 
 
 def route_of(scope: Scope) -> str:

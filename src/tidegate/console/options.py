@@ -16,6 +16,8 @@ class ConsoleOptions:
     version: str = ""
     admin_command: tuple[str, ...] = ("tidegate", "admin")  # on the server's machine
     max_body_bytes: int = 64 * 1024
+    load_ahead: bool = False  # of a launched agent's first call of a tool
+    tool_calls: int = 1_000  # of one key in a row: hundreds of build machines may share it
     attempts: int = 10  # failed codes and tokens that a peer may send in a row …
     attempts_per_minute: int = 10  # … and how fast it gets them back
 

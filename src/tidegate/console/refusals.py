@@ -54,6 +54,11 @@ def api_refusal(_request: Request, refusal: Exception) -> Response:
     return _json(refusal.status, refusal.code, refusal.message, headers)
 
 
+def status_of(refused: Refused) -> int:
+    """What a service's refusal is as an answer."""
+    return _STATUS_OF.get(type(refused), 403)
+
+
 class Refusals:
     def __init__(self, web: Web) -> None:
         self._web = web
@@ -70,7 +75,7 @@ class Refusals:
         assert isinstance(refused, Refused)
         if isinstance(refused, TooMany):
             return self._answer(request, 429, {"retry-after": str(refused.wait_s)}, refused.message)
-        return self._answer(request, _STATUS_OF.get(type(refused), 403), {}, refused.message)
+        return self._answer(request, status_of(refused), {}, refused.message)
 
     async def unavailable(self, request: Request, _fault: Exception) -> Response:
         """What needs a database that is away."""

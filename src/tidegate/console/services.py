@@ -21,6 +21,7 @@ from tidegate.services.compression_settings import CompressionSettings
 from tidegate.services.credential_test import CredentialTests
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
+from tidegate.services.github_parts import Github
 from tidegate.services.idempotency import Idempotency
 from tidegate.services.invitations import Invitations
 from tidegate.services.log_export import LogExport
@@ -34,6 +35,11 @@ from tidegate.services.price_book import ModelListing
 from tidegate.services.rate_limits import RateLimits
 from tidegate.services.request_log import RequestLog
 from tidegate.services.retention import Retention
+from tidegate.services.session_calls import SessionCalls
+from tidegate.services.session_changes import SessionChanges
+from tidegate.services.session_export import SessionExport
+from tidegate.services.session_reports import SessionReports
+from tidegate.services.session_shares import SessionShares
 from tidegate.services.squads import Squads
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
@@ -81,5 +87,11 @@ class ConsoleServices:
     budget_standings: Standings
     rate_limits: RateLimits
     alerts: AlertServices
+    github: Github
+    session_reports: SessionReports
+    session_changes: SessionChanges
+    session_export: SessionExport
+    session_calls: SessionCalls
+    session_shares: SessionShares
     drain_now: Callable[[], int]  # moves spooled events to the ledger: how many
     agent_models: Callable[[str], Sequence[ModelListing]]  # of a provider

@@ -40,6 +40,7 @@ SECTIONS: Final = (
     Section("access", "Sign-in", "shield"),
     Section("compression", "Compression", "minimize-2"),
     Section("email", "Email", "mail"),
+    Section("github", "GitHub", "github"),
     Section("retention", "Retention", "calendar"),
     Section("audit", "Audit log", "scroll-text"),
 )
@@ -54,13 +55,20 @@ class SettingsView:
         self._dialogs = Dialogs(web)
 
     def show(
-        self, request: Request, viewer: Viewer, section: str, *, status: int = 200, **context: Any
+        self,
+        request: Request,
+        viewer: Viewer,
+        section: str,
+        *,
+        status: int = 200,
+        template: str = "",
+        **context: Any,
     ) -> Response:
-        """The page of a section, by its template."""
+        """The page of a section, by its template or another one."""
         chosen = next(each for each in SECTIONS if each.name == section)
         return self.web.page(
             request,
-            f"settings_{section}.html",
+            template or f"settings_{section}.html",
             status=status,
             viewer=viewer,
             current="settings",

@@ -1,4 +1,4 @@
-"""Settings: the organization's name, its time zone, and the day that its weeks begin on."""
+"""Settings: the organization's name, its calendar, and the tools that its agents get."""
 
 import zoneinfo
 from functools import cache
@@ -19,6 +19,7 @@ from tidegate.services.logins import Viewer
 
 _PATH: Final = "/settings/organization"
 _SECTION: Final = "organization"
+_SWITCH: Final = {"on": True, "off": False}
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NO_PLACES: Final = ("posix/", "right/", "Etc/", "SystemV/")
 _NO_ZONES: Final = frozenset({"localtime", "Factory", "posixrules"})
@@ -33,6 +34,7 @@ class OrganizationSettings:
         return [
             page(_PATH, self.form, need=Need.ADMIN),
             page(_PATH, self.save, methods=["POST"], need=Need.ADMIN),
+            page(_PATH + "/session-tools", self.switch, methods=["POST"], need=Need.ADMIN),
         ]
 
     async def form(self, request: Request, viewer: Viewer) -> Response:
@@ -53,6 +55,20 @@ class OrganizationSettings:
             told = {refused.field: refused.message}
             return self._form(request, viewer, now, status=422, errors=told, typed=fields)
         return self._view.web.done(request, _PATH, "Saved.", leave=True)
+
+    async def switch(self, request: Request, viewer: Viewer) -> Response:
+        """Set what was chosen, not the opposite of what holds: a second click changes nothing."""
+        wanted = _SWITCH.get(request.state.form.get("session_tools", ""))
+        if wanted is None:
+            raise InvalidField("Session tools are on or off.", field="session_tools")
+        await run_in_threadpool(
+            self._organizations.update,
+            viewer.organization_id,
+            session_tools=wanted,
+            actor=actor_of(request, viewer),
+        )
+        told = "New launches get the tools." if wanted else "Agents do not get the tools any more."
+        return self._view.web.done(request, _PATH, told, leave=True)
 
     def _update(self, request: Request, viewer: Viewer, fields: dict[str, str]) -> None:
         week_start = fields.get("week_start", "")
@@ -89,6 +105,7 @@ class OrganizationSettings:
             errors=errors or {},
             values=stored | {key: text for key, text in (typed or {}).items() if key in stored},
             seen=seen(*_shown(now)),
+            session_tools=now.session_tools,
             zones=time_zones(),
             days=DAYS,
         )

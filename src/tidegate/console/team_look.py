@@ -1,6 +1,7 @@
 """What the Team page shows, read part by part: one that fails leaves the others standing."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from tidegate.console import first_run
@@ -9,6 +10,7 @@ from tidegate.console.activity_view import (
     FEW_REPOSITORIES,
     TOP,
     ActivityView,
+    Forges,
     TopView,
     pull_requests_view,
     repositories_view,
@@ -19,6 +21,7 @@ from tidegate.console.first_run import PROVIDER_TITLES, FirstRun, Progress
 from tidegate.console.invite import PendingInvitation, pending_view
 from tidegate.console.live import attempt
 from tidegate.console.log_range import rows_of
+from tidegate.console.merged_view import forges_of, merged_text, merged_tiles
 from tidegate.console.overview_view import OverviewView, overview_view, wider_range, zone_note
 from tidegate.console.range_picker import RangePicker, choose_period, range_picker
 from tidegate.console.services import ConsoleServices
@@ -29,6 +32,7 @@ from tidegate.core.model import Provider
 from tidegate.core.periods import Period
 from tidegate.services.logins import Viewer
 from tidegate.services.team import MemberPage
+from tidegate.store.forge import MergedTotals
 from tidegate.store.people import MemberRecord
 from tidegate.store.ports import StoredKey, StoreUnavailable
 
@@ -167,7 +171,15 @@ class _Look:
             week_start=week_start,
         )
         kept = self.services.request_log.kept(self.organization_id)
-        return replace(drawn, note=zone_note(self.period, kept))
+        tiles = [*drawn.tiles, *merged_tiles(self._merged(), self.query)]
+        return replace(drawn, note=zone_note(self.period, kept), tiles=tiles)
+
+    def _merged(self) -> MergedTotals:
+        return self.services.team.merged(self.organization_id, self.period)
+
+    @cached_property
+    def forges(self) -> Forges:
+        return forges_of(self.services, self.organization_id)
 
     def ranking(self) -> _Ranking:
         query, page = self.query, self._members(self.query)
@@ -188,21 +200,22 @@ class _Look:
 
     def top(self) -> TopView:
         ranked = self.services.team.top_repositories(self.organization_id, self.period, TOP)
-        return top_view(ranked, rows_of(self.period))
+        return top_view(ranked, self.period, self.forges)
 
     def repositories(self) -> ActivityView:
         limit, offset = window(self.query.repositories, FEW_REPOSITORIES)
         ranked = self.services.team.repositories(
             self.organization_id, self.period, self.query.sort, limit, offset
         )
-        return repositories_view(ranked, self.query, self.period, now_us=self.now_us)
+        return repositories_view(ranked, self.query, self.period, self.forges, now_us=self.now_us)
 
     def pulls(self) -> ActivityView:
         limit, offset = window(self.query.pulls, FEW_PULLS)
         ranked = self.services.team.pull_requests(
             self.organization_id, self.period, self.query.sort, limit, offset
         )
-        return pull_requests_view(ranked, self.query, self.period, now_us=self.now_us)
+        view = pull_requests_view(ranked, self.query, self.period, self.forges, now_us=self.now_us)
+        return replace(view, merged=merged_text(self._merged(), self.query))
 
     def _members(self, query: TeamQuery) -> MemberPage:
         return self.services.team.members(

@@ -49,6 +49,7 @@ def navigation(viewer: Viewer, current: str, alerts: int = 0) -> Sequence[Naviga
     """The entries that this person has; `current` is the name of one, such as "my_usage"."""
     entries = [
         Navigation("My usage", "/my-usage", "chart-column", current == "my_usage"),
+        Navigation("Sessions", "/sessions", "terminal", current == "sessions"),
         Navigation("Logs", "/logs", "scroll-text", current == "logs"),
         Navigation("Alerts", "/alerts", "bell", current == "alerts", alerts),
     ]

@@ -409,6 +409,8 @@ class Exchange:
             error_code=failure.code if failure else "",
             response_bytes=self._received,
             upstream_request_id=redact_name(self._head.request_id) if self._head else "",
+            links=self._ticket.client.links + self._ticket.links,
+            calls=self._ticket.calls,
             **settle(self._ticket, usage, self._book, was_sent=self._sent),
         )
         return Record(event)

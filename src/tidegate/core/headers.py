@@ -35,6 +35,8 @@ _ACCOUNT: Final = frozenset((b"chatgpt-account-id", b"openai-organization", b"op
 _PRIVATE: Final = frozenset((b"cookie", b"forwarded", b"via", b"origin", b"referer"))
 _PRIVATE_PREFIXES: Final = (b"x-tidegate-", b"x-forwarded-", b"sec-")
 _NOT_FOR_CONSOLE: Final = frozenset((b"content-length", b"expect", b"forwarded", b"x-request-id"))
+# Of ours, what an agent says of itself; all else the console believes, so only we may say it.
+_AGENTS_OWN: Final = frozenset((b"x-tidegate-key", b"x-tidegate-launch"))
 _DROP_UPSTREAM: Final = HOP_BY_HOP | _REPLACED | _PRIVATE
 
 _DROP_DOWNSTREAM: Final = HOP_BY_HOP | frozenset(
@@ -119,7 +121,8 @@ def console_headers(headers: Iterable[Header], *, connection: bytes) -> list[byt
     return [
         b"%b: %b\r\n" % (raw, value)
         for name, raw, value in headers
-        if name not in dropped and not name.startswith((b"x-tidegate-", b"x-forwarded-"))
+        if name not in dropped
+        and (name in _AGENTS_OWN or not name.startswith((b"x-tidegate-", b"x-forwarded-")))
     ]
 
 

@@ -8,8 +8,10 @@ from urllib.parse import unquote
 
 import msgspec
 
-from tidegate.core.model import KEY_PREFIX, Agent
+from tidegate.core.attribution import Kind, Method
+from tidegate.core.model import KEY_PREFIX, Agent, Link
 from tidegate.core.redaction import redact_name
+from tidegate.core.remotes import commit_of, normalise_remote, repository_of
 
 _MAX_ID_CHARS: Final = 200  # a longer session id is no agent's
 _MAX_PLACE_CHARS: Final = 500
@@ -18,6 +20,21 @@ _VERSION: Final = re.compile(
 )
 _AGENT_OF: Final = {"claude-cli": Agent.CLAUDE_CODE, "claude-code": Agent.CLAUDE_CODE}
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+_TURN_METADATA: Final = b"x-codex-turn-metadata"
+_LONGEST_METADATA: Final = 32 << 10
+
+
+class _Workspace(msgspec.Struct):
+    associated_remote_urls: dict[str, str] | None = None
+    latest_git_commit_hash: str | None = None
+
+
+class _TurnMetadata(msgspec.Struct):
+    workspaces: dict[str, _Workspace] | None = None
+
+
+_METADATA: Final = msgspec.json.Decoder(_TurnMetadata)
 
 Headers = Mapping[bytes, bytes]
 """Lower-case names to the value of their first occurrence."""
@@ -36,6 +53,7 @@ class ClientFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     repository: str = ""
     branch: str = ""
     commit: str = ""
+    links: tuple[Link, ...] = ()  # what Codex says of its workspace, where a launch says nothing
 
 
 def read_client(headers: Headers) -> ClientFacts:
@@ -50,12 +68,40 @@ def read_client(headers: Headers) -> ClientFacts:
         subagent,
         parent_agent,
         _first(headers, b"x-tidegate-launch"),
-        _place(headers, b"x-tidegate-repository"),
+        repository_of(_place(headers, b"x-tidegate-repository")) or "",
         _place(headers, b"x-tidegate-branch"),
         _place(headers, b"x-tidegate-commit"),
     )
+    if _TURN_METADATA in headers:
+        facts = _with_metadata(facts, headers[_TURN_METADATA])
     texts = [text for text in msgspec.structs.astuple(facts) if isinstance(text, str)]
     return facts if redact_name("\n".join(texts)) == "\n".join(texts) else _redacted(facts)
+
+
+def _with_metadata(facts: ClientFacts, value: bytes) -> ClientFacts:
+    """Codex says with each turn which repository and commit are in its folders."""
+    if (facts.repository and facts.commit) or len(value) > _LONGEST_METADATA:
+        return facts
+    try:
+        workspaces = _METADATA.decode(value).workspaces or {}
+    except (ValueError, RecursionError):  # an agent's own matter
+        return facts
+    for workspace in workspaces.values():
+        urls = workspace.associated_remote_urls or {}
+        url = urls.get("origin") or urls.get("upstream") or next(iter(urls.values()), "")
+        if repository := normalise_remote(url):
+            commit = commit_of(workspace.latest_git_commit_hash or "")
+            said = (
+                (Kind.REPOSITORY, "" if facts.repository else repository),
+                (Kind.COMMIT, "" if facts.commit else commit),
+            )
+            links = tuple(_of_metadata(kind, value) for kind, value in said if value)
+            return msgspec.structs.replace(facts, links=links)
+    return facts
+
+
+def _of_metadata(kind: Kind, value: str) -> Link:
+    return Link(kind.value, redact_name(value), Method.TURN_METADATA.value, source="Codex")
 
 
 def _redacted(facts: ClientFacts) -> ClientFacts:

@@ -155,6 +155,24 @@ class ToolSaving(msgspec.Struct, frozen=True):
     tokens_after: int
 
 
+class Link(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that a session worked on, as found in or around one of its requests."""
+
+    kind: str  # core/attribution.py: Kind
+    value: str  # github.com/acme/app, a branch, a commit in hex, github.com/acme/app#12
+    method: str  # core/attribution.py: Method
+    certain: bool = True
+    source: str = ""  # in short what showed it, e.g. "gh pr create"
+
+
+class SessionCall(msgspec.Struct, frozen=True):
+    """A call of one of our own tools that was seen in a session's conversation."""
+
+    call_id: str
+    tool: str  # its bare name
+    digest: str  # of its canonical arguments, see core/session_tools.py
+
+
 class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One finished request, as written to the spool and the ledger. Never updated.
 
@@ -212,6 +230,9 @@ class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     saved_tokens_again: int = 0  # of results that earlier requests of the session had sent
     saved_nano: int = 0  # what those would have cost, see core/savings.py
     squad_id: str = ""  # of the member when the request began
+    links: tuple[Link, ...] = ()  # found in its metadata and tool traffic; kept with the session
+    calls: tuple[SessionCall, ...] = ()  # of our tools, seen in its conversation
+    pull_request: str = ""  # number; the ledger's, like its repository, is the one it counts for
 
 
 class RequestStart(msgspec.Struct, frozen=True, array_like=True):
@@ -280,6 +301,7 @@ class OrganizationRecord(msgspec.Struct, frozen=True, kw_only=True):
     compression_locked: bool = False  # every key does as `compression_default` says
     compression_default: bool = True  # of new keys
     holdout_permille: int = 0  # of new sessions left uncompressed, to compare with
+    session_tools: bool = True  # agents get tools to say what their sessions are about
 
     def compresses(self, key: KeyRecord) -> bool:
         """Whether new sessions of one of its keys are compressed, but for the holdout."""

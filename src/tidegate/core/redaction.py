@@ -129,14 +129,14 @@ def _triggered(
     text: bytes, anchor: bytes, triggers: "re.Pattern[bytes]"
 ) -> Iterator["re.Match[bytes]"]:
     """Where triggers match. Few anchors are found one by one, which costs next to nothing."""
-    for at in range(0, len(text), _WINDOW_BYTES):
-        end = at + _WINDOW_BYTES
+    for begin in range(0, len(text), _WINDOW_BYTES):
+        at, end = begin, begin + _WINDOW_BYTES
         for _ in range(_FEW if text.count(anchor, at, end) <= _FEW else 0):
             if (at := text.find(anchor, at, end)) < 0:
                 break
             if (match := triggers.match(text, at)) is not None:
                 yield match
-            at += 1  # noqa: PLW2901
+            at += 1
         else:
             for match in triggers.finditer(text, at, end + _TRIGGER_BYTES):
                 if match.start() < end:

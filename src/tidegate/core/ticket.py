@@ -5,7 +5,15 @@ import msgspec
 from tidegate.core.compression.requests_savings import Compression
 from tidegate.core.dialects import RequestFacts
 from tidegate.core.identity import ClientFacts, session_id
-from tidegate.core.model import Dialect, KeyRecord, Outcome, RequestStart, UsageEvent
+from tidegate.core.model import (
+    Dialect,
+    KeyRecord,
+    Link,
+    Outcome,
+    RequestStart,
+    SessionCall,
+    UsageEvent,
+)
 from tidegate.core.redaction import redact_name
 from tidegate.core.routing import Route
 
@@ -33,6 +41,8 @@ class Ticket(msgspec.Struct, kw_only=True):
     squad_id: str = ""
     budget_percent: int = -1  # gone of the budget nearest to its limit; -1: nothing to tell
     budget_resets_us: int = 0
+    links: tuple[Link, ...] = ()  # found in the request's new part once it was on its way
+    calls: tuple[SessionCall, ...] = ()  # of our tools, found there too
 
 
 def known_event(ticket: Ticket) -> UsageEvent:
@@ -61,6 +71,7 @@ def known_event(ticket: Ticket) -> UsageEvent:
         repository=client.repository,
         branch=client.branch,
         commit=client.commit,
+        links=client.links,
         launch_id=client.launch_id,
         started_us=ticket.started_us,
         outcome=Outcome.CRASHED,

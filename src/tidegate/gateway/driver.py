@@ -39,6 +39,7 @@ from tidegate.core.model import RequestStart, UsageEvent
 from tidegate.core.routing import Route
 from tidegate.core.ticket import Ticket
 from tidegate.gateway.address_guard import AddressForbidden
+from tidegate.gateway.admission import Reading
 from tidegate.gateway.client import ClientConnection
 from tidegate.gateway.connector import ConnectFailed
 from tidegate.gateway.options import GatewayOptions
@@ -64,6 +65,7 @@ class Crew(Protocol):
     def when_durable(self, then: Callable[[], None]) -> bool: ...
     def read_apart(self, read: Callable[[], None], then: Callable[[], None]) -> None: ...
     def count_tokens(self, compression: Compression) -> None: ...
+    def look_for_signs(self, ticket: Ticket, reading: Reading) -> None: ...
     def connect_failed(self, reason: str) -> None: ...
     def driver_done(self, driver: Any) -> None: ...
 
@@ -85,6 +87,7 @@ class ExchangeDriver:
         "_request",
         "_task",
         "_ticket",
+        "_unread",
         "_upstream",
         "_waiting",
         "deadline",
@@ -106,6 +109,7 @@ class ExchangeDriver:
         self._ticket = ticket
         self._exchange = exchange
         self._metered = metered
+        self._unread: Reading | None = None
         self._over = False
         self._upstream: UpstreamConnection | None = None
         self._answer: Answer | None = None
@@ -121,6 +125,11 @@ class ExchangeDriver:
     @property
     def ticket(self) -> Ticket:
         return self._ticket
+
+    def read_later(self, reading: Reading) -> None:
+        """Once the request is on its way, look for what it says of its session."""
+        if self._metered:
+            self._unread = reading
 
     def start(self, refusal: Failure | None) -> None:
         """Go on with the decided request."""
@@ -308,6 +317,9 @@ class ExchangeDriver:
             connection.pause()
         if self._ticket.compression is not None:
             self._crew.count_tokens(self._ticket.compression)
+        if self._unread is not None:
+            unread, self._unread = self._unread, None
+            self._crew.look_for_signs(self._ticket, unread)
 
     def _head(self, route: Route) -> bytes:
         request = self._request

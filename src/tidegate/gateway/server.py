@@ -36,6 +36,7 @@ from tidegate.gateway.options import GatewayOptions
 from tidegate.gateway.rate_counters import SharedCounters
 from tidegate.gateway.recording import Recorder, Spool
 from tidegate.gateway.request import Request
+from tidegate.gateway.session_signs import look_for_signs
 from tidegate.gateway.upstream import Pool
 from tidegate.services.ids import new_id
 from tidegate.store.pins import PinStore
@@ -384,6 +385,8 @@ class Gateway:
         if facts is not None and ticket.client.session:
             session = (caller.key.key_id, ticket.client.session)
             ticket.previous_prompt_tokens = self._prompts.get(session, facts.model)
+        if reading is not None:
+            driver.read_later(reading)
         if not point.metered or reading is None:
             driver.start(None)
             return
@@ -453,6 +456,10 @@ class Gateway:
         """Count what compression saved of a request that is on its way."""
         if self._compressor is not None:
             self._compressor.count(compression)
+
+    def look_for_signs(self, ticket: Ticket, reading: Reading) -> None:
+        """Find what a request that is on its way says of its session."""
+        look_for_signs(ticket, reading, self._counters)
 
     def record(self, event: UsageEvent) -> None:
         """Hand a usage event over."""

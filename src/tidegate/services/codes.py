@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     SIGN_IN = "sign_in"
     ENROLMENT = "enrolment"
     RESET = "reset"
+    GITHUB = "github"  # the way back from GitHub
 
 
 LIFETIME_US: Final = {
@@ -28,6 +29,7 @@ LIFETIME_US: Final = {
     Purpose.SIGN_IN: 15 * _MINUTE_US,
     Purpose.ENROLMENT: 24 * 60 * _MINUTE_US,
     Purpose.RESET: 60 * _MINUTE_US,
+    Purpose.GITHUB: 60 * _MINUTE_US,
 }
 
 

@@ -16,13 +16,15 @@ from tidegate.services.compression_settings import CompressionSettings
 from tidegate.services.credentials import Credentials
 from tidegate.services.demo_cast import Person
 from tidegate.services.demo_savings import HOLDOUT_PERMILLE
-from tidegate.services.demo_use import Enlisted, use_of
+from tidegate.services.demo_use import Enlisted, Worker
+from tidegate.services.demo_work import facts_of
 from tidegate.services.enrolment import Enrolment
 from tidegate.services.invitations import Invitations
 from tidegate.services.members import Members
 from tidegate.services.organizations import Organizations
 from tidegate.services.passwords import Passwords
 from tidegate.services.vault import Subkeys
+from tidegate.store.forge import Facts
 from tidegate.store.ports import SpoolBatch, Store
 
 SEED: Final = 1
@@ -204,17 +206,22 @@ class Demo:
         """Record all use as the drain would, so that ledger, sessions and rollups agree."""
         usage, at = self._store.usage, 0
         usage.adopt_zones({self._organization_id: cast.TIME_ZONE})
-        events = (
-            event
-            for who in team
-            for event in use_of(who, now_us=self._now_us, seed=self._seed, book=self._book)
-        )
-        for part in _parts(events):
+        workers = [Worker(who, self._now_us, self._seed, self._book) for who in team]
+        for part in _parts(event for worker in workers for event in worker.events()):
             end = at + len(part)
             usage.record(SpoolBatch(file=_FILE, start=at, end=end, events=part))
             at = end
         usage.forget(_FILE)
+        tasks = [task for worker in workers for task in worker.tasks]
+        self._tell_of(facts_of(tasks, self._seed, self._now_us))
         return at
+
+    def _tell_of(self, facts: Facts) -> None:
+        """As GitHub would, to a connection that there is none of."""
+        forge, organization_id = self._store.usage.forge, self._organization_id
+        forge.take(organization_id, facts)
+        forge.begin_sync(organization_id, _FILE, self._now_us, self._now_us + 1)
+        forge.end_sync(organization_id, _FILE, self._now_us)
 
 
 def _parts(events: Iterable[UsageEvent]) -> Iterator[list[UsageEvent]]:

@@ -17,8 +17,9 @@ from tidegate.core.identity import session_id
 from tidegate.core.model import Agent, Dialect, Outcome, Provider, TokenCounts, Usage, UsageEvent
 from tidegate.core.price_book import PriceBook
 from tidegate.core.pricing import applied, price
-from tidegate.services.demo_cast import Habit, Person
+from tidegate.services.demo_cast import PEOPLE, Habit, Person
 from tidegate.services.demo_savings import LENGTHENED, Results
+from tidegate.services.demo_work import Task, Work
 
 DAYS: Final = 90
 _SECOND_US: Final = 1_000_000
@@ -69,7 +70,7 @@ class Enlisted(msgspec.Struct, frozen=True):
 
 def use_of(who: Enlisted, *, now_us: int, seed: int, book: PriceBook) -> Iterator[UsageEvent]:
     """One member's requests, a session after the other."""
-    return _Worker(who, now_us, seed, book).events()
+    return Worker(who, now_us, seed, book).events()
 
 
 class _Session(NamedTuple):
@@ -83,9 +84,10 @@ class _Session(NamedTuple):
     branch: str
     commit: str
     launch_id: str
+    task: Task | None
 
 
-class _Worker:
+class Worker:
     """One member's days; each has a source of chance of its own, so that all are independent."""
 
     def __init__(self, who: Enlisted, now_us: int, seed: int, book: PriceBook) -> None:
@@ -95,8 +97,14 @@ class _Worker:
         self._book = book
         self._random = Random(f"{seed}:{who.person.name}")  # noqa: S311 -- no secret
         person = who.person
+        self._work = Work(seed, person.name, PEOPLE.index(person), len(PEOPLE))
         self._first_us = now_us - min(DAYS, person.joined) * _DAY_US
         self._end_us = now_us - int(max(person.quiet, person.removed) * _DAY_US)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """What was worked on, so far as the events were made."""
+        return self._work.tasks
 
     def events(self) -> Iterator[UsageEvent]:
         if not self._person.pace:
@@ -144,15 +152,20 @@ class _Worker:
             name = chance.choice(others) if elsewhere else person.repositories[0]
             branch = chance.choice(_BRANCHES)
             commit = f"{chance.getrandbits(160):040x}"
+        repository = f"github.com/brightwater/{name}" if name else ""
+        task = self._work.begin(repository, start_us) if repository else None
+        if task is not None:
+            branch = task.branch if task.opened_us else "main"
         return _Session(
             habit=habit,
             model=model,
             start_us=start_us,
             client_session=f"{chance.getrandbits(128):032x}",
-            repository=f"github.com/brightwater/{name}" if name else "",
+            repository=repository,
             branch=branch,
             commit=commit,
             launch_id=f"lch_{chance.getrandbits(128):032x}",
+            task=task,
         )
 
     def _requests(self, session: _Session) -> Iterator[UsageEvent]:
@@ -161,7 +174,7 @@ class _Worker:
         turns = min(max(int(chance.lognormvariate(2.05, 0.75)), 2), 60)
         known, at_us = 0, session.start_us
         results = Results(session.client_session)
-        for _ in range(turns):
+        for turn in range(turns):
             added = _added(chance) if known else chance.randrange(52_000, 96_000)
             if known and results.is_held_out:
                 added = int(added * LENGTHENED)
@@ -177,7 +190,9 @@ class _Worker:
                 known += added + output
             else:
                 tokens = TokenCounts()
-            yield self._event(session, (at_us, duration_us), fate, tokens, results)
+            event = self._event(session, (at_us, duration_us), fate, tokens, results)
+            links = self._work.links(session.task, turn, at_us)
+            yield msgspec.structs.replace(event, links=links)
             if known > _COMPACT_ABOVE_TOKENS:
                 known = 0
                 results.forget()

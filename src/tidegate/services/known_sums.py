@@ -37,10 +37,12 @@ class Known:
         changes = self._team.changes(organization_id, part)
         return self._get((*what, *_name(organization_id, period), changes), ask)
 
-    def unchanged(self, organization_id: str, period: Period, ask: Callable[[], Value]) -> Value:
+    def unchanged(
+        self, organization_id: str, period: Period, ask: Callable[[], Value], what: str = "all"
+    ) -> Value:
         """What is asked of a range, as long as nothing at all is drained."""
         version = self._team.version(organization_id)
-        return self._get(("all", *_name(organization_id, period), version), ask)
+        return self._get((what, *_name(organization_id, period), version), ask)
 
     def _get(self, key: Key, ask: Callable[[], Value]) -> Value:
         with self._lock:

@@ -19,6 +19,7 @@ _ORIGIN: Final = (
     "key_id", "agent", "client_version", "provider", "credential_id", "billing", "dialect",
     "model_asked", "model_served", "session_id", "client_session", "parent_session_id",
     "subagent_id", "parent_agent_id", "is_title", "launch_id", "repository", "branch", "commit",
+    "pull_request",
 )  # fmt: skip
 _FROM: Final = (*_WHO, *_ORIGIN)
 _END: Final = (

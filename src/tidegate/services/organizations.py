@@ -87,6 +87,7 @@ class Organizations(Service):
         week_start: int | None = None,
         allow_own_credential: bool | None = None,
         self_enrolment: bool | None = None,
+        session_tools: bool | None = None,
         allowed_models: Sequence[str] | None = None,
         actor: Actor = COMMAND_LINE,
     ) -> OrganizationRecord:
@@ -104,6 +105,8 @@ class Organizations(Service):
             changes["allow_own_credential"] = allow_own_credential
         if self_enrolment is not None:
             changes["self_enrolment"] = self_enrolment
+        if session_tools is not None:
+            changes["session_tools"] = session_tools
         if allowed_models is not None:
             changes["allowed_models"] = fields.model_globs(allowed_models)
         return self._apply(organization_id, changes, actor)

@@ -12,6 +12,7 @@ from tidegate.core.calendar import HOUR_US
 from tidegate.core.figures import Figures, Metric
 from tidegate.core.periods import Period, PeriodFault
 from tidegate.core.periods import period as period_of
+from tidegate.core.repository_names import RepositoryNames
 from tidegate.core.spans import (
     Slice,
     Span,
@@ -22,6 +23,7 @@ from tidegate.core.spans import (
 )
 from tidegate.services.errors import InvalidField
 from tidegate.services.known_sums import Known
+from tidegate.store.forge import MergedTotals, PullCost, PullRequest
 from tidegate.store.people import MemberRecord
 from tidegate.store.ports import Store
 from tidegate.store.team import PlaceSums
@@ -74,6 +76,7 @@ class PullRequestUse(msgspec.Struct, frozen=True, kw_only=True):
     sessions: int
     figures: Figures
     last_us: int
+    told: PullRequest | None = None  # what the forge knows of it
 
 
 class Unattributed(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +111,7 @@ class TeamReports:
     def __init__(self, store: Store) -> None:
         self._directory = store.directory
         self._team = store.usage.team
+        self._forge = store.usage.forge
         self._known = Known(store.usage.team)
 
     def period(
@@ -224,6 +228,8 @@ class TeamReports:
             )
         )
         whole = [place for place in places if not place.pull_request]
+        shown = pulls[offset : offset + limit]
+        told = self._forge.pull_requests(organization_id, list(filter(None, map(_asked, shown))))
         return RankedPullRequests(
             rows=[
                 PullRequestUse(
@@ -232,14 +238,36 @@ class TeamReports:
                     sessions=place.sessions,
                     figures=place.figures,
                     last_us=place.last_us,
+                    told=told.get(asked) if (asked := _asked(place)) else None,
                 )
-                for place in pulls[offset : offset + limit]
+                for place in shown
             ],
             total=len(pulls),
             unattributed=Unattributed(
                 sessions=max(0, _sessions(whole) - _sessions(pulls)),
                 figures=_sum(whole) - _sum(pulls),
             ),
+        )
+
+    def merged(self, organization_id: str, period: Period) -> MergedTotals:
+        """Pull requests that were merged in the period, and what they cost in all their time."""
+        return self._known.unchanged(
+            organization_id,
+            period,
+            lambda: self._forge.merged_totals(organization_id, period.start_us, period.end_us),
+            "merged",
+        )
+
+    def hears_of_pulls(self, organization_id: str) -> bool:
+        """Whether a forge has told all that it knows once."""
+        return self._forge.status(organization_id).last_success_us > 0
+
+    def merged_page(
+        self, organization_id: str, period: Period, cursor: str, limit: int
+    ) -> tuple[list[PullCost], str]:
+        """Some of them, the last merged first, and the cursor of the next."""
+        return self._forge.merged_between(
+            organization_id, period.start_us, period.end_us, cursor, limit
         )
 
     def member_models(self, organization_id: str, period: Period, member_id: str) -> list[ModelUse]:
@@ -361,7 +389,7 @@ class TeamReports:
             if key in sums:  # else nothing was requested there in the range
                 place = sums[key]
                 sums[key] = structs.replace(place, sessions=place.sessions + sessions)
-        return list(sums.values())
+        return _renamed(sums.values(), self._forge.names(organization_id))
 
 
 def _of_bars(period: Period) -> Slice:
@@ -389,6 +417,25 @@ def _order(
 
 def _fits(member: MemberRecord, wanted: str) -> bool:
     return wanted in member.name.casefold() or wanted in member.email.casefold()
+
+
+def _renamed(places: Iterable[PlaceSums], names: RepositoryNames) -> list[PlaceSums]:
+    """Each repository under the name that it has now, with what was done under former ones."""
+    if not names:
+        return list(places)
+    sums: dict[tuple[str, str], PlaceSums] = {}
+    for place in places:
+        key = (names.current(place.repository) if place.repository else "", place.pull_request)
+        moved = structs.replace(place, repository=key[0])
+        sums[key] = sums[key] + moved if key in sums else moved
+    return list(sums.values())
+
+
+def _asked(place: PlaceSums) -> tuple[str, int] | None:
+    """How the forge is asked for a pull request."""
+    number = place.pull_request
+    plausible = number.isascii() and number.isdigit() and len(number) < 10
+    return (place.repository, int(number)) if plausible else None
 
 
 def _sum(places: Iterable[PlaceSums]) -> Figures:

@@ -21,6 +21,7 @@ class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()  # the one served, else the one asked for
     session_id: str = ""
     repository: str = ""  # NO_REPOSITORY: without one
+    pull_request: str = ""  # github.com/acme/app#12
     outcomes: tuple[str, ...] = ()
     billing: str = ""
     status_class: str = ""  # one of STATUS_CLASSES
@@ -54,6 +55,7 @@ class LogRow(msgspec.Struct, frozen=True, kw_only=True):
     subagent_id: str
     is_title: bool
     repository: str
+    pull_request: str
     branch: str
     billing: str
     status: int

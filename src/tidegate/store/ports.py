@@ -20,10 +20,15 @@ from tidegate.core.model import (
 from tidegate.store.alerts import AlertChange, AlertReads, AlertSums
 from tidegate.store.budgets import BudgetChange, BudgetReads
 from tidegate.store.captures import CaptureStore
+from tidegate.store.forge import ForgeStore
+from tidegate.store.github import GithubChange, GithubReads
 from tidegate.store.holds import HoldStore
+from tidegate.store.lanes import LaneReads
 from tidegate.store.log import LogReads
 from tidegate.store.people import PeopleChange, PeopleReads
 from tidegate.store.pins import PinStore
+from tidegate.store.sessions import LinkStore, SessionReads
+from tidegate.store.shares import ShareChange, ShareReads
 from tidegate.store.team import TeamReads
 
 
@@ -85,7 +90,7 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
 EVERY_ENTRY: Final = AuditFilter()
 
 
-class DirectoryReads(PeopleReads, BudgetReads, AlertReads, Protocol):
+class DirectoryReads(PeopleReads, BudgetReads, AlertReads, ShareReads, GithubReads, Protocol):
     """One consistent view of the directory."""
 
     def organizations(self) -> list[OrganizationRecord]: ...
@@ -105,7 +110,9 @@ class DirectoryReads(PeopleReads, BudgetReads, AlertReads, Protocol):
     ) -> list[AuditEntry]: ...
 
 
-class DirectoryChange(PeopleChange, BudgetChange, AlertChange, DirectoryReads, Protocol):
+class DirectoryChange(
+    PeopleChange, BudgetChange, AlertChange, ShareChange, GithubChange, DirectoryReads, Protocol
+):
     """One transaction; a change that gateways or the Team page must know of raises the version."""
 
     def add_organization(self, record: OrganizationRecord, created_us: int) -> None: ...
@@ -236,6 +243,14 @@ class UsageStore(Protocol):
     def pins(self) -> PinStore: ...
     @property
     def alert_sums(self) -> AlertSums: ...
+    @property
+    def forge(self) -> ForgeStore: ...
+    @property
+    def lanes(self) -> LaneReads: ...
+    @property
+    def links(self) -> LinkStore: ...
+    @property
+    def sessions(self) -> SessionReads: ...
     # retention
     def drop_ledger_before(self, organization_id: str, at_us: int) -> None:
         """Say that the ledger of before a day's start goes; sums of it are never made anew."""

@@ -26,6 +26,7 @@ from tidegate.services.context import Clock, now_us
 from tidegate.services.credential_test import CredentialTests, Probe
 from tidegate.services.credentials import Credentials
 from tidegate.services.enrolment import Enrolment
+from tidegate.services.github_parts import Transport, make_github, no_transport
 from tidegate.services.idempotency import Idempotency
 from tidegate.services.invitations import Invitations
 from tidegate.services.log_export import LogExport
@@ -41,6 +42,11 @@ from tidegate.services.price_book import ModelListing
 from tidegate.services.rate_limits import RateLimits
 from tidegate.services.request_log import RequestLog
 from tidegate.services.retention import Retention
+from tidegate.services.session_calls import SessionCalls
+from tidegate.services.session_changes import SessionChanges
+from tidegate.services.session_export import SessionExport
+from tidegate.services.session_reports import SessionReports
+from tidegate.services.session_shares import SessionShares
 from tidegate.services.squads import Squads
 from tidegate.services.team import TeamReports
 from tidegate.services.usage import UsageReports
@@ -60,6 +66,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     probe: Probe  # tries provider credentials
     webhooks: WebhookSender
     behind_us: Callable[[int], int] = lambda _now_us: 0  # how far the ledger is behind
+    github_transport: Transport = no_transport  # what GitHub is asked by
     clock: Clock = now_us
     hashing: PasswordHashing = STANDARD
 
@@ -69,6 +76,8 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
     made = (store, subkeys, around.clock)
     organizations = Organizations(*made)
     request_log = RequestLog(store, around.prices)
+    log_export = LogExport(store, request_log)
+    session_reports = SessionReports(store)
     mail_settings = MailSettings(*made, sender=around.mail_sender)
     return ConsoleServices(
         organizations=organizations,
@@ -89,7 +98,7 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         drain_now=around.drain_now,
         agent_models=around.agent_models,
         request_log=request_log,
-        log_export=LogExport(store, request_log),
+        log_export=log_export,
         retention=Retention(*made),
         compression=CompressionSettings(*made),
         compression_reports=CompressionReports(store),
@@ -100,6 +109,12 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         budget_standings=Standings(*made),
         rate_limits=RateLimits(*made),
         alerts=_alerts(store, subkeys, around, mail_settings),
+        github=make_github(*made, public_url=around.public_url, transport=around.github_transport),
+        session_reports=session_reports,
+        session_changes=SessionChanges(*made),
+        session_export=SessionExport(session_reports, log_export),
+        session_calls=SessionCalls(store, around.drain_now, around.clock),
+        session_shares=SessionShares(*made),
     )
 
 

@@ -11,7 +11,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache, partial
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Final, Literal
 
@@ -22,10 +22,13 @@ from tidegate.console.app import create_app
 from tidegate.console.options import ConsoleOptions
 from tidegate.console.services import ConsoleServices
 from tidegate.core.price_book import PriceBook
+from tidegate.gateway.options import GatewayOptions
 from tidegate.jobs.alerts import AlertsJob
 from tidegate.jobs.captures import CaptureImport
 from tidegate.jobs.drain import SpoolDrain
+from tidegate.jobs.github import GithubJob
 from tidegate.jobs.retention import RetentionJob
+from tidegate.jobs.session_calls import SessionCallsJob
 from tidegate.services.mail import MailSender
 from tidegate.services.price_book import agent_models
 from tidegate.services.webhooks import WebhookSender
@@ -77,8 +80,14 @@ def services_of(
         webhooks=WebhookSender(outbound.connect, outbound.tls),
         behind_us=drain.behind_us,
         probe=UpstreamProbe(orders.upstreams),
+        github_transport=partial(_github_transport, orders.upstreams),
     )
     return compose(store, orders.subkeys, around)
+
+
+def _github_transport(options: GatewayOptions) -> object:
+    """Loaded with the first request to GitHub: httpx takes 0.2 s of every start otherwise."""
+    return import_module("tidegate.wiring.github_transport").UpstreamTransport(options)
 
 
 async def serve(
@@ -91,6 +100,7 @@ async def serve(
         public_url=orders.public_url,
         version=metadata.version("tidegate"),
         admin_command=orders.admin_command,
+        load_ahead=True,
     )
     services = services_of(store, orders, drain, prices)
     app = create_app(services, options, log=log)
@@ -118,11 +128,13 @@ async def serve(
     of_alerts = services.alerts
     alerts = AlertsJob(of_alerts.watch, of_alerts.digest, of_alerts.delivery, log)
     alerting = asyncio.create_task(alerts.run(stop))
+    settling = asyncio.create_task(SessionCallsJob(services.session_calls, log).run(stop))
+    asking = asyncio.create_task(GithubJob(services.github.sync, log).run(stop))
     serving = asyncio.create_task(server.serve([socket.socket(fileno=orders.listener)]))
     await asyncio.wait({serving, ending, draining, importing}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     stop.set()
-    await asyncio.gather(serving, draining, importing, deleting)
+    await asyncio.gather(asking, serving, draining, importing, deleting, settling)
     await asyncio.wait({alerting}, timeout=_FINISH_S)  # an endpoint may hang: it is asked again
 
 

@@ -288,6 +288,8 @@ def test_organization_update(place: Installation) -> None:
     assert place.ask("organization", "update", "--allow-own")["allow_own_credential"] is True
     assert changed["self_enrolment"] is False
     assert place.ask("organization", "update", "--self-enrolment")["self_enrolment"] is True
+    assert changed["session_tools"] is True
+    assert place.ask("organization", "update", "--no-session-tools")["session_tools"] is False
 
 
 def test_before_there_is_an_organization_the_link_is_for_set_up(tmp_path: Path) -> None:

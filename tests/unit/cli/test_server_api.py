@@ -23,6 +23,7 @@ def test_launch_facts(server: FakeServer) -> None:
 def test_until_when_bodies_are_captured(server: FakeServer) -> None:
     ask = ServerApi(server.base_url).launch
     assert ask(KEY, timeout_s=5).debug_until is None  # an older server
+    assert ask(KEY, timeout_s=5).session_tools is False
     server.answer_launch(debug_until=None)
     assert ask(KEY, timeout_s=5).debug_until is None
     server.answer_launch(debug_until="2026-11-22T14:02:00Z")

@@ -82,6 +82,7 @@ def test_launch_tells_what_configures_an_agent(world: World, client: TestClient)
             }
         ],
         "debug_until": None,
+        "session_tools": True,
         "server_version": "0.1.0",
     }
 

@@ -23,6 +23,7 @@ from tidegate.console.api_v1.endpoint import ApiRoute
 from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import Actor
 from tidegate.services.mail_form import MailForm
+from tidegate.services.session_shares import Hidden
 
 pytestmark = pytest.mark.slow
 
@@ -39,14 +40,24 @@ OPEN = {
     ("GET", "/install/install.ps1"): 200,
     ("GET", "/install/{filename}"): 404,
     ("GET", "/assets/{version}/{name:path}"): 404,
+    ("POST", "/webhooks/github/{hook_id}"): 404,
 }
 # Links: their holder shows no login. A wrong one is not found.
-TOKEN_PAGES = {"/sign-in/{token}", "/setup/{token}", "/join/{token}", "/reset/{token}"}
+TOKEN_PAGES = {
+    "/sign-in/{token}", "/setup/{token}", "/join/{token}", "/reset/{token}", "/shared/{token}",
+}  # fmt: skip
 # Parts of a page, which no address bar leads to.
 PARTS = {"/agents/{key_id}/waiting"}
 # Pages that lead a member elsewhere.
 LED_AWAY = {("/", "member"): "/my-usage", ("/settings", "admin"): "/settings/organization"}
 LED_AWAY["/settings", "owner"] = "/settings/organization"
+# Where GitHub brings the browser back to, and leads it to: what they say without its word.
+GITHUB = {
+    "/settings/github/connect": 303,  # it is connected already
+    "/settings/github/created": 403,
+    "/settings/github/install": 303,
+    "/settings/github/installed": 404,
+}
 
 
 @dataclass(frozen=True)
@@ -149,8 +160,14 @@ class Stage:
             Cost(input=1),
             organization_id=organization_id,
             key_id="key_of_before",
+            session_id=(session_id := f"ses_{member_id[-32:]}"),
+        )
+        services.session_changes.correct(organization_id, session_id, "branch", "main", actor=actor)
+        shared = services.session_shares.make(
+            organization_id, session_id, days=7, hidden=Hidden(), actor=actor
         )
         self.world.capture(organization_id, key, event_id)
+        installation_id = self.world.connect_github(organization_id)
         made = services.access_tokens.create(organization_id, member_id, "t", "read", actor=actor)
         return {
             "member_id": member_id,
@@ -161,6 +178,10 @@ class Stage:
             "login_id": services.logins.list(organization_id, member_id)[0].login_id,
             "event_id": event_id,
             **alert_things(self.world, organization_id, member_id),
+            "session_id": session_id,
+            "kind": "branch",
+            "share_id": shared.record.share_id,
+            "installation_id": installation_id,
         }
 
 
@@ -239,6 +260,8 @@ def test_by_role(stage: Stage, case: Case, role: str) -> None:
         assert response.headers["location"] == LED_AWAY[case.path, role]
     elif case.path == "/members/{member_id}/agents/new" and role == "member":
         assert response.status_code == 403  # while the organization allows no self-enrolment
+    elif case.path in GITHUB:
+        assert response.status_code == GITHUB[case.path]
     else:
         assert response.status_code == (204 if case.path in PARTS else 200)
 

@@ -240,6 +240,18 @@ def test_a_dialog_is_a_part_for_htmx_and_a_page_without(owner: TestClient) -> No
     assert send(owner, f"{PROVIDERS}/add", {"provider": "x"}, htmx=True).status_code == 422
 
 
+def test_session_tools_are_set_to_what_was_chosen(world: World, owner: TestClient) -> None:
+    for chosen, holds in [("off", False), ("off", False), ("on", True)]:
+        response = send(owner, f"{ORGANIZATION}/session-tools", {"session_tools": chosen})
+        assert (response.status_code, response.headers["location"]) == (303, ORGANIZATION)
+        organization = world.services.organizations.get(world.organization_id)
+        assert organization.session_tools is holds
+        assert f'aria-checked="{str(holds).lower()}"' in owner.get(ORGANIZATION).text
+    assert send(owner, f"{ORGANIZATION}/session-tools", {"session_tools": "x"}).status_code == 422
+    changes = world.services.audit_log.page(world.organization_id, action="organization.update")
+    assert len(changes.entries) == 2
+
+
 # Sign-in
 
 ACCESS = "/settings/access"

@@ -272,14 +272,14 @@ def test_the_cards_of_many_members_have_pages(world: World, owner: TestClient) -
 
 def test_repositories(world: World, owner: TestClient) -> None:
     key = world.enroll("elena@brightwater.dev")
-    for n, repository in enumerate(["github.com/acme/app", "gitlab.example/team/x", ""]):
+    for n, repository in enumerate(["github.com/acme/app", "git.example/team/x", ""]):
         for session in range(n + 1):
             world.use(key, TOKENS, cost(1), session_id=f"ses_{n}{session}", repository=repository)
     page = owner.get("/").text
     link = 'href="https://github.com/acme/app" target="_blank" rel="noopener"'
     assert page.count(link) == 2  # in the ranking and on its card
-    assert "gitlab.example/team/" in page
-    assert 'href="https://gitlab' not in page
+    assert "git.example/team/" in page
+    assert 'href="https://git.example' not in page
     assert "Unattributed" in page  # the cards add up to the total
     assert "named no repository" in page
     assert "2 with activity" in page
@@ -294,7 +294,7 @@ def test_empty_states(world: World, owner: TestClient) -> None:
     assert "No pull request activity in this period" in empty
     assert 'href="/?range=90d"' in empty
     widest = owner.get("/?range=90d").text
-    assert "A session counts to the repository" in widest
+    assert "See what each repository costs" in widest
     world.now_us += 60 * DAY_US
     assert "Look at" not in owner.get("/?range=90d").text  # nothing is wider
 

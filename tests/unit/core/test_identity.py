@@ -1,5 +1,7 @@
 """Who asks: keys, agents, sessions and sub-agents from headers."""
 
+import json
+
 import pytest
 
 from tidegate.core.identity import find_key, holds_key, read_client, session_id
@@ -130,6 +132,60 @@ def test_places_are_decoded_and_cleaned() -> None:
     assert client.repository == "github.com/acme/app"
     assert client.branch == "füralle"
     assert len(client.commit) == 500
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        (b"https://ada:ghp_secret@GitHub.com/acme/app.git", "github.com/acme/app"),
+        (b"git%40github.com:acme/app.git", "github.com/acme/app"),
+        (b"gitserver/team/app", "gitserver/team/app"),
+        (b"/home/ada/app", ""),
+        (b"github.com/acme/%00app", "github.com/acme/app"),
+    ],
+)
+def test_no_user_of_a_remote_is_stored_whoever_sends_it(sent: bytes, stored: str) -> None:
+    assert read_client({b"x-tidegate-repository": sent}).repository == stored
+
+
+WORKSPACE = {
+    "associated_remote_urls": {"fork": "https://x/y/z", "origin": "git@github.com:acme/app.git"},
+    "latest_git_commit_hash": "1D562639E88EE1246ACBD20487E078CE303B13B0",
+    "has_changes": False,
+}
+COMMIT = "1d562639e88ee1246acbd20487e078ce303b13b0"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "launched", "values"),
+    [
+        ({"workspaces": {"/a": WORKSPACE}}, {}, ["github.com/acme/app", COMMIT]),
+        ({"workspaces": {"/x": {}, "/a": WORKSPACE}}, {}, ["github.com/acme/app", COMMIT]),
+        ({"workspaces": {"/a": WORKSPACE}}, {b"x-tidegate-repository": b"h.test/b"}, [COMMIT]),
+        (
+            {"workspaces": {"/a": WORKSPACE}},
+            {b"x-tidegate-repository": b"h.test/b", b"x-tidegate-commit": COMMIT.encode()},
+            [],
+        ),
+        ({"workspaces": {"/a": {"associated_remote_urls": {"origin": "/srv/x"}}}}, {}, []),
+        ({"workspaces": {"/a": {"associated_remote_urls": {"origin": 1}}}}, {}, []),
+        ({"workspaces": None}, {}, []),
+        ({"workspaces": []}, {}, []),
+        ("x", {}, []),
+    ],
+)
+def test_what_codex_says_of_its_folders(
+    metadata: object, launched: dict[bytes, bytes], values: list[str]
+) -> None:
+    header = {b"x-codex-turn-metadata": json.dumps(metadata).encode()}
+    links = read_client(launched | header).links
+    assert [link.value for link in links] == values
+    assert all(link.method == "turn_metadata" for link in links)
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"[" * 40_000, b"\xff", b'{"workspaces":' * 9_000])
+def test_metadata_that_is_none(value: bytes) -> None:
+    assert read_client({b"x-codex-turn-metadata": value}).links == ()
 
 
 def test_absurd_ids_are_left_out() -> None:

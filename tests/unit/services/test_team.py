@@ -150,7 +150,7 @@ def test_repositories_by_sessions_and_by_metric(team: Team) -> None:
         team.use("ann", 1, repository="github.com/a/many", session_id=session)
     team.use("ann", 90, repository="github.com/a/dear", session_id="ses_3")
     team.use("ann", 5, repository="github.com/a/none")
-    team.use("ann", 7, session_id="ses_1")
+    team.use("ann", 7, session_id="ses_4")
     organization_id = team.world.organization_id
     top = team.reports.top_repositories(organization_id, team.period(), 2)
     assert [(row.repository[-4:], row.sessions) for row in top.rows] == [("many", 2), ("dear", 1)]

@@ -11,6 +11,8 @@ from typing import Any, Final
 from tidegate.cli.agents.jsonc import load_object, parse_object
 from tidegate.cli.agents.setup import (
     KEY_HEADER,
+    LAUNCH_HEADER,
+    MCP_SERVER,
     PRIVATE_PREFIX,
     AgentSetup,
     Launch,
@@ -60,13 +62,38 @@ def prepare(launch: Launch, arguments: Sequence[str]) -> Prepared:
         variables.update(dict.fromkeys(_OWN_CREDENTIALS, ""))
         settings["apiKeyHelper"] = ""
     settings["env"] = {**_env_of(given), **variables}
-    file = launch.private_folder / "settings.json"
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as output:
-        json.dump(settings, output)
+    ours = []
+    if launch.mcp:
+        settings["permissions"] = _permissions(given)
+        # Before another option: it takes all that follows up to the next one.
+        ours = ["--mcp-config", _write(launch.private_folder / "mcp.json", _mcp_config(launch))]
+    ours += ["--settings", _write(launch.private_folder / "settings.json", settings)]
     # The environment says the same, for what reads it before the settings.
     child = {name: value or None for name, value in variables.items()}
-    return Prepared(["--settings", str(file), *rest], child)
+    return Prepared([*ours, *rest], child)
+
+
+def _write(file: Path, content: Mapping[str, Any]) -> str:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as output:
+        json.dump(content, output)
+    return str(file)
+
+
+def _mcp_config(launch: Launch) -> dict[str, Any]:
+    """Our server; those of the developer's own configs stay beside it."""
+    headers = {KEY_HEADER: launch.key, LAUNCH_HEADER: launch.launch_id}
+    server = {"type": "http", "url": launch.mcp_url, "headers": headers}
+    return {"mcpServers": {MCP_SERVER: server}}
+
+
+def _permissions(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The developer's own, with our tools allowed: they touch nothing on the machine."""
+    permissions = given.get("permissions")
+    theirs = permissions if isinstance(permissions, dict) else {}
+    allowed = theirs.get("allow")
+    allow = allowed if isinstance(allowed, list) else []
+    return {**theirs, "allow": [*allow, f"mcp__{MCP_SERVER}"]}
 
 
 def _take_settings(arguments: Sequence[str], folder: Path) -> tuple[list[str], dict[str, Any]]:

@@ -7,6 +7,9 @@ from typing import Final
 from tidegate.cli.agents.setup import (
     KEY_HEADER,
     KEY_VARIABLE,
+    LAUNCH_HEADER,
+    LAUNCH_VARIABLE,
+    MCP_SERVER,
     AgentSetup,
     Launch,
     Mode,
@@ -35,6 +38,13 @@ def prepare(launch: Launch, arguments: Sequence[str]) -> Prepared:
     provider["env_http_headers"] = headers
     ours = ["-c", f"model_provider={_toml(_PROVIDER)}"]
     ours += ["-c", f"model_providers.{_PROVIDER}={_toml(provider)}"]
+    if launch.mcp:
+        server = {
+            "url": launch.mcp_url,
+            "bearer_token_env_var": KEY_VARIABLE,
+            "env_http_headers": {LAUNCH_HEADER: LAUNCH_VARIABLE},
+        }
+        ours += ["-c", f"mcp_servers.{MCP_SERVER}={_toml(server)}"]
     return Prepared([*ours, *arguments], {**launch_variables(launch), KEY_VARIABLE: launch.key})
 
 

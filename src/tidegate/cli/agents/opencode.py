@@ -2,12 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from tidegate.cli.agents.jsonc import parse_object
 from tidegate.cli.agents.opencode_config import configured_model
 from tidegate.cli.agents.setup import (
+    KEY_HEADER,
     KEY_VARIABLE,
+    LAUNCH_HEADER,
+    LAUNCH_VARIABLE,
+    MCP_SERVER,
     AgentSetup,
     Launch,
     Prepared,
@@ -66,10 +71,26 @@ def _ours(launch: Launch) -> dict[str, Any]:
             "options": options,
             "models": providers["openai"]["models"],
         }
-    return {
+    ours: dict[str, Any] = {
         "provider": providers,
         "enabled_providers": list(providers),
         "disabled_providers": [],
+    }
+    if launch.mcp:
+        ours["mcp"] = {MCP_SERVER: _mcp_server(launch)}
+    return ours
+
+
+def _mcp_server(launch: Launch) -> dict[str, Any]:
+    return {
+        "type": "remote",
+        "url": launch.mcp_url,
+        "enabled": True,
+        "oauth": False,
+        "headers": {
+            KEY_HEADER: f"{{env:{KEY_VARIABLE}}}",
+            LAUNCH_HEADER: f"{{env:{LAUNCH_VARIABLE}}}",
+        },
     }
 
 
@@ -89,7 +110,7 @@ def _entry(model: Model) -> dict[str, Any]:
 
 def _asked_model(arguments: Sequence[str]) -> str:
     """The model that the arguments name, "provider/model"; empty if they name none."""
-    for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
+    for option, value in pairwise([*arguments, ""]):
         if option in {"-m", "--model"}:
             return value
         if option.startswith(("-m=", "--model=")):

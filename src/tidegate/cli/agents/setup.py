@@ -13,7 +13,10 @@ from tidegate.cli.server_api import LaunchFacts
 
 KEY_HEADER: Final = "x-tidegate-key"
 KEY_VARIABLE: Final = "TIDEGATE_KEY"
+MCP_SERVER: Final = "tidegate"  # its name among the agent's MCP servers
 PRIVATE_PREFIX: Final = "tidegate-run-"  # of the private folder's name
+LAUNCH_HEADER: Final = "x-tidegate-launch"
+LAUNCH_VARIABLE: Final = "TIDEGATE_LAUNCH_ID"
 # Braces, quotes, backslashes, dollars and blanks are encoded: values pass through JSON text in
 # which an agent expands {env:…} and {file:…}, and through lines of headers.
 _PLAIN: Final = "/:@+,=-._~#()!"
@@ -39,6 +42,11 @@ class Launch:
     folder: Path  # where the agent works
     private_folder: Path  # 0700, removed at the end
     environ: Mapping[str, str] = field(repr=False)
+    mcp: bool = False  # whether the agent gets the session tools
+
+    @property
+    def mcp_url(self) -> str:
+        return f"{self.base_url}/mcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ def launch_headers(launch: Launch) -> list[LaunchHeader]:
     """The headers of a launch, without those that have no value. None of them is secret."""
     git = launch.git
     headers = (
-        LaunchHeader("x-tidegate-launch", "TIDEGATE_LAUNCH_ID", launch.launch_id),
+        LaunchHeader(LAUNCH_HEADER, LAUNCH_VARIABLE, launch.launch_id),
         LaunchHeader("x-tidegate-repository", "TIDEGATE_REPOSITORY", encode(git.repository)),
         LaunchHeader("x-tidegate-branch", "TIDEGATE_BRANCH", encode(git.branch)),
         LaunchHeader("x-tidegate-commit", "TIDEGATE_COMMIT", encode(git.commit)),
@@ -86,7 +94,7 @@ def launch_headers(launch: Launch) -> list[LaunchHeader]:
 def launch_variables(launch: Launch) -> dict[str, str | None]:
     """The variables of all launch headers; a header without a value removes its variable."""
     values = {header.variable: header.value for header in launch_headers(launch)}
-    names = ("TIDEGATE_LAUNCH_ID", "TIDEGATE_REPOSITORY", "TIDEGATE_BRANCH", "TIDEGATE_COMMIT")
+    names = (LAUNCH_VARIABLE, "TIDEGATE_REPOSITORY", "TIDEGATE_BRANCH", "TIDEGATE_COMMIT")
     return {name: values.get(name) for name in names}
 
 

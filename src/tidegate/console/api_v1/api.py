@@ -12,6 +12,7 @@ from tidegate.console.api_v1 import (
     audit,
     captures,
     credentials,
+    github,
     invitations,
     keys,
     mail,
@@ -20,6 +21,8 @@ from tidegate.console.api_v1 import (
     organization,
     reports,
     requests,
+    session_shares,
+    sessions,
 )
 from tidegate.console.api_v1.endpoint import ApiRoute
 from tidegate.console.api_v1.openapi import document
@@ -33,6 +36,7 @@ TAGS: Final = {
     "Me": "The caller.",
     "Reports": "What was used, and what it cost.",
     "Requests": "Each call through the gateway, and its capture.",
+    "Sessions": "Runs of agents, what they worked on, and links that show them.",
     "Organization": "What holds for everyone in it.",
     "Members": "The people in it.",
     "Invitations": "Those who were asked to join.",
@@ -40,6 +44,7 @@ TAGS: Final = {
     "Credentials": "What requests to providers are paid with.",
     "Mail settings": "How mail goes out.",
     "Alerts": "What was reached, what is watched, and who is told.",
+    "Integrations": "What Tidegate is connected with.",
     "Audit log": "Who changed what.",
     "About": "This API.",
 }
@@ -69,6 +74,8 @@ TABLE: Final = (
     *me.OPERATIONS,
     *reports.OPERATIONS,
     *requests.OPERATIONS,
+    *sessions.OPERATIONS,
+    *session_shares.OPERATIONS,
     *captures.OPERATIONS,
     *organization.OPERATIONS,
     *members.OPERATIONS,
@@ -77,6 +84,7 @@ TABLE: Final = (
     *credentials.OPERATIONS,
     *mail.OPERATIONS,
     *alerts.OPERATIONS,
+    *github.OPERATIONS,
     *audit.OPERATIONS,
     get("/problems", list_problems, need=Need.ANYONE, tag="About"),
 )

@@ -53,6 +53,7 @@ class Organization(msgspec.Struct, frozen=True, kw_only=True):
     allow_own_credential: bool  # developers may use their own subscription or key
     allowed_models: list[str]  # patterns; none: every model
     self_enrolment: bool  # members may enrol agents of their own
+    session_tools: bool  # agents get tools to say what their sessions are about
     ledger_days: int  # for how long requests are kept; 0: for ever
     capture_days: int  # the same of what debug mode stored
     compression_level: CompressionLevel  # of new sessions
@@ -70,6 +71,7 @@ class OrganizationPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     allow_own_credential: bool | UnsetType = UNSET
     allowed_models: ModelPatterns | UnsetType = UNSET
     self_enrolment: bool | UnsetType = UNSET
+    session_tools: bool | UnsetType = UNSET
     ledger_days: LedgerDays | UnsetType = UNSET
     capture_days: CaptureDays | UnsetType = UNSET
     compression_level: CompressionLevel | UnsetType = UNSET
@@ -116,6 +118,7 @@ def _organization(record: OrganizationRecord) -> Organization:
         allow_own_credential=record.allow_own_credential,
         allowed_models=list(record.allowed_models),
         self_enrolment=record.self_enrolment,
+        session_tools=record.session_tools,
         ledger_days=record.ledger_days,
         capture_days=record.capture_days,
         compression_level=record.compression_level,

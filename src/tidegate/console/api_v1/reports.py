@@ -1,6 +1,6 @@
 """Reports: what the organization, its members, repositories and pull requests used."""
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -27,6 +27,7 @@ from tidegate.console.api_v1.times import Time, time_or_none
 from tidegate.core.model import Agent
 from tidegate.services import team
 from tidegate.services.team import Metric
+from tidegate.store.forge import PullCost, PullRequest
 
 Find = Annotated[str, msgspec.Meta(max_length=100, description="Part of a name or an email.")]
 Row = TypeVar("Row")
@@ -77,12 +78,47 @@ class RepositoryFigures(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: Time | None
 
 
+class PullRequestState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the forge tells of a pull request."""
+
+    title: str
+    state: Literal["open", "draft", "merged", "closed"]
+    author: str
+    created_at: Time | None
+    merged_at: Time | None
+    additions: Count
+    deletions: Count
+
+
 class PullRequestFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """`forge` is null where the forge told nothing of it: GitHub is not connected, say."""
+
     repository: str
     pull_request: str  # its number
     sessions: Count
     figures: Figures
     last_used_at: Time | None
+    forge: PullRequestState | None = None
+
+
+class MergedQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    limit: Limit = 50
+    cursor: Cursor = ""
+
+
+class MergedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Pull requests that were merged in the range, the latest first, and what each cost in all
+    its time. Mean and median are of the costs billed, and of those with a known session only."""
+
+    period: ReportPeriod
+    items: list[PullRequestFigures]
+    merged: Count  # how many there are in all
+    with_sessions: Count  # and with a session that is known
+    cost_nusd: Count
+    subscription_nusd: Count
+    mean_cost_nusd: Count | None
+    median_cost_nusd: Count | None
+    next_cursor: str | None
 
 
 class UnattributedFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +213,29 @@ def report_pull_requests(call: Call[RankedQuery, NoBody]) -> RankedReport[PullRe
     )
 
 
+def report_merged(call: Call[MergedQuery, NoBody]) -> MergedReport:
+    """What merged pull requests cost.
+
+    A pull request that no known session worked on is listed with nothing used.
+    """
+    query, period = call.query, period_of(call)
+    totals = reports(call).merged(call.organization_id, period)
+    at = read_cursor("merged pull requests report", query.cursor)
+    rows, cursor = reports(call).merged_page(call.organization_id, period, at, query.limit)
+    known = totals.with_cost > 0
+    return MergedReport(
+        period=report_period(period),
+        items=[_merged(row) for row in rows],
+        merged=totals.merged,
+        with_sessions=totals.with_cost,
+        cost_nusd=totals.cost_nusd,
+        subscription_nusd=totals.subscription_nusd,
+        mean_cost_nusd=totals.cost_nusd // totals.with_cost if known else None,
+        median_cost_nusd=totals.median_nusd if known else None,
+        next_cursor=write_cursor("merged pull requests report", cursor) if cursor else None,
+    )
+
+
 def report_my_usage(call: Call[RangeQuery, NoBody]) -> MyUsageReport:
     """What you used yourself."""
     period, member_id = period_of(call), call.viewer.member_id
@@ -228,6 +287,39 @@ def _pull_request(use: team.PullRequestUse) -> PullRequestFigures:
         sessions=use.sessions,
         figures=figures(use.figures),
         last_used_at=time_or_none(use.last_us),
+        forge=_state(use.told) if use.told else None,
+    )
+
+
+def _merged(cost: PullCost) -> PullRequestFigures:
+    used = team.Figures(
+        cost_nusd=cost.cost_nusd,
+        subscription_nusd=cost.subscription_nusd,
+        tokens=cost.tokens,
+        requests=cost.requests,
+        saved_tokens=cost.saved_tokens,
+        saved_nusd=cost.saved_nusd,
+        saved_subscription_nusd=cost.saved_subscription_nusd,
+    )
+    return PullRequestFigures(
+        repository=cost.pull_request.repository,
+        pull_request=str(cost.pull_request.number),
+        sessions=cost.sessions,
+        figures=figures(used),
+        last_used_at=time_or_none(cost.last_us),
+        forge=_state(cost.pull_request),
+    )
+
+
+def _state(pull: PullRequest) -> PullRequestState:
+    return PullRequestState(
+        title=pull.title,
+        state=pull.state,  # type: ignore[arg-type]  # one of these, by the store
+        author=pull.author,
+        created_at=time_or_none(pull.created_us),
+        merged_at=time_or_none(pull.merged_us),
+        additions=pull.additions,
+        deletions=pull.deletions,
     )
 
 
@@ -258,6 +350,13 @@ OPERATIONS = (
     get(
         "/reports/pull-requests",
         report_pull_requests,
+        need=Need.ADMIN,
+        tag=_TAG,
+        version=version_of,
+    ),
+    get(
+        "/reports/merged-pull-requests",
+        report_merged,
         need=Need.ADMIN,
         tag=_TAG,
         version=version_of,

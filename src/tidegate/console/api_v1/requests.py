@@ -169,7 +169,7 @@ def list_requests(call: Call[RequestsQuery, NoBody]) -> Page[Request]:
         member_id=own_rows(call.viewer),
     )
     after = write_cursor(name, page.older) if page.older else None
-    return Page([Request(**_common(row)) for row in page.rows], after)
+    return Page([Request(**common_of(row)) for row in page.rows], after)
 
 
 def get_request(call: Call[NoQuery, NoBody]) -> RequestDetail:
@@ -178,7 +178,7 @@ def get_request(call: Call[NoQuery, NoBody]) -> RequestDetail:
         call.organization_id, call.path["request_id"], member_id=own_rows(call.viewer)
     )
     event = found.event
-    common = _common(event)
+    common = common_of(event)
     more = {
         name: getattr(event, name)
         for name in RequestDetail.__struct_fields__
@@ -253,7 +253,7 @@ def _flag(value: bool | UnsetType) -> bool | None:
     return None if value is UNSET else value
 
 
-def _common(row: Any) -> dict[str, Any]:
+def common_of(row: Any) -> dict[str, Any]:
     """What a row of the log and a usage event share."""
     given = {"id", "started_at", "tokens", "token_counts", "cost_nusd", "saved_nusd"}
     shared = [name for name in Request.__struct_fields__ if name not in given]

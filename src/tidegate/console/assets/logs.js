@@ -2,11 +2,11 @@
 // apart, and new requests are counted, not moved in. Everything works without this file.
 
 import { hideTips, moveInChart, watchCharts } from "./chart_tips.js";
+import { keepPanelsInside, watchFilters } from "./filter_menus.js";
 import { failed, isOlderThan, onRetry, succeeded } from "./freshness.js";
 import { tellTimes } from "./times.js";
 
 const EVERY_MS = 15_000;
-const LONG_LIST = 8;
 
 const log = document.getElementById("tg-log");
 const note = document.querySelector("[data-live-note]");
@@ -152,21 +152,11 @@ const closeRow = () => {
   if (link) focusRow(link);
 };
 
-// A menu near the right edge opens to the left.
-const keepInside = (panel) => {
-  panel.classList.remove("tg-to-left");
-  panel.classList.toggle("tg-to-left", panel.getBoundingClientRect().right > innerWidth - 8);
-};
-
-const panelsInView = new ResizeObserver((entries) => {
-  for (const { target, contentRect } of entries) if (contentRect.width) keepInside(target);
-});
-
 // Putting the list in place.
 
 const settle = () => {
   hideTips();
-  for (const panel of log.querySelectorAll(".tg-filter-panel")) panelsInView.observe(panel);
+  keepPanelsInside(log);
   reachOneRow();
   tellTimes(log, skewMs);
   loadApart();
@@ -204,12 +194,6 @@ const go = (url) => {
   return fetchList(target.search);
 };
 
-const addressOf = (form) => {
-  const fields = [...new FormData(form)].filter(([, value]) => value !== "");
-  const query = new URLSearchParams(fields).toString();
-  return query ? `/logs?${query}` : "/logs";
-};
-
 const isPlainClick = (event) =>
   event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
 
@@ -234,78 +218,12 @@ log.addEventListener("click", (event) => {
   }
 });
 
-// Filters: a menu is applied by its button, and when it closes.
-
-const applyMenu = (form) => {
-  delete form.dataset.changed;
-  form.closest("details")?.removeAttribute("open");
-  return go(addressOf(form));
+const fetchChoices = async (name) => {
+  const response = await fetchPart(`/logs/choices${filters({ of: name })}`);
+  return response?.status === 200 ? response.text() : undefined;
 };
 
-log.addEventListener("submit", (event) => {
-  if (!event.target.matches("form[data-part]")) return;
-  event.preventDefault();
-  event.stopPropagation(); // it may be sent again
-  const picker = event.target.closest(".tg-range");
-  if (!picker) return applyMenu(event.target);
-  go(addressOf(event.target)).then(() => {
-    if (!log.querySelector(".tg-range [aria-invalid]")) picker.removeAttribute("open");
-  });
-});
-
-log.addEventListener("change", (event) => {
-  const form = event.target.closest("form[data-filter]");
-  if (form) form.dataset.changed = "yes";
-});
-
-const addFinder = (fieldset) => {
-  const options = [...fieldset.querySelectorAll("label")];
-  if (options.length <= LONG_LIST || fieldset.querySelector("[type=search]")) return;
-  const finder = document.createElement("input");
-  Object.assign(finder, { type: "search", className: "input", placeholder: "Find" });
-  finder.setAttribute("aria-label", `Find in ${fieldset.querySelector("legend").textContent}`);
-  finder.addEventListener("input", () => {
-    const wanted = finder.value.trim().toLocaleLowerCase();
-    for (const option of options) {
-      option.hidden = !option.textContent.toLocaleLowerCase().includes(wanted);
-    }
-  });
-  finder.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") event.preventDefault();
-  });
-  finder.addEventListener("change", (event) => event.stopPropagation());
-  fieldset.querySelector("legend").after(finder);
-};
-
-const loadChoices = async (place) => {
-  const url = `/logs/choices${filters({ of: place.dataset.choices })}`;
-  try {
-    const response = await fetchPart(url);
-    if (response?.status !== 200) return;
-    const text = await response.text();
-    if (place.closest("form").dataset.changed) return; // one of the old ones was chosen meanwhile
-    place.innerHTML = text;
-    place.querySelectorAll("fieldset").forEach(addFinder);
-  } catch {
-    // It can still be typed.
-  }
-};
-
-log.addEventListener(
-  "toggle",
-  (event) => {
-    const menu = event.target;
-    if (!menu.matches(".tg-filter")) return;
-    const form = menu.querySelector("form");
-    if (!menu.open) {
-      if (form.dataset.changed) applyMenu(form);
-      return;
-    }
-    form.querySelectorAll("fieldset").forEach(addFinder);
-    form.querySelectorAll("[data-choices]").forEach(loadChoices);
-  },
-  true,
-);
+watchFilters(log, { go, fetchChoices });
 
 // Esc closes what is on top: a menu before the row. Menus are closed by another script.
 let menuWasOpen = false;

@@ -20,8 +20,10 @@ from tidegate.store.ports import (
 from tidegate.store.sql import directory_tables as t
 from tidegate.store.sql.directory_alerts import SqlAlertChange
 from tidegate.store.sql.directory_budgets import SqlBudgetChange
+from tidegate.store.sql.directory_github import SqlGithubChange
 from tidegate.store.sql.directory_people import SqlPeopleChange
 from tidegate.store.sql.directory_reads import SqlDirectoryReads
+from tidegate.store.sql.directory_shares import SqlShareChange
 from tidegate.store.sql.engines import Lock, reading, transaction, writing
 
 
@@ -53,7 +55,14 @@ class SqlDirectoryStore:
             change.finish()
 
 
-class SqlDirectoryChange(SqlPeopleChange, SqlBudgetChange, SqlAlertChange, SqlDirectoryReads):
+class SqlDirectoryChange(
+    SqlPeopleChange,
+    SqlBudgetChange,
+    SqlAlertChange,
+    SqlShareChange,
+    SqlGithubChange,
+    SqlDirectoryReads,
+):
     """One writing transaction; see `tidegate.store.ports.DirectoryChange`."""
 
     def add_organization(self, record: OrganizationRecord, created_us: int) -> None:

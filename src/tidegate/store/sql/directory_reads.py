@@ -24,11 +24,15 @@ from tidegate.store.ports import (
 from tidegate.store.sql import directory_tables as t
 from tidegate.store.sql.directory_alerts import SqlAlertReads
 from tidegate.store.sql.directory_budgets import SqlBudgetReads
+from tidegate.store.sql.directory_github import SqlGithubReads
 from tidegate.store.sql.directory_people import SqlPeopleReads
+from tidegate.store.sql.directory_shares import SqlShareReads
 from tidegate.store.sql.directory_transaction import Row
 
 
-class SqlDirectoryReads(SqlPeopleReads, SqlBudgetReads, SqlAlertReads):
+class SqlDirectoryReads(
+    SqlPeopleReads, SqlBudgetReads, SqlShareReads, SqlGithubReads, SqlAlertReads
+):
     """One transaction's view; see `tidegate.store.ports.DirectoryReads`."""
 
     def organizations(self) -> list[OrganizationRecord]:
@@ -138,6 +142,7 @@ def _organization(row: Row) -> OrganizationRecord:
         compression_locked=row["compression_locked"],
         compression_default=row["compression_default"],
         holdout_permille=row["holdout_permille"],
+        session_tools=row["session_tools"],
     )
 
 

@@ -54,6 +54,7 @@ organizations = sa.Table(
     _switch("compression_locked", sa.false()),
     _switch("compression_default", sa.true()),
     sa.Column("holdout_permille", sa.Integer, nullable=False, server_default="0"),
+    _switch("session_tools", sa.true()),
 )
 
 members = sa.Table(
@@ -249,6 +250,61 @@ mail_settings = sa.Table(
     _us("updated_us"),
     _references("organizations.organization_id"),
 )
+
+session_shares = sa.Table(
+    "session_shares",
+    directory,
+    _id("share_id", primary_key=True),
+    _id("organization_id"),
+    _id("session_id"),
+    sa.Column("secret_hash", StoredId(), nullable=False, unique=True),
+    _text("made_by"),
+    _us("created_us"),
+    _us("expires_us"),
+    _us("revoked_us"),
+    *(
+        sa.Column(name, sa.Boolean, nullable=False)
+        for name in ("hides_names", "hides_costs", "hides_repositories")
+    ),
+    sa.Column("views", sa.BigInteger, nullable=False),
+    _us("last_view_us"),
+    _references("organizations.organization_id"),
+)
+sa.Index("session_shares_by_session", session_shares.c.organization_id, session_shares.c.session_id)
+
+github_apps = sa.Table(
+    "github_apps",
+    directory,
+    _id("organization_id", primary_key=True),
+    sa.Column("hook_id", StoredId(), nullable=False, unique=True),
+    _us("app_id"),
+    *(_text(name) for name in ("slug", "name", "api_url", "web_url")),
+    *(
+        sa.Column(name, sa.LargeBinary, nullable=False)
+        for name in ("private_key", "webhook_secret", "client_secret")
+    ),
+    _text("client_id"),
+    _us("created_us"),
+    _us("updated_us"),
+    _references("organizations.organization_id"),
+    sa.UniqueConstraint("web_url", "app_id"),
+)
+
+github_installations = sa.Table(
+    "github_installations",
+    directory,
+    sa.Column("web_url", StoredText(), primary_key=True, nullable=False),
+    sa.Column(
+        "installation_id", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False
+    ),
+    _id("organization_id"),
+    *(_text(name) for name in ("account", "selection")),
+    *(sa.Column(name, sa.Boolean, nullable=False) for name in ("approved", "suspended", "removed")),
+    _us("updated_us"),
+    _us("seen_us"),
+    _references("github_apps.organization_id"),
+)
+sa.Index("github_installations_by_organization", github_installations.c.organization_id)
 
 audit = sa.Table(
     "audit",

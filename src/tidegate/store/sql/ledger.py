@@ -23,12 +23,12 @@ _INDEXED_BYTES: Final = {
     **dict.fromkeys(("agent", "billing", "outcome"), 64),
     **dict.fromkeys(("model_asked", "model_served", "launch_id"), 400),
     **dict.fromkeys(("upstream_request_id", "client_session"), 400),
-    "repository": 800,
+    **{"repository": 800, "branch": 800, "commit": 400, "subagent_id": 400},
 }
 _TOKENS: Final = {name: f"{name}_tokens" for name in TokenCounts.__struct_fields__}
 _COSTS: Final = {name: f"{name}_nusd" for name in Cost.__struct_fields__}
 _NUMBERS: Final = {*t.EVENT_NUMBERS, *t.COMPRESSION_NUMBERS}
-_APART: Final = {"tokens", "cost", "tool_savings"}
+_APART: Final = {"tokens", "cost", "tool_savings", "links", "calls"}
 _PLAIN: Final = [n for n in UsageEvent.__struct_fields__ if n not in _APART]
 COLUMNS: Final = (*_PLAIN, *_TOKENS.values(), *_COSTS.values(), "tool_savings")
 _plain_values: Final = itemgetter(*(UsageEvent.__struct_fields__.index(n) for n in _PLAIN))
@@ -55,7 +55,9 @@ def row_of(event: UsageEvent) -> Row:
     fits = min(*counts, *times) >= 0 and max(counts) <= _MAX_COUNT and max(times) <= _MAX_TIME_US
     if not fits or not _is_plain("".join(_texts(values))):
         values = tuple(map(_storable, COLUMNS, values))
-    return dict(zip(COLUMNS, values, strict=True))
+    row = dict(zip(COLUMNS, values, strict=True))
+    row["unsaid"] = 0
+    return row
 
 
 def event_of(row: Mapping[str, Any]) -> UsageEvent:
@@ -96,8 +98,8 @@ def cost_nusd(row: Mapping[str, Any]) -> int:
     return sum(_costs(row))
 
 
-def insert_new(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
-    """Insert what the ledger does not hold yet, and return just that.
+def unknown(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
+    """What the ledger does not hold yet.
 
     No other transaction inserts meanwhile: writers hold the lock of their half of the store.
     """
@@ -105,32 +107,36 @@ def insert_new(connection: sa.Connection, rows: Sequence[Row]) -> list[Row]:
     known = sa.select(t.events.c.event_id).where(t.events.c.event_id.in_(list(unique)))
     for event_id in connection.execute(known).scalars():
         del unique[event_id]
-    if unique:
-        statement, order = _insert(connection.dialect)
-        values: list[Any] = list(unique.values())
-        if order is not None:
-            values = [order(row) for row in values]
-        # Straight to the driver: for rows this wide the usual way costs four times the CPU.
-        connection.exec_driver_sql(statement, values)
     return list(unique.values())
+
+
+def insert(connection: sa.Connection, rows: Sequence[Row]) -> None:
+    """Insert rows, straight to the driver: for some as wide the usual way takes four times the
+    CPU."""
+    statement, order = _insert(connection.dialect)
+    connection.exec_driver_sql(statement, [order(row) for row in rows] if order else list(rows))
 
 
 def _is_plain(text: str) -> bool:
     return len(text) <= _PLAIN_TEXT_CHARS and text.isascii() and "\0" not in text
 
 
+def storable_text(value: str, limit: int = _TEXT_BYTES) -> str:
+    """The text within every database's limits: no NUL, no lone surrogate, not endless."""
+    encoded = value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace")
+    return encoded[:limit].decode("utf-8", "ignore")
+
+
 def _storable(column: str, value: str | int) -> str | int:
-    """The value within every database's limits: no NUL, no lone surrogate, not endless."""
     if isinstance(value, str):
-        encoded = value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace")
-        limit = _INDEXED_BYTES.get(column, _TEXT_BYTES)
-        return encoded[:limit].decode("utf-8", "ignore")
+        return storable_text(value, _INDEXED_BYTES.get(column, _TEXT_BYTES))
     return min(max(value, 0), _MAX_TIME_US if column.endswith("_us") else _MAX_COUNT)
 
 
 @cache
 def _insert(dialect: Dialect) -> tuple[str, "itemgetter[Any] | None"]:
     """The statement in the driver's words, and the order of its values where they have one."""
-    compiled = t.events.insert().compile(dialect=dialect, column_keys=list(COLUMNS))
+    columns = [*COLUMNS, "unsaid"]
+    compiled = t.events.insert().compile(dialect=dialect, column_keys=columns)
     names = compiled.positiontup
     return str(compiled), itemgetter(*names) if names else None

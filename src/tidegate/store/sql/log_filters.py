@@ -12,6 +12,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from tidegate.core.attribution import split_pull_request
 from tidegate.core.model import Agent, Outcome
 from tidegate.store.log import NO_REPOSITORY, LogFilter
 from tidegate.store.sql import usage_tables as t
@@ -97,7 +98,8 @@ def _drivers(
 ) -> tuple[list[Branch], tuple[str, ...]]:
     """Conditions that choose an index, and what of the filter they make up for."""
     if only.session_id:
-        return [[_columns.session_id == storable(only.session_id)]], ("session_id",)
+        found_ids = _of_run(connection, organization_id, storable(only.session_id))
+        return [[_columns.session_id == each] for each in found_ids], ("session_id",)
     if only.captured:
         return [[_columns.captured]], ("captured",)
     if only.outcomes and Outcome.OK.value not in only.outcomes:
@@ -113,12 +115,26 @@ def _drivers(
     for flag in ("price_unknown", "estimated"):
         if getattr(only, flag):
             return [[_columns[flag]]], (flag,)
+    if only.pull_request:
+        return [_in_pull_request(only, lambda column: column)], ("pull_request",)
     if only.repository:
         return [[_columns.repository == _repository(only)]], ("repository",)
     found = _by_model(connection, organization_id, only)
     if found is not None and len(found) <= _MOST_BRANCHES:
         return found, ("models",) if only.models else ("agents",)
     return [[]], ()
+
+
+def _of_run(connection: sa.Connection, organization_id: str, session_id: str) -> list[str]:
+    """A session and those of the sub-agents that it began; the first of them, if very many."""
+    columns = t.sessions.c
+    query = sa.select(columns.session_id).where(
+        columns.organization_id == organization_id,
+        columns.root_session_id == session_id,
+        columns.session_id != session_id,
+    )
+    some = query.order_by(columns.first_us).limit(_MOST_BRANCHES - 1)
+    return [session_id, *connection.execute(some).scalars()]
 
 
 def _by_model(
@@ -184,6 +200,8 @@ def _checks(only: LogFilter, made_up: Iterable[str], wrap: Wrap = aside) -> Bran
         found.append(_any_of(served, only.models) | ((served == "") & _any_of(asked, only.models)))
     if only.repository and "repository" not in made_up:
         found.append(wrap(_columns.repository) == _repository(only))
+    if only.pull_request and "pull_request" not in made_up:
+        found += _in_pull_request(only, wrap)
     if only.status_class:
         least = _STATUSES[only.status_class]
         found.append(wrap(_columns.status).between(least, least + 99))
@@ -205,6 +223,16 @@ _CHECKED: Final = {
     "session_id": _columns.session_id,
     "billing": _columns.billing,
 }
+
+
+def _in_pull_request(only: LogFilter, wrap: Wrap) -> Branch:
+    """As the partial index says it."""
+    repository, number = split_pull_request(storable(only.pull_request))
+    return [
+        wrap(_columns.repository) == repository,
+        wrap(_columns.pull_request) == number,
+        wrap(_columns.pull_request) != sa.literal_column("''"),
+    ]
 
 
 def _repository(only: LogFilter) -> str:

@@ -23,7 +23,7 @@ _LEAST_PART_ROWS: Final = 100
 _FOREVER_US: Final = 1 << 62
 _PLAIN: Final = tuple(n for n in LogRow.__struct_fields__ if n not in {"tokens", "cost"})
 _columns: Final = t.events.c
-_SHOWN: Final = [_columns[name] for name in (*_PLAIN, *t.TOKEN_COLUMNS, *t.COST_COLUMNS)]
+SHOWN: Final = [_columns[name] for name in (*_PLAIN, *t.TOKEN_COLUMNS, *t.COST_COLUMNS)]
 _ALL: Final = [_columns[name] for name in COLUMNS]
 _IS_FLAG: Final = [isinstance(column.type, sa.Boolean) for column in _ALL]
 _NEWEST_FIRST: Final = (_columns.started_us.desc(), _columns.event_id.desc())
@@ -51,8 +51,8 @@ class SqlLogReads:
         rows: list[LogRow] = []
         with transaction(self._reading) as connection:
             for branch in branches(connection, organization_id, only):
-                query = sa.select(*_SHOWN).where(*branch, *beyond).order_by(*order).limit(limit)
-                rows += [_row(found) for found in connection.execute(query)]
+                query = sa.select(*SHOWN).where(*branch, *beyond).order_by(*order).limit(limit)
+                rows += [row_of(found) for found in connection.execute(query)]
         rows.sort(key=lambda row: row.place, reverse=not after)
         return rows[:limit][::-1] if after else rows[:limit]
 
@@ -204,7 +204,7 @@ def _newer(place: Place) -> Branch:
     return [(at > place.started_us) | (aside(_columns.event_id) > event_id)]
 
 
-def _row(found: "sa.Row[Any]") -> LogRow:
+def row_of(found: "sa.Row[Any]") -> LogRow:
     values = tuple(found)
     tokens_at, cost_at = len(_PLAIN), len(_PLAIN) + len(t.TOKEN_COLUMNS)
     return LogRow(

@@ -160,7 +160,7 @@ def _but_for(only: LogFilter) -> tuple[LogFilter, list[Branch]]:
 def _is_summed(only: LogFilter) -> bool:
     """Whether the stored sums know all that a filter asks."""
     flags = (only.captured, only.estimated, only.price_unknown)
-    texts = (only.session_id, only.status_class, only.ids.strip())
+    texts = (only.session_id, only.status_class, only.pull_request, only.ids.strip())
     return flags == (None, None, None) and not any(texts) and not only.outcomes
 
 

@@ -25,9 +25,22 @@ Sums = dict[tuple[Any, ...], Row]
 def hours_of(rows: Iterable[Row], zones: Mapping[str, str]) -> Sums:
     """Ledger rows added up by the hours of their organizations' zones."""
     sums: Sums = {}
-    for row in rows:
-        _add(sums, row, start_of(Span.HOUR, row["started_us"], zones[row["organization_id"]]))
+    add_hours(sums, rows, zones)
     return sums
+
+
+def add_hours(sums: Sums, rows: Iterable[Row], zones: Mapping[str, str], sign: int = 1) -> None:
+    """Add ledger rows to hours, or take them away."""
+    for row in rows:
+        hour_us = start_of(Span.HOUR, row["started_us"], zones[row["organization_id"]])
+        if sign > 0:
+            _add(sums, row, hour_us)
+            continue
+        single: Sums = {}
+        _add(single, row, hour_us)
+        for key, hour in single.items():
+            taken = {name: -hour[name] for name in t.ROLLUP_SUMS}
+            _merge(sums, key, {**hour, **taken, "last_us": 0})
 
 
 def days_of(hours: Sums, zones: Mapping[str, str]) -> Sums:
@@ -35,13 +48,8 @@ def days_of(hours: Sums, zones: Mapping[str, str]) -> Sums:
     sums: Sums = {}
     for (organization_id, hour_us, *rest), hour in hours.items():
         day_us = start_of(Span.DAY, hour_us, zones[organization_id])
-        total = sums.get(key := (organization_id, day_us, *rest))
-        if total is None:
-            sums[key] = {**hour, "bucket_start_us": day_us}
-        else:
-            for column in t.ROLLUP_SUMS:
-                total[column] += hour[column]
-            total["last_us"] = max(total["last_us"], hour["last_us"])
+        key = (organization_id, day_us, *rest)
+        _merge(sums, key, {**hour, "bucket_start_us": day_us})
     return sums
 
 
@@ -49,6 +57,22 @@ def add_rollups(connection: sa.Connection, hours: Sums, days: Sums) -> None:
     """Add the sums to the tables."""
     for table, sums in ((t.hours, hours), (t.days, days)):
         add_up(connection, table, [sums[key] for key in sorted(sums)])
+
+
+def merge_hours(hours: Sums, others: Sums) -> None:
+    """Add hours to hours."""
+    for key, hour in others.items():
+        _merge(hours, key, dict(hour))
+
+
+def delete_empty(connection: sa.Connection, hours: Sums, days: Sums) -> None:
+    """Delete what nothing is left of since rows were taken away."""
+    for table, sums in ((t.hours, hours), (t.days, days)):
+        taken = [row for row in sums.values() if row["requests"] < 0]
+        if taken:
+            key = [table.c[name] == sa.bindparam(f"of_{name}") for name in t.ROLLUP_KEY]
+            values = [{f"of_{name}": row[name] for name in t.ROLLUP_KEY} for row in taken]
+            connection.execute(sa.delete(table).where(*key, table.c.requests == 0), values)
 
 
 def start_of(span: Span, at_us: int, zone: str) -> int:
@@ -64,11 +88,21 @@ def _start_of(span: Span, minute: int, zone: str) -> int:
     return bucket_start_us(span, minute * _MINUTE_US, ZoneInfo(zone))
 
 
+def _merge(sums: Sums, key: tuple[Any, ...], hour: Row) -> None:
+    total = sums.get(key)
+    if total is None:
+        sums[key] = hour
+        return
+    for column in t.ROLLUP_SUMS:
+        total[column] += hour[column]
+    total["last_us"] = max(total["last_us"], hour["last_us"])
+
+
 def _add(sums: Sums, row: Row, bucket_start_us: int) -> None:
     model = row["model_served"] or row["model_asked"]
     values = (
         row["organization_id"], bucket_start_us, row["member_id"], row["key_id"], row["agent"],
-        model, row["repository"], "", row["billing"],
+        model, row["repository"], row["pull_request"], row["billing"],
     )  # fmt: skip
     total = sums.get(values)
     if total is None:

@@ -4,7 +4,7 @@ A session is counted where its first and where its last request in a repository 
 were under way since a moment is then a sum of buckets: of those whose last request came later.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,10 +13,12 @@ from tidegate.core.spans import Span
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.ledger import Row
 from tidegate.store.sql.rollups import start_of
+from tidegate.store.sql.sessions import Roots, root_of
 from tidegate.store.sql.upserts import replace
 
 _KEY: Final = ("organization_id", "session_id", "repository", "pull_request")
 _BATCH_ROWS: Final = 5000
+_FOREVER_US: Final = 1 << 62
 
 Key = tuple[str, ...]
 Times = tuple[int, int]  # of the first and the last request
@@ -29,6 +31,7 @@ def add_to_places(
     connection: sa.Connection,
     rows: Iterable[Row],
     moved: Iterable[tuple[str, str]],
+    roots: Roots,
     zones: Mapping[str, str],
 ) -> Counts:
     """Add ledger rows to the places of their sessions; what that changes of the counts.
@@ -40,11 +43,15 @@ def add_to_places(
     rows = [row for row in rows if row["session_id"]]
     for key, times in _taken(connection, set(moved)).items():
         _count(counts, key, times, -1, zones)
-        _widen(found, key, times)
+        organization_id, session_id, *rest = key
+        root_id = roots.get((organization_id, session_id), session_id)
+        _widen(found, (organization_id, root_id, *rest), times)
     for row in rows:
-        key = (row["organization_id"], row["session_id"], row["repository"], "")
-        _widen(found, key, (row["started_us"], row["started_us"]))
-    found = _under_roots(connection, found)
+        organization_id, root_id = root_of(row, roots)
+        times = (row["started_us"], row["started_us"])
+        _widen(found, (organization_id, root_id, row["repository"], ""), times)
+        if row["pull_request"]:
+            _widen(found, (organization_id, root_id, row["repository"], row["pull_request"]), times)
     known = _known(connection, found)
     changed: Places = {}
     for key, times in found.items():
@@ -57,6 +64,68 @@ def add_to_places(
             changed[key] = after
     replace(connection, t.session_places, [_row(key, changed[key]) for key in sorted(changed)])
     return {key: count for key, count in counts.items() if any(count)}
+
+
+def merge_counts(counts: Counts, others: Counts) -> None:
+    """Add counts to counts."""
+    for bucket, (begun, ended) in others.items():
+        count = counts.setdefault(bucket, [0, 0])
+        count[0] += begun
+        count[1] += ended
+
+
+def renew_places(
+    connection: sa.Connection,
+    organization_id: str,
+    session_ids: Sequence[str],
+    zone: str,
+    from_us: int,
+) -> Counts:
+    """Make a run's places anew from the ledger, after its rows went elsewhere; the changes of the
+    counts. The first of its sessions is the root.
+
+    What was before `from_us`, where the ledger begins, stays as it was.
+    """
+    root_id = session_ids[0]
+    known = _known(connection, {(organization_id, root_id): (0, 0)})
+    found: Places = {}
+    for key, (first_us, last_us) in known.items():
+        if first_us < from_us:
+            found[key] = (first_us, min(last_us, from_us - 1))
+    for repository, pull_request, first_us, last_us in _in_ledger(
+        connection, organization_id, session_ids, from_us
+    ):
+        for number in {"", pull_request}:
+            _widen(found, (organization_id, root_id, repository, number), (first_us, last_us))
+    counts: Counts = {}
+    within, zones = (from_us, _FOREVER_US), {organization_id: zone}
+    for key in sorted({*known, *found}):
+        if known.get(key) != found.get(key):
+            for sign, times in ((-1, known.get(key)), (1, found.get(key))):
+                if times:
+                    _count(counts, key, times, sign, zones, within)
+    for key in known.keys() - found.keys():
+        mine = [t.session_places.c[name] == value for name, value in zip(_KEY, key, strict=True)]
+        connection.execute(sa.delete(t.session_places).where(*mine))
+    replace(connection, t.session_places, [_row(key, found[key]) for key in sorted(found)])
+    return {key: count for key, count in counts.items() if any(count)}
+
+
+def _in_ledger(
+    connection: sa.Connection, organization_id: str, session_ids: Sequence[str], from_us: int
+) -> Sequence[Any]:
+    columns = t.events.c
+    by = (columns.repository, columns.pull_request)
+    query = (
+        sa.select(*by, sa.func.min(columns.started_us), sa.func.max(columns.started_us))
+        .where(
+            columns.organization_id == organization_id,
+            columns.session_id.in_(session_ids),
+            columns.started_us >= from_us,
+        )
+        .group_by(*by)
+    )
+    return connection.execute(query).all()
 
 
 def counts_of(
@@ -86,21 +155,6 @@ def _taken(connection: sa.Connection, moved: set[tuple[str, str]]) -> Places:
     return places
 
 
-def _under_roots(connection: sa.Connection, places: Places) -> Places:
-    """The same places by the sessions' roots; a session that another organization has is none."""
-    columns = t.sessions.c
-    query = sa.select(columns.organization_id, columns.session_id, columns.root_session_id).where(
-        columns.session_id.in_({key[1] for key in places}),
-        columns.root_session_id != columns.session_id,
-    )
-    roots = {(org, session): root for org, session, root in connection.execute(query)}
-    found: Places = {}
-    for (organization_id, session_id, *rest), times in places.items():
-        root_id = roots.get((organization_id, session_id), session_id)
-        _widen(found, (organization_id, root_id, *rest), times)
-    return found
-
-
 def _known(connection: sa.Connection, places: Places) -> Places:
     columns = t.session_places.c
     found: Places = {}
@@ -120,7 +174,7 @@ def _count(
     times: Times,
     sign: int,
     zones: Mapping[str, str],
-    within: Times = (0, 1 << 62),
+    within: Times = (0, _FOREVER_US),
 ) -> None:
     organization_id, _, repository, pull_request = key
     zone = zones[organization_id]

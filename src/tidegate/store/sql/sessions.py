@@ -16,6 +16,9 @@ from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.ledger import Row, cost_nusd
 from tidegate.store.sql.upserts import Statement, compiled, earlier, execute, insert_into, later
 
+Roots = dict[tuple[str, str], str]
+"""Root sessions by organization and id, of those that are not their own."""
+
 _IDENTITY = ("session_id", "organization_id", "key_id", "member_id", "agent", "client_session")
 
 
@@ -39,6 +42,31 @@ def add_to_sessions(connection: sa.Connection, rows: Iterable[Row]) -> list[tupl
         for session, parent_id in sorted(parents.items())
         if _attach(connection, *session, parent_id)
     ]
+
+
+def roots_of(connection: sa.Connection, session_ids: Iterable[str]) -> Roots:
+    """The roots of sub-agents' sessions."""
+    columns = t.sessions.c
+    query = sa.select(columns.organization_id, columns.session_id, columns.root_session_id).where(
+        columns.session_id.in_(set(session_ids)), columns.root_session_id != columns.session_id
+    )
+    return {(org, session): root for org, session, root in connection.execute(query)}
+
+
+def root_of(row: Row, roots: Roots) -> tuple[str, str]:
+    """The organization and the root session of a row that has a session."""
+    organization_id, session_id = row["organization_id"], row["session_id"]
+    root_id = roots.get((organization_id, session_id))
+    return organization_id, session_id if root_id is None else root_id
+
+
+def run_of(connection: sa.Connection, organization_id: str, root_id: str) -> list[str]:
+    """A root's session and its sub-agents', the root first."""
+    columns = t.sessions.c
+    query = sa.select(columns.session_id).where(
+        columns.organization_id == organization_id, columns.root_session_id == root_id
+    )
+    return [root_id, *sorted(set(connection.execute(query).scalars()) - {root_id})]
 
 
 def _add(sums: dict[str, Row], row: Row) -> None:

@@ -4,7 +4,7 @@ They are made from a batch's hours and days, and from what it changed of session
 written in the same transaction.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -28,15 +28,13 @@ def add_team_sums(
     connection: sa.Connection, hours: Sums, days: Sums, counts: Counts, zones: Mapping[str, str]
 ) -> None:
     """Add a batch's sums and the counts of its sessions."""
-    figures = [
-        *(_figures(hour, Span.HOUR, hour["bucket_start_us"]) for hour in hours.values()),
-        *(_figures(day, Span.DAY, day["bucket_start_us"]) for day in days.values()),
-        *(_figures(day, Span.TEN_DAYS, _ten_days_us(day, zones)) for day in days.values()),
-    ]
+    figures = _all_figures(hours, days, zones)
     for table, subject in _SUBJECTS.items():
-        sums = _summed(figures, table, subject)
         if table is t.by_repository:
+            sums = _summed(_of_repositories(figures), table, subject)
             _count(sums, counts)
+        else:
+            sums = _summed(figures, table, subject)
         add_up(connection, table, [sums[key] for key in sorted(sums)])
     _raise_changes(connection, figures, counts)
 
@@ -58,6 +56,42 @@ def add_counts(connection: sa.Connection, counts: Counts) -> None:
     _count(sums, counts)
     add_up(connection, t.by_repository, [sums[key] for key in sorted(sums)])
     _raise_changes(connection, (), counts)
+
+
+def delete_empty_places(
+    connection: sa.Connection, hours: Sums, days: Sums, counts: Counts, zones: Mapping[str, str]
+) -> None:
+    """Delete what nothing is left of since rows were taken away from repositories."""
+    table = t.by_repository
+    figures = _of_repositories(_all_figures(hours, days, zones))
+    sums = _summed(figures, table, _SUBJECTS[table])
+    _count(sums, counts)
+    names = [column.name for column in table.primary_key]
+    key = [table.c[name] == sa.bindparam(f"of_{name}") for name in names]
+    none = [table.c[name] == 0 for name in ("requests", "sessions_begun", "sessions_ended")]
+    values = [
+        {f"of_{name}": row[name] for name in names}
+        for row in sums.values()
+        if min(row["requests"], row["sessions_begun"], row["sessions_ended"]) < 0
+    ]
+    if values:
+        connection.execute(sa.delete(table).where(*key, *none), values)
+
+
+def _all_figures(hours: Sums, days: Sums, zones: Mapping[str, str]) -> list[Row]:
+    return [
+        *(_figures(hour, Span.HOUR, hour["bucket_start_us"]) for hour in hours.values()),
+        *(_figures(day, Span.DAY, day["bucket_start_us"]) for day in days.values()),
+        *(_figures(day, Span.TEN_DAYS, _ten_days_us(day, zones)) for day in days.values()),
+    ]
+
+
+def _of_repositories(figures: Iterable[Row]) -> Iterator[Row]:
+    """What went into a pull request, for it and for its repository."""
+    for row in figures:
+        yield row
+        if row["pull_request"]:
+            yield {**row, "pull_request": ""}
 
 
 def _raise_changes(connection: sa.Connection, figures: Iterable[Row], counts: Counts) -> None:
@@ -83,7 +117,7 @@ def _figures(wide: Row, span: Span, bucket_start_us: int) -> Row:
         "member_id": wide["member_id"],
         "key_id": wide["key_id"],
         "repository": wide["repository"],
-        "pull_request": "",
+        "pull_request": wide["pull_request"],
         "cost_nusd": 0 if is_subscription else cost,
         "subscription_nusd": cost if is_subscription else 0,
         "tokens": sum(wide[name] for name in t.COUNTED_TOKENS),

@@ -1,6 +1,6 @@
 """Usage on SQL: the drain writes ledger, rollups and sessions in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -24,10 +24,14 @@ from tidegate.store.sql.engines import (
     without_time_limit,
     writing,
 )
-from tidegate.store.sql.ledger import Row, insert_new, row_of
+from tidegate.store.sql.forge import SqlForge
+from tidegate.store.sql.ledger import Row, row_of, unknown
+from tidegate.store.sql.link_store import SqlLinks
 from tidegate.store.sql.log_reads import SqlLogReads
 from tidegate.store.sql.pins import SqlPins
 from tidegate.store.sql.rezoning import rebuild_sums
+from tidegate.store.sql.session_lanes import SqlLaneReads
+from tidegate.store.sql.session_reads import SqlSessionReads
 from tidegate.store.sql.team_reads import SqlTeamReads
 from tidegate.store.sql.upserts import insert_into
 
@@ -44,9 +48,13 @@ class SqlUsageStore:
         self._writing = writing(engine, Lock.USAGE)
         self.team = SqlTeamReads(self._reading)
         self.log = SqlLogReads(self._reading)
+        self.lanes = SqlLaneReads(self._reading)
         self.captures = SqlCaptures(self._reading, self._writing)
         self.pins = SqlPins(engine)
         self.alert_sums = SqlAlertSums(self._reading)
+        self.links = SqlLinks(self._reading, self._writing)
+        self.sessions = SqlSessionReads(self._reading)
+        self.forge = SqlForge(self._reading, self._writing)
 
     def offset(self, file: str) -> int:
         query = sa.select(t.spool_files.c.offset).where(t.spool_files.c.file == file)
@@ -56,19 +64,22 @@ class SqlUsageStore:
     def record(self, batch: SpoolBatch) -> int:
         """Write a batch and its place in the file in one transaction: how many were new."""
         rows = [row_of(event) for event in batch.events]
+        found = {event.event_id: event for event in batch.events if event.links or event.calls}
         with transaction(self._writing) as connection:
             self._move_offset(connection, batch)
             try:
-                return self._add(connection, rows) if rows else 0
+                return self._add(connection, rows, found) if rows else 0
             except (StatementError, OverflowError, ValueError) as refusal:
                 if _is_outage(refusal):
                     raise
                 raise EventRefused(one_line(refusal)) from refusal
 
-    def _add(self, connection: sa.Connection, rows: list[Row]) -> int:
-        new = insert_new(connection, rows)
+    def _add(
+        self, connection: sa.Connection, rows: list[Row], found: Mapping[str, UsageEvent]
+    ) -> int:
+        new = unknown(connection, rows)
         if new:
-            add_to_accounts(connection, new, self._zones_of(connection, new))
+            add_to_accounts(connection, new, found, self._zones_of(connection, new))
         return len(new)
 
     def forget(self, file: str) -> None:

@@ -98,7 +98,12 @@ events = sa.Table(
         for name in COMPRESSION_NUMBERS
     ],
     sa.Column("squad_id", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("pull_request", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("unsaid", sa.BigInteger, nullable=False, server_default="0"),
 )
+UNSAID: Final = {"repository": 1, "branch": 2}
+"""Bits of `unsaid`: what a request of a session did not say by itself, so that its value is what
+other requests said. Requests of releases before there were links said all they could."""
 MODEL: Final = sa.case(
     (events.c.model_served != sa.literal_column("''"), events.c.model_served),
     else_=events.c.model_asked,
@@ -122,6 +127,10 @@ _event_index("events_by_member", "member_id", "started_us", "outcome", "model_se
 _event_index("events_by_session", "session_id", "started_us")
 _event_index("events_by_model", "agent", "model_served", "started_us")
 _event_index("events_by_repository", "repository", "started_us")
+_event_index(
+    "events_by_pull_request", "repository", "pull_request", "started_us",
+    where="pull_request <> ''",
+)  # fmt: skip
 _event_index("events_by_launch", "launch_id", where="launch_id <> ''")
 _event_index("events_by_request", "upstream_request_id", where="upstream_request_id <> ''")
 _event_index("events_unserved", "model_asked", "started_us", where="model_served = ''")
@@ -198,6 +207,16 @@ by_repository = _team_sums(
 """A row without a pull request is the whole repository, one with it the part that went there.
 Sessions are counted in the bucket of their first and in that of their last use."""
 
+sa.Index(
+    "by_repository_pull_requests",
+    by_repository.c.repository,
+    by_repository.c.pull_request,
+    by_repository.c.organization_id,
+    by_repository.c.span,
+    sqlite_where=sa.text("pull_request <> ''"),
+    postgresql_where=sa.text("pull_request <> ''"),
+)
+
 latencies = sa.Table(
     "usage_latencies",
     usage,
@@ -227,7 +246,14 @@ session_places = sa.Table(
     sqlite_with_rowid=False,
 )
 """Where a session worked, its sub-agents' under the root's id: when the first request and the
-last one there began."""
+last one there began. A place without a pull request is the whole repository."""
+sa.Index(
+    "places_by_repository",
+    session_places.c.organization_id,
+    session_places.c.repository,
+    session_places.c.pull_request,
+    session_places.c.last_us,
+)
 
 bucket_changes = sa.Table(
     "usage_changes",

@@ -23,6 +23,7 @@ def launching(
     providers: frozenset[str] = frozenset({"anthropic", "openai"}),
     git: GitContext = GIT,
     environ: Mapping[str, str] | None = None,
+    mcp: bool = False,
 ) -> Launch:
     folder, private = root / "work", root / "private"
     folder.mkdir(exist_ok=True)
@@ -38,4 +39,5 @@ def launching(
         folder=folder,
         private_folder=private,
         environ=environ or {},
+        mcp=mcp,
     )

@@ -7,7 +7,8 @@ from starlette.testclient import TestClient
 from tests.browser.world import DAY_US, PUBLIC_URL
 from tests.unit.console.api_v1.programs import Programs
 
-from tidegate.core.model import Billing, Cost, TokenCounts
+from tidegate.core.model import Billing, Cost, Link, TokenCounts
+from tidegate.store.forge import Facts, PullRequest, RepositoryFact
 
 pytestmark = pytest.mark.slow
 
@@ -245,6 +246,41 @@ def test_what_belongs_to_no_repository_is_told(used: Programs, name: str) -> Non
     report = used.of("owner").get(f"/reports/{name}?range=7d").json()
     assert (report["items"], report["total"], report["next_cursor"]) == ([], 0, None)
     assert report["unattributed"]["figures"]["requests"] == 3
+
+
+def test_pull_requests_and_what_merged_ones_cost(used: Programs) -> None:
+    world = used.world
+    key, app = world.enroll("ines@brightwater.dev"), "github.com/acme/app"
+    pulls = [
+        PullRequest(
+            repository_id=1, repository=app, number=number, title=f"Change {number}",
+            author="ada", state="merged", merged_us=world.now_us - number, additions=7,
+        )
+        for number in (1, 2, 3)
+    ]  # fmt: skip
+    known = [RepositoryFact(repository_id=1, name=app, at_us=1)]
+    facts = Facts(repositories=known, pull_requests=pulls)
+    world.store.usage.forge.take(world.organization_id, facts)
+    for number, cost in ((1, 100), (2, 400), (9, 5)):
+        links = (Link("pull_request", f"{app}#{number}", "tool"),)
+        world.use(
+            key, TokenCounts(input=10), Cost(input=cost), session_id=f"ses_{number}",
+            repository=app, links=links,
+        )  # fmt: skip
+    api = used.of("owner")
+    report = api.get("/reports/pull-requests?range=7d").json()
+    told = [(row["pull_request"], (row["forge"] or {}).get("title")) for row in report["items"]]
+    assert told == [("2", "Change 2"), ("1", "Change 1"), ("9", None)]
+    merged = api.get("/reports/merged-pull-requests?range=7d").json()
+    assert [(row["pull_request"], row["figures"]["cost_nusd"]) for row in merged["items"]] == [
+        ("1", 100), ("2", 400), ("3", 0),
+    ]  # fmt: skip
+    assert (merged["merged"], merged["with_sessions"], merged["cost_nusd"]) == (3, 2, 500)
+    assert (merged["mean_cost_nusd"], merged["median_cost_nusd"]) == (250, 250)
+    assert [row["sessions"] for row in merged["items"]] == [1, 1, 0]
+    page = api.get("/reports/merged-pull-requests?range=7d&limit=2").json()
+    rest = api.get(f"/reports/merged-pull-requests?range=7d&cursor={page['next_cursor']}").json()
+    assert page["items"] + rest["items"] == merged["items"]
 
 
 def test_my_own_usage(used: Programs) -> None:

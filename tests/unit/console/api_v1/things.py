@@ -10,6 +10,7 @@ from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import COMMAND_LINE, Actor
 from tidegate.services.enrolment import Enrolled
 from tidegate.services.mail_form import MailForm
+from tidegate.services.session_shares import Hidden
 
 _NUMBERS: Final = count(1)
 # Bodies that nothing stands in the way of.
@@ -29,6 +30,9 @@ BODIES: Final[dict[str, Any]] = {
     },
     "replace_credential": {"base_url": "https://api.openai.com", "api_key": "sk-other"},
     "replace_mail_settings": {"host": "127.0.0.1", "port": 1, "sender": "t@brightwater.dev"},
+    "update_session": {"name": "A session"},
+    "correct_session_link": {"value": "fix/it"},
+    "share_session": {"days": 7},
     "test_mail_settings": {"to": "maya@brightwater.dev"},
     "snooze_alert": {"hours": 1},
     "mute_alert": {"muted": True},
@@ -58,6 +62,7 @@ class Things:
         }
         self.ids["request_id"] = self._request()
         self.ids |= alert_things(world, organization_id, self.member_id)
+        self.ids |= self._session()
         form = MailForm(host="127.0.0.1", port=1, security="none", sender="t@brightwater.dev")
         world.services.mail_settings.set(organization_id, form)
 
@@ -99,10 +104,23 @@ class Things:
         organization_id = self._organization_id
         [event_id] = self._world.use(
             enrolled, TokenCounts(input=1), Cost(input=1), organization_id=organization_id,
-            captured=True,
+            captured=True, session_id=f"ses_{self.member_id[-32:]}",
         )  # fmt: skip
         self._world.capture(organization_id, enrolled, event_id)
         return event_id
+
+    def _session(self) -> dict[str, str]:
+        """A session of the member, corrected and shared."""
+        services, actor = self._world.services, Actor(self.member_id)
+        session_id = f"ses_{self.member_id[-32:]}"
+        of = (self._organization_id, session_id)
+        services.session_changes.correct(*of, "branch", "main", actor=actor)
+        shared = services.session_shares.make(*of, days=7, hidden=Hidden(), actor=actor)
+        return {
+            "session_id": session_id,
+            "kind": "branch",
+            "share_id": shared.record.share_id,
+        }
 
     def _credential(self) -> str:
         return self._world.services.credentials.add(

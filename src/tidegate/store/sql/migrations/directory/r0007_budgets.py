@@ -6,7 +6,7 @@ from alembic import op
 from tidegate.store.sql.texts import StoredId, StoredText
 
 revision = "0007"
-down_revision = "0005"  # until 0006 is there
+down_revision = "0006"
 
 
 def upgrade() -> None:

@@ -12,7 +12,7 @@ from alembic import op
 from tidegate.core.spans import Span, bucket_start_us
 
 revision = "0008"
-down_revision = "0005"  # until 0007 is there
+down_revision = "0007"
 
 _FIGURES: Final = (
     "cost_nusd", "subscription_nusd", "tokens", "requests", "saved_tokens", "saved_nusd",
