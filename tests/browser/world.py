@@ -81,10 +81,6 @@ class World:
         self.organization_id = ""
         self.owner_id = ""
 
-    @property
-    def store(self) -> SqlStore:
-        return self._store
-
     def clock(self) -> int:
         return self.now_us
 
@@ -118,7 +114,7 @@ class World:
     def connect_github(self, organization_id: str = "", web_url: str = "https://github.com") -> str:
         """An App that nobody asks, with an installation that waits to be used: its id."""
         mine = organization_id or self.organization_id
-        number = self._store.directory.version() + next(self._events)
+        number = self.store.directory.version() + next(self._events)
         app = GithubApp(
             organization_id=mine,
             hook_id=mine,
@@ -135,7 +131,7 @@ class World:
         installation = GithubInstallation(
             organization_id=mine, web_url=web_url, installation_id=number, account="brightwater"
         )
-        with self._store.directory.changing() as change:
+        with self.store.directory.changing() as change:
             change.put_github_app(app)
             change.put_github_installation(installation)
         return str(number)
