@@ -196,6 +196,17 @@ class World:
         return 0
 
 
+def squad_of(world: World, organization_id: str, member_id: str) -> str:
+    """A squad with the member in it, besides whom nobody is."""
+    squads, actor = world.services.squads, Actor("cli")
+    for old in squads.list(organization_id)[_MOST_THINGS:]:
+        squads.delete(organization_id, old.record.squad_id, by_role="owner", actor=actor)
+    name = new_id("Squad")
+    made = squads.create(organization_id, name, by_role="owner", actor=actor)
+    squads.place(organization_id, member_id, made.squad_id, by_role="owner", actor=actor)
+    return made.squad_id
+
+
 def alert_things(world: World, organization_id: str, member_id: str) -> dict[str, str]:
     """The ids of an alert about a member, of its rule and of a channel."""
     actor, alerts = Actor(member_id), world.services.alerts

@@ -41,6 +41,8 @@ GROUPS: Final = (
     ("credential.", "Provider credentials"),
     ("mail_settings.", "Email"),
     ("alert", "Alerts"),
+    ("squad.", "Squads"),
+    ("rate_limit.", "Limits of rate"),
     ("organization.", "Organization"),
 )
 
@@ -96,8 +98,16 @@ SENTENCES: Final = {
     "password.reset": "Set a new password by a link",
     "password.reset_link": "Asked for a new password for {target}",
     "password.set": "Set the password of {target}",
+    "rate_limit.set": "Set the limits per {scope} of {target}: {requests_per_minute} requests and"
+    " {tokens_per_minute} tokens a minute, {concurrent_streams} at once",
+    "squad.change": "Changed a squad",
+    "squad.create": "Made the squad “{name}”",
+    "squad.delete": "Deleted the squad “{name}”",
+    "squad.member": "Changed the squad of {target}",
 }
-_WITH_DETAILS: Final = frozenset({"key.switch", "key.update", "organization.update"})
+_WITH_DETAILS: Final = frozenset(
+    {"key.switch", "key.update", "organization.update", "squad.change"}
+)
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,8 @@ class Names:
     def target(self, entry: AuditEntry) -> str:
         if entry.target.startswith("key_"):
             return self.key(entry.target, entry.detail)
+        if entry.target == entry.organization_id:
+            return "the organization"
         return self.members.get(entry.target, entry.target)
 
 

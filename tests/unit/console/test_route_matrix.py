@@ -15,7 +15,7 @@ import pytest
 from httpx2 import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
-from tests.browser.world import PUBLIC_URL, World, alert_things, made_world
+from tests.browser.world import PUBLIC_URL, World, alert_things, made_world, squad_of
 from tests.unit.console.forms import HTMX, send
 
 from tidegate.console.access import Need, PageRoute
@@ -160,6 +160,7 @@ class Stage:
             "token_id": made.record.token_id,
             "login_id": services.logins.list(organization_id, member_id)[0].login_id,
             "event_id": event_id,
+            "squad_id": squad_of(self.world, organization_id, member_id),
             **alert_things(self.world, organization_id, member_id),
         }
 

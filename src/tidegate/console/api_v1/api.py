@@ -18,8 +18,10 @@ from tidegate.console.api_v1 import (
     me,
     members,
     organization,
+    rate_limits,
     reports,
     requests,
+    squads,
 )
 from tidegate.console.api_v1.endpoint import ApiRoute
 from tidegate.console.api_v1.openapi import document
@@ -39,6 +41,8 @@ TAGS: Final = {
     "Keys": "Enrolments of members with coding agents.",
     "Credentials": "What requests to providers are paid with.",
     "Mail settings": "How mail goes out.",
+    "Squads": "Groups of members.",
+    "Rate limits": "How much may be asked for in a minute and at once.",
     "Alerts": "What was reached, what is watched, and who is told.",
     "Audit log": "Who changed what.",
     "About": "This API.",
@@ -76,6 +80,8 @@ TABLE: Final = (
     *keys.OPERATIONS,
     *credentials.OPERATIONS,
     *mail.OPERATIONS,
+    *squads.OPERATIONS,
+    *rate_limits.OPERATIONS,
     *alerts.OPERATIONS,
     *audit.OPERATIONS,
     get("/problems", list_problems, need=Need.ANYONE, tag="About"),
