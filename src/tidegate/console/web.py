@@ -51,6 +51,7 @@ def navigation(viewer: Viewer, current: str, alerts: int = 0) -> Sequence[Naviga
         Navigation("My usage", "/my-usage", "chart-column", current == "my_usage"),
         Navigation("Logs", "/logs", "scroll-text", current == "logs"),
         Navigation("Alerts", "/alerts", "bell", current == "alerts", alerts),
+        Navigation("Budgets", "/budgets", "wallet", current == "budgets"),
     ]
     if viewer.role == Role.MEMBER:
         return entries
