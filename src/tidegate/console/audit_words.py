@@ -41,6 +41,7 @@ GROUPS: Final = (
     ("credential.", "Provider credentials"),
     ("mail_settings.", "Email"),
     ("alert", "Alerts"),
+    ("budget.", "Budgets"),
     ("squad.", "Squads"),
     ("rate_limit.", "Limits of rate"),
     ("organization.", "Organization"),
@@ -63,6 +64,14 @@ SENTENCES: Final = {
     "alert_rule.delete": "Removed an alert rule about {kind}",
     "alert_rule.update": "Changed an alert rule about {kind}",
     "alert_settings.set": "Set quiet hours of alerts: {quiet_hours}, digest: {digest}",
+    "budget.approve": "Raised a budget by {extra_nusd} nano-USD, as {target} had asked",
+    "budget.change": "Changed a budget",
+    "budget.create": "Made a {window} budget for the {scope}",
+    "budget.decline": "Declined a request for more of a budget: {note}",
+    "budget.delete": "Deleted the {window} budget of the {scope}",
+    "budget.end_raise": "Ended a raise of a budget",
+    "budget.raise": "Raised a budget by {extra_nusd} nano-USD",
+    "budget.request": "Asked for more of a budget: {reason}",
     "credential.default": "Made {provider} credential “{name}” the default",
     "credential.remove": "Removed {provider} credential “{name}”",
     "credential.set": "Stored {provider} credential “{name}” for {base_url}",
@@ -106,7 +115,7 @@ SENTENCES: Final = {
     "squad.member": "Changed the squad of {target}",
 }
 _WITH_DETAILS: Final = frozenset(
-    {"key.switch", "key.update", "organization.update", "squad.change"}
+    {"key.switch", "key.update", "organization.update", "squad.change", "budget.change"}
 )
 
 

@@ -121,7 +121,7 @@ class BudgetForms:
         budget = await self._budget(request, viewer)
         fields: dict[str, str] = request.state.form
         try:
-            draft = _draft(fields | {"whom": Scope.ORGANIZATION})
+            draft = _draft(fields | {"whom": Scope.ORGANIZATION.value})
             changes = msgspec.structs.asdict(draft)
             for fixed in ("scope", "scope_id", "per_head"):
                 del changes[fixed]
@@ -351,7 +351,7 @@ def _draft(fields: Mapping[str, str]) -> BudgetDraft:
     window = fields.get("window", "")
     return BudgetDraft(
         name=fields.get("name", ""),
-        scope=Scope.SQUAD if kind == "head" else kind,
+        scope=Scope.SQUAD.value if kind == "head" else kind,
         scope_id=scope_id,
         per_head=kind == "head",
         amount_nusd=money.amount(fields.get("amount", "")),

@@ -10,6 +10,7 @@ from tidegate.console.access import Need
 from tidegate.console.api_v1 import (
     alerts,
     audit,
+    budgets,
     captures,
     credentials,
     invitations,
@@ -44,6 +45,7 @@ TAGS: Final = {
     "Squads": "Groups of members.",
     "Rate limits": "How much may be asked for in a minute and at once.",
     "Alerts": "What was reached, what is watched, and who is told.",
+    "Budgets": "How much may be spent, how much is gone, and who asks for more.",
     "Audit log": "Who changed what.",
     "About": "This API.",
 }
@@ -83,6 +85,7 @@ TABLE: Final = (
     *squads.OPERATIONS,
     *rate_limits.OPERATIONS,
     *alerts.OPERATIONS,
+    *budgets.OPERATIONS,
     *audit.OPERATIONS,
     get("/problems", list_problems, need=Need.ANYONE, tag="About"),
 )
