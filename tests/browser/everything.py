@@ -35,6 +35,7 @@ def pages(world: World) -> dict[str, str]:
         "email": "/settings/email",
         "audit": "/settings/audit",
         "alerts": "/alerts",
+        "budgets": "/budgets",
         "alert channels": "/alerts/channels",
         "account": "/account",
         "manage, a page": _dialogs_of_an_agent(world)["manage"],
