@@ -16,7 +16,15 @@ Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST["tokens_per_minute"])]
 Streams = Annotated[int, msgspec.Meta(ge=0, le=MOST["concurrent_streams"])]
 
 
-class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """0 is no limit."""
+
+    requests_per_minute: Requests
+    tokens_per_minute: Tokens
+    concurrent_streams: Streams
+
+
+class RateLimitWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """0 is no limit, and so is what is left out."""
 
     requests_per_minute: Requests = 0
@@ -36,7 +44,7 @@ def get_rate_limits(call: Call[NoQuery, NoBody]) -> RateLimits:
     """All limits of rate."""
     limits = call.services.rate_limits.list(call.organization_id)
     found = {(each.scope, each.scope_id): _limit(each) for each in limits}
-    none = RateLimit()
+    none = _limit(Stored(organization_id=call.organization_id))
     return RateLimits(
         organization=found.get(("organization", ""), none),
         each_key=found.get(("key", EACH), none),
@@ -48,22 +56,22 @@ def get_rate_limits(call: Call[NoQuery, NoBody]) -> RateLimits:
     )
 
 
-def replace_organization_limit(call: Call[NoQuery, RateLimit]) -> RateLimit:
+def replace_organization_limit(call: Call[NoQuery, RateLimitWrite]) -> RateLimit:
     """Set what all keys together may do."""
     return _set(call, "organization", "")
 
 
-def replace_each_key_limit(call: Call[NoQuery, RateLimit]) -> RateLimit:
+def replace_each_key_limit(call: Call[NoQuery, RateLimitWrite]) -> RateLimit:
     """Set what every key by itself may do."""
     return _set(call, "key", EACH)
 
 
-def replace_key_limit(call: Call[NoQuery, RateLimit]) -> RateLimit:
+def replace_key_limit(call: Call[NoQuery, RateLimitWrite]) -> RateLimit:
     """Set what one key may do, besides the limit of each key."""
     return _set(call, "key", call.path["key_id"])
 
 
-def _set(call: Call[NoQuery, RateLimit], scope: str, scope_id: str) -> RateLimit:
+def _set(call: Call[NoQuery, RateLimitWrite], scope: str, scope_id: str) -> RateLimit:
     stored = call.services.rate_limits.set(
         call.organization_id,
         scope=scope,
