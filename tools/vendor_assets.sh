@@ -22,7 +22,7 @@ ICONS="arrow-down arrow-left arrow-right arrow-up arrow-up-right bell bell-off b
 check chevron-down chevrons-up-down circle-alert circle-check copy download ellipsis eye folder-git-2
 bot corner-down-right git-branch git-commit-horizontal git-merge git-pull-request info key-round
 layout-grid link link-2 lock log-out mail medal menu minimize-2 monitor moon pencil plus refresh-cw rotate-cw scroll-text search send settings shield sun table-2 terminal
-trash-2 triangle-alert user user-plus users x"
+trash-2 triangle-alert user user-plus users wallet x"
 # Lucide has no marks of companies any more. This is the outline it drew for GitHub (its 0.x, ISC).
 GITHUB='<path d="M15 22v-4a4.8 4.8 0 0 0-1-3.5c3 0 6-2 6-5.5.08-1.25-.27-2.48-1-3.5.28-1.15.28-2.35 0-3.5 0 0-1 0-3 1.5-2.64-.5-5.36-.5-8 0C6 2 5 2 5 2c-.3 1.15-.3 2.35 0 3.5A5.4 5.4 0 0 0 4 9c0 3.5 3 5.5 6 5.5-.39.49-.68 1.05-.85 1.65-.17.6-.22 1.23-.15 1.85v4"/><path d="M9 18c-4.51 2-5-2-7-2"/>'
 

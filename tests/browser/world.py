@@ -18,6 +18,7 @@ from tidegate.gateway.options import GatewayOptions
 from tidegate.services.alert_channels import ChannelForm
 from tidegate.services.alert_rules import RuleForm
 from tidegate.services.audit import Actor
+from tidegate.services.budget_fields import BudgetDraft
 from tidegate.services.demo import Demo, Opened
 from tidegate.services.enrolment import Enrolled
 from tidegate.services.ids import new_id
@@ -222,6 +223,47 @@ class World:
     def _drain(self) -> int:
         self.drains += 1
         return 0
+
+
+def budget_things(world: World, organization_id: str, member_id: str) -> dict[str, str]:
+    """The ids of a budget of a member, of its raise, and of a request for more of another one."""
+    budgets, actor = world.services.budgets, Actor("cli")
+    mine = BudgetDraft(scope="member", scope_id=member_id, amount_nusd=1_000_000_000, hard=True)
+    made, other = (
+        budgets.create(organization_id, mine, by_role="owner", actor=actor) for _ in range(2)
+    )
+    raised = budgets.raise_until(
+        organization_id,
+        made.budget_id,
+        1_000_000_000,
+        world.now_us + DAY_US,
+        by_role="owner",
+        actor=actor,
+    )
+    asked = world.services.budget_requests.ask(
+        organization_id,
+        member_id,
+        other.budget_id,
+        amount_nusd=5_000_000_000,
+        reason="A release",
+        actor=Actor(member_id),
+    )
+    return {
+        "budget_id": made.budget_id,
+        "raise_id": raised.raise_id,
+        "budget_request_id": asked.request_id,
+    }
+
+
+def squad_of(world: World, organization_id: str, member_id: str) -> str:
+    """A squad with the member in it, besides whom nobody is."""
+    squads, actor = world.services.squads, Actor("cli")
+    for old in squads.list(organization_id)[_MOST_THINGS:]:
+        squads.delete(organization_id, old.record.squad_id, by_role="owner", actor=actor)
+    name = new_id("Squad")
+    made = squads.create(organization_id, name, by_role="owner", actor=actor)
+    squads.place(organization_id, member_id, made.squad_id, by_role="owner", actor=actor)
+    return made.squad_id
 
 
 def alert_things(world: World, organization_id: str, member_id: str) -> dict[str, str]:

@@ -16,6 +16,9 @@ from tidegate.console.alert_rules import AlertRulesPage
 from tidegate.console.alerts import AlertsPage
 from tidegate.console.api import Api
 from tidegate.console.budget_api import BudgetApi
+from tidegate.console.budget_forms import BudgetForms
+from tidegate.console.budget_request_page import BudgetRequestPage
+from tidegate.console.budgets import BudgetsPage
 from tidegate.console.capture_page import CapturePage
 from tidegate.console.enrol import Enrol
 from tidegate.console.github_hook import GithubHook
@@ -42,10 +45,13 @@ from tidegate.console.settings_audit import AuditSettings
 from tidegate.console.settings_compression import CompressionPage
 from tidegate.console.settings_email import EmailSettings
 from tidegate.console.settings_github import GithubSettings
+from tidegate.console.settings_limits import LimitSettings
 from tidegate.console.settings_members import MemberSettings
+from tidegate.console.settings_models import ModelSettings
 from tidegate.console.settings_organization import OrganizationSettings
 from tidegate.console.settings_providers import ProviderSettings
 from tidegate.console.settings_retention import RetentionSettings
+from tidegate.console.settings_squads import SquadSettings
 from tidegate.console.sign_in import SignIn
 from tidegate.console.team import TeamPage
 from tidegate.console.web import Web, make_web
@@ -104,6 +110,9 @@ def _routes(web: Web, log: Log) -> list[BaseRoute]:
         *AlertRulesPage(web).routes(),
         *AlertChannelsPage(web).routes(),
         *AlertsPage(web).routes(),
+        *BudgetRequestPage(web).routes(),
+        *BudgetForms(web).routes(),
+        *BudgetsPage(web).routes(),
         *Reset(web).routes(),
         *SignIn(web).routes(),
         *Join(web).routes(),
@@ -113,6 +122,9 @@ def _routes(web: Web, log: Log) -> list[BaseRoute]:
         *OrganizationSettings(web).routes(),
         *ProviderSettings(web).routes(),
         *MemberSettings(web).routes(),
+        *SquadSettings(web).routes(),
+        *ModelSettings(web).routes(),
+        *LimitSettings(web).routes(),
         *AccessSettings(web).routes(),
         *EmailSettings(web).routes(),
         *GithubSettings(web).routes(),

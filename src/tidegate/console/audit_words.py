@@ -43,6 +43,9 @@ GROUPS: Final = (
     ("mail_settings.", "Email"),
     ("alert", "Alerts"),
     ("github_app.", "GitHub"),
+    ("budget.", "Budgets"),
+    ("squad.", "Squads"),
+    ("rate_limit.", "Limits of rate"),
     ("organization.", "Organization"),
     ("session", "Sessions"),
 )
@@ -64,6 +67,14 @@ SENTENCES: Final = {
     "alert_rule.delete": "Removed an alert rule about {kind}",
     "alert_rule.update": "Changed an alert rule about {kind}",
     "alert_settings.set": "Set quiet hours of alerts: {quiet_hours}, digest: {digest}",
+    "budget.approve": "Raised a budget by {extra_nusd} nano-USD, as {target} had asked",
+    "budget.change": "Changed a budget",
+    "budget.create": "Made a {window} budget for the {scope}",
+    "budget.decline": "Declined a request for more of a budget: {note}",
+    "budget.delete": "Deleted the {window} budget of the {scope}",
+    "budget.end_raise": "Ended a raise of a budget",
+    "budget.raise": "Raised a budget by {extra_nusd} nano-USD",
+    "budget.request": "Asked for more of a budget: {reason}",
     "credential.default": "Made {provider} credential “{name}” the default",
     "credential.remove": "Removed {provider} credential “{name}”",
     "credential.set": "Stored {provider} credential “{name}” for {base_url}",
@@ -108,8 +119,16 @@ SENTENCES: Final = {
     "session.withdraw": "Took a correction back: the {kind} of session {target}",
     "session_share.make": "Shared session {session_id} for {days} d, hiding {hidden}",
     "session_share.revoke": "Revoked a share link of session {session_id}, looked at {views} times",
+    "rate_limit.set": "Set the limits per {scope} of {target}: {requests_per_minute} requests and"
+    " {tokens_per_minute} tokens a minute, {concurrent_streams} at once",
+    "squad.change": "Changed a squad",
+    "squad.create": "Made the squad “{name}”",
+    "squad.delete": "Deleted the squad “{name}”",
+    "squad.member": "Changed the squad of {target}",
 }
-_WITH_DETAILS: Final = frozenset({"key.switch", "key.update", "organization.update"})
+_WITH_DETAILS: Final = frozenset(
+    {"key.switch", "key.update", "organization.update", "squad.change", "budget.change"}
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +153,8 @@ class Names:
     def target(self, entry: AuditEntry) -> str:
         if entry.target.startswith("key_"):
             return self.key(entry.target, entry.detail)
+        if entry.target == entry.organization_id:
+            return "the organization"
         return self.members.get(entry.target, entry.target)
 
 

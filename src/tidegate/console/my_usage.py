@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from tidegate.console import first_run
 from tidegate.console.access import Need, page
 from tidegate.console.agent_marks import AgentMark, agent_mark
+from tidegate.console.budget_bar import BudgetBar, budget_bar
 from tidegate.console.dialogs import launch_name
 from tidegate.console.figures_view import Savings, Value, savings_of, subscription_value, value_of
 from tidegate.console.first_run import FirstRun
@@ -68,6 +69,7 @@ class MyUsageView:
     overview: OverviewView | None
     models: ModelsView | None
     agents: list[OwnAgent] | None
+    budget: BudgetBar | None  # None: no budget applies
     may_enrol: bool
     wider: str
     first_run: FirstRun | None
@@ -116,6 +118,7 @@ class MyUsagePage:
             overview=overview,
             models=models,
             agents=agents,
+            budget=attempt(lambda: self._budget(viewer)),
             may_enrol=may_enrol,
             wider=wider_range(query),
             first_run=self._first_run(viewer, query, agents, may_enrol=may_enrol)
@@ -165,6 +168,11 @@ class MyUsagePage:
             )
             for badge in agent_badges(keys)
         ]
+
+    def _budget(self, viewer: Viewer) -> BudgetBar | None:
+        bars = self._services.budget_bars
+        found = bars.of_members(viewer.organization_id, [viewer.member_id])
+        return budget_bar(found[viewer.member_id]) if found else None
 
     def _debugged(self, viewer: Viewer, now_us: int) -> int:
         """How many of one's keys are captured: time alone ends that."""

@@ -12,6 +12,7 @@ from tidegate.services.alert_rules import AlertRules
 from tidegate.services.alert_watch import AlertWatch
 from tidegate.services.alerts import Alerts
 from tidegate.services.audit_log import AuditLog
+from tidegate.services.budget_bars import BudgetBars
 from tidegate.services.budget_requests import BudgetRequests
 from tidegate.services.budget_standings import Standings
 from tidegate.services.budgets import Budgets
@@ -85,6 +86,7 @@ class ConsoleServices:
     budgets: Budgets
     budget_requests: BudgetRequests
     budget_standings: Standings
+    budget_bars: BudgetBars
     rate_limits: RateLimits
     alerts: AlertServices
     github: Github

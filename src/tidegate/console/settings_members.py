@@ -18,6 +18,7 @@ from tidegate.core.model import Role
 from tidegate.services import fields
 from tidegate.services.errors import Conflict, Forbidden, NotFound, Refused
 from tidegate.services.logins import Viewer
+from tidegate.store.budgets import SquadRecord
 from tidegate.store.people import InvitationRecord, MemberRecord
 
 _PATH: Final = "/settings/members"
@@ -41,6 +42,7 @@ class MemberRow:
     removed: Moment | None
     has_password: bool
     agents: int
+    squad: SquadRecord | None
     is_viewer: bool
     may_change: bool
     seen: str
@@ -67,6 +69,7 @@ class MemberSettings:
         self._view = SettingsView(web)
         self._web = web
         self._members = web.services.members
+        self._squads = web.services.squads
 
     def routes(self) -> list[Route]:
         one, admin, post = _PATH + "/{member_id}", Need.ADMIN, ["POST"]
@@ -91,17 +94,17 @@ class MemberSettings:
         )
 
     async def edit(self, request: Request, viewer: Viewer) -> Response:
-        return self._edit(request, viewer, await self._row(request, viewer), {})
+        return await self._edit(request, viewer, await self._row(request, viewer), {})
 
     async def save(self, request: Request, viewer: Viewer) -> Response:
-        """Name and role, both or none."""
+        """Name, role and squad, all or none of them."""
         row = await self._row(request, viewer)
         try:
             await run_in_threadpool(self._save, request, viewer, row)
         except (NotFound, Forbidden):
             raise
         except Refused as refused:
-            return self._edit(request, viewer, row, {refused.field: refused.message})
+            return await self._edit(request, viewer, row, {refused.field: refused.message})
         lost = row.is_viewer and request.state.form.get("role") == Role.MEMBER
         return self._web.done(request, "/" if lost else _PATH, "Saved.", leave=lost)
 
@@ -153,12 +156,24 @@ class MemberSettings:
     def _save(self, request: Request, viewer: Viewer, row: MemberRow) -> None:
         form: dict[str, str] = request.state.form
         member = self._members.get(viewer.organization_id, row.member_id)
-        refuse_stale(form, member.name, member.role)
+        before = row.squad.squad_id if row.squad else ""
+        refuse_stale(form, member.name, member.role, before)
         name, role = fields.person_name(form.get("name", "")), fields.role(form.get("role", ""))
+        squad_id = form.get("squad", before)
+        if squad_id and squad_id != before:
+            self._squads.get(viewer.organization_id, squad_id)  # refused before all else changes
         actor = actor_of(request, viewer)
         if role != member.role:
             self._members.set_role(
                 viewer.organization_id, member.member_id, role, by_role=viewer.role, actor=actor
+            )
+        if squad_id != before:
+            self._squads.place(
+                viewer.organization_id,
+                member.member_id,
+                squad_id,
+                by_role=viewer.role,
+                actor=actor,
             )
         if name != member.name:
             self._members.rename(viewer.organization_id, member.member_id, name, actor=actor)
@@ -176,9 +191,11 @@ class MemberSettings:
             raise Forbidden("Owners are changed by owners alone.")
         return row
 
-    def _edit(
+    async def _edit(
         self, request: Request, viewer: Viewer, row: MemberRow, errors: dict[str, str]
     ) -> Response:
+        listed = await run_in_threadpool(self._squads.list, viewer.organization_id)
+        squad_id = row.squad.squad_id if row.squad else ""
         typed = request.state.form if request.method == "POST" else {}
         shown_name = "" if row.name == row.email else row.name
         return self._view.dialog(
@@ -189,10 +206,12 @@ class MemberSettings:
             status=(409 if "" in errors else 422) if errors else 200,
             errors=errors,
             row=row,
+            squads=[each.record for each in listed],
             roles=[each for each in ROLES if viewer.role == Role.OWNER or each[0] != Role.OWNER],
             values={
                 "name": shown_name if "" in errors else typed.get("name", shown_name),
                 "role": row.role if "" in errors else typed.get("role", row.role),
+                "squad": squad_id if "" in errors else typed.get("squad", squad_id),
             },
         )
 
@@ -201,13 +220,19 @@ class MemberSettings:
         members = self._members.list(organization_id)
         keys = self._web.services.enrolment.list_keys(organization_id)
         agents = Counter(key.record.member_id for key in keys)
-        rows = [self._member_row(viewer, each, agents[each.member_id]) for each in members]
+        squad_of = {m: s.record for s in self._squads.list(organization_id) for m in s.member_ids}
+        rows = [
+            self._member_row(viewer, each, agents[each.member_id], squad_of.get(each.member_id))
+            for each in members
+        ]
         rows.sort(key=lambda row: (_ORDER[Role(row.role)], row.name.casefold()))
         names = {row.member_id: row.name for row in rows}
         pending = self._web.services.invitations.pending(organization_id)
         return rows, [self._invitation_row(viewer, each, names) for each in pending]
 
-    def _member_row(self, viewer: Viewer, member: MemberRecord, agents: int) -> MemberRow:
+    def _member_row(
+        self, viewer: Viewer, member: MemberRecord, agents: int, squad: SquadRecord | None
+    ) -> MemberRow:
         removed_us = member.removed_us
         return MemberRow(
             member_id=member.member_id,
@@ -218,9 +243,10 @@ class MemberSettings:
             removed=self._view.moment(viewer, removed_us) if removed_us else None,
             has_password=bool(member.password_us),
             agents=agents,
+            squad=squad,
             is_viewer=member.member_id == viewer.member_id,
             may_change=viewer.role == Role.OWNER or member.role != Role.OWNER,
-            seen=seen(member.name, member.role),
+            seen=seen(member.name, member.role, squad.squad_id if squad else ""),
         )
 
     def _invitation_row(

@@ -30,6 +30,7 @@ from tidegate.console.team_view import PER_PAGE, MembersView, members_view
 from tidegate.console.web import Web
 from tidegate.core.model import Provider
 from tidegate.core.periods import Period
+from tidegate.services.budget_bars import MemberBudget
 from tidegate.services.logins import Viewer
 from tidegate.services.team import MemberPage
 from tidegate.store.forge import MergedTotals
@@ -136,9 +137,12 @@ class _Ranking:
     keys: dict[str, list[StoredKey]]  # by member
     present: int
     pending: list[PendingInvitation]
+    budgets: dict[str, MemberBudget]  # by member
 
     def view(self, period: Period, now_us: int) -> MembersView:
-        return members_view(self.page, self.keys, period, self.query, now_us=now_us)
+        return members_view(
+            self.page, self.keys, period, self.query, budgets=self.budgets, now_us=now_us
+        )
 
 
 @dataclass
@@ -196,6 +200,7 @@ class _Look:
             keys=by_member,
             present=sum(not member.removed_us for member in people),
             pending=self._pending(people),
+            budgets=self._budgets(page),
         )
 
     def top(self) -> TopView:
@@ -226,6 +231,14 @@ class _Look:
             limit=PER_PAGE,
             find=query.find,
         )
+
+    def _budgets(self, page: MemberPage) -> dict[str, MemberBudget]:
+        """Of the cards that are shown; a table has no bars."""
+        if self.query.view == "table":
+            return {}
+        shown = [use.member.member_id for use in page.uses if not use.member.removed_us]
+        bars = self.services.budget_bars
+        return attempt(lambda: bars.of_members(self.organization_id, shown)) or {}
 
     def _pending(self, people: list[MemberRecord]) -> list[PendingInvitation]:
         """Those that fit what is looked for."""

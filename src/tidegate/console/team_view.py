@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from tidegate.console import charts, formats, period_text
 from tidegate.console.agent_marks import AgentMark, agent_mark
+from tidegate.console.budget_bar import BudgetBar, budget_bar
 from tidegate.console.charts import Sparkline
 from tidegate.console.figures_view import (
     TITLES,
@@ -23,6 +24,7 @@ from tidegate.console.team_query import TeamQuery
 from tidegate.core.calendar import local_time
 from tidegate.core.model import Agent
 from tidegate.core.periods import Period
+from tidegate.services.budget_bars import MemberBudget
 from tidegate.services.team import MemberPage, MemberUse, Metric
 from tidegate.store.ports import StoredKey
 
@@ -68,6 +70,7 @@ class MemberCard:
     others: list[Value]
     subscription: Value | None
     savings: Savings | None
+    budget: BudgetBar | None  # None: no budget applies
     spark: Sparkline
     spark_label: str
     badges: list[AgentBadge]
@@ -100,10 +103,11 @@ def members_view(
     period: Period,
     query: TeamQuery,
     *,
+    budgets: Mapping[str, MemberBudget],
     now_us: int,
 ) -> MembersView:
-    """The cards of a page of the ranking; `keys` are by member."""
-    drawing = _Drawing(period, query, now_us, is_running(period, now_us))
+    """The cards of a page of the ranking; `keys` and `budgets` are by member."""
+    drawing = _Drawing(period, query, now_us, is_running(period, now_us), budgets)
     cards = [_card(use, keys.get(use.member.member_id, ()), drawing) for use in page.uses]
     first = (query.page - 1) * PER_PAGE
     return MembersView(
@@ -146,12 +150,14 @@ class _Drawing:
     query: TeamQuery
     now_us: int
     running: bool
+    budgets: Mapping[str, MemberBudget]
 
 
 def _card(use: MemberUse, keys: Sequence[StoredKey], drawing: _Drawing) -> MemberCard:
     member, metric, zone = use.member, drawing.query.sort, drawing.period.time_zone
     name = member.name or member.email
     badges = agent_badges(keys)
+    budget = drawing.budgets.get(member.member_id)
     rows = rows_of(drawing.period, member=(member.member_id,))
     values = [value_of(use.figures, each, rows) for each in Metric]
     chosen = list(Metric).index(metric)
@@ -172,6 +178,7 @@ def _card(use: MemberUse, keys: Sequence[StoredKey], drawing: _Drawing) -> Membe
         others=values[:chosen] + values[chosen + 1 :],
         subscription=subscription_value(use.figures, rows),
         savings=savings_of(use.figures, rows),
+        budget=budget_bar(budget) if budget else None,
         spark=charts.sparkline(use.series, running=drawing.running),
         spark_label=_spark_label(use, drawing),
         badges=badges,

@@ -52,6 +52,7 @@ def navigation(viewer: Viewer, current: str, alerts: int = 0) -> Sequence[Naviga
         Navigation("Sessions", "/sessions", "terminal", current == "sessions"),
         Navigation("Logs", "/logs", "scroll-text", current == "logs"),
         Navigation("Alerts", "/alerts", "bell", current == "alerts", alerts),
+        Navigation("Budgets", "/budgets", "wallet", current == "budgets"),
     ]
     if viewer.role == Role.MEMBER:
         return entries

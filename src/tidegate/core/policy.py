@@ -22,7 +22,13 @@ def refuse(
         return errors.key_disabled()
     if model is None:
         return None
-    for patterns in (organization.allowed_models, squad_models, key.allowed_models):
-        if patterns and not any(fnmatchcase(model, pattern) for pattern in patterns):
-            return errors.model_not_allowed(model)
+    if not allows(model, organization.allowed_models, squad_models, key.allowed_models):
+        return errors.model_not_allowed(model)
     return None
+
+
+def allows(model: str, *lists: tuple[str, ...]) -> bool:
+    """Whether every list has a pattern that fits the model; an empty one allows all."""
+    return all(
+        any(fnmatchcase(model, pattern) for pattern in patterns) for patterns in lists if patterns
+    )

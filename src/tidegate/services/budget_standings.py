@@ -1,7 +1,8 @@
 """How budgets stand: spent, held, left, when they reset, and where the window will likely end."""
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from datetime import timedelta
+from itertools import accumulate, pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -24,14 +25,15 @@ from tidegate.core.budgets import (
     subject_of,
     window_of,
 )
-from tidegate.core.calendar import day_start_us
-from tidegate.core.model import OrganizationRecord
+from tidegate.core.calendar import date_start_us, day_start_us, local_time, next_hour_us
+from tidegate.core.model import Agent, OrganizationRecord
 from tidegate.core.projection import DAYS, Band, project
 from tidegate.services.context import Service
 from tidegate.services.errors import NotFound
 from tidegate.store.ports import DirectoryReads
 
 _DAY_US: Final = 24 * 3_600_000_000
+_SHORT_US: Final = 3 * _DAY_US
 MOST_SUBJECTS: Final = 100
 """Of a budget that each one has by itself: those who are nearest to its end."""
 
@@ -102,7 +104,7 @@ class _View:
         if subject.scope == Scope.MEMBER:
             return self._member(subject.id)
         if subject.scope == Scope.KEY and (key := self.keys.get(subject.id)):
-            return f"{key.agent} of {self._member(key.member_id)}"
+            return f"{Agent(key.agent).title} of {self._member(key.member_id)}"
         return subject.id
 
     def spenders(self, member_id: str, repository: str) -> Iterable[Spender]:
@@ -152,6 +154,25 @@ class Standings(Service):
                 if subject is not None:
                     pairs.setdefault((budget.budget_id, subject), (budget, subject))
         return self._standings(view, list(pairs.values()))
+
+    def course(
+        self, organization_id: str, one: BudgetStanding, most: int = 100
+    ) -> Sequence[tuple[int, int]]:
+        """What was spent in a window up to the end of each of its days, or hours of a short one.
+
+        The last moment is now; nothing for a lifetime, which has no beginning.
+        """
+        view = self._view(organization_id)
+        if not one.window.end_us:
+            return ()
+        ends = list(_ends(one.window, view.now_us, view.zone))[-most:]
+        subscription = one.budget.counts_subscription
+        parts = [
+            Envelope("", one.subject, Window(start_us, end_us), subscription)
+            for start_us, end_us in pairwise([one.window.start_us, *ends])
+        ]
+        spent = [s.spent_nusd for s in self._store.holds.standings(organization_id, parts)]
+        return list(zip([*ends[:-1], view.now_us], accumulate(spent), strict=True))
 
     @staticmethod
     def envelope_of(one: BudgetStanding) -> Envelope:
@@ -205,6 +226,21 @@ class Standings(Service):
         left_us = one.window.end_us - view.now_us
         band = project(one.standing.gone_nusd, costs, left_us, _DAY_US)
         return msgspec.structs.replace(one, band=band)
+
+
+def _ends(window: Window, now_us: int, zone: ZoneInfo) -> Iterable[int]:
+    """The ends of a window's days or hours up to the one that runs."""
+    is_short = window.end_us - window.start_us <= _SHORT_US
+    at_us = window.start_us
+    while at_us <= now_us and at_us < window.end_us:
+        hour = next_hour_us(at_us, zone)
+        at_us = hour if is_short else _next_day_us(at_us, zone)
+        yield min(at_us, window.end_us)
+
+
+def _next_day_us(at_us: int, zone: ZoneInfo) -> int:
+    today = local_time(day_start_us(at_us, zone), zone).date()
+    return date_start_us(today + timedelta(days=1), zone)
 
 
 def _has_one(budget: Budget) -> bool:

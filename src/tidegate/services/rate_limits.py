@@ -13,7 +13,7 @@ from tidegate.services.context import Service
 from tidegate.services.errors import InvalidField, NotFound
 from tidegate.store.ports import DirectoryReads
 
-_MOST: Final = {
+MOST: Final = {
     "requests_per_minute": 1_000_000,
     "tokens_per_minute": 10_000_000_000,
     "concurrent_streams": 100_000,
@@ -49,7 +49,7 @@ class RateLimits(Service):
             tokens_per_minute=tokens_per_minute,
             concurrent_streams=concurrent_streams,
         )
-        for name, most in _MOST.items():
+        for name, most in MOST.items():
             if not 0 <= getattr(limit, name) <= most:
                 raise InvalidField(f"Choose 0 for none, up to {most:,}.", field=name)
         with self._directory.changing() as change:
@@ -57,7 +57,7 @@ class RateLimits(Service):
             _require_scope(change, limit)
             change.put_rate_limit(limit)
             values = msgspec.structs.asdict(limit)
-            detail = {name: str(values[name]) for name in ("scope", "scope_id", *_MOST)}
+            detail = {name: str(values[name]) for name in ("scope", "scope_id", *MOST)}
             target = limit.scope_id if limit.scope_id not in {"", EACH} else organization_id
             action = Action("rate_limit.set", organization_id, target, detail)
             audit.record(change, actor, action, self._clock())

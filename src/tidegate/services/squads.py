@@ -86,7 +86,10 @@ class Squads(Service):
                 _refuse_taken(change, organization_id, after.name)
             if after != before:
                 change.update_squad(after)
-                detail = {field: str(value) for field, value in changes.items()}
+                detail = {
+                    field: ", ".join(value) if isinstance(value, tuple) else str(value)
+                    for field, value in changes.items()
+                }
                 self._audit(change, actor, "squad.change", after, detail)
         return after
 

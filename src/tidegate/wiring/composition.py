@@ -16,6 +16,7 @@ from tidegate.services.alert_rules import AlertRules
 from tidegate.services.alert_watch import AlertWatch
 from tidegate.services.alerts import Alerts
 from tidegate.services.audit_log import AuditLog
+from tidegate.services.budget_bars import BudgetBars
 from tidegate.services.budget_requests import BudgetRequests
 from tidegate.services.budget_standings import Standings
 from tidegate.services.budgets import Budgets
@@ -107,6 +108,7 @@ def compose(store: Store, subkeys: Subkeys, around: Surroundings) -> ConsoleServ
         budgets=Budgets(*made),
         budget_requests=BudgetRequests(*made, public_url=around.public_url),
         budget_standings=Standings(*made),
+        budget_bars=BudgetBars(*made),
         rate_limits=RateLimits(*made),
         alerts=_alerts(store, subkeys, around, mail_settings),
         github=make_github(*made, public_url=around.public_url, transport=around.github_transport),

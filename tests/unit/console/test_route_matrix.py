@@ -15,7 +15,7 @@ import pytest
 from httpx2 import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
-from tests.browser.world import PUBLIC_URL, World, alert_things, made_world
+from tests.browser.world import PUBLIC_URL, World, alert_things, budget_things, made_world, squad_of
 from tests.unit.console.forms import HTMX, send
 
 from tidegate.console.access import Need, PageRoute
@@ -35,6 +35,8 @@ OPEN = {
     ("GET", "/api/launch"): 401,
     ("GET", "/api/launches/{launch_id}/usage"): 401,
     ("GET", "/api/oauth/usage"): 401,
+    ("GET", "/api/budgets"): 401,
+    ("POST", "/api/budgets/requests"): 401,
     ("GET", "/install/"): 200,
     ("GET", "/install/install.sh"): 200,
     ("GET", "/install/install.ps1"): 200,
@@ -177,11 +179,13 @@ class Stage:
             "token_id": made.record.token_id,
             "login_id": services.logins.list(organization_id, member_id)[0].login_id,
             "event_id": event_id,
+            "squad_id": squad_of(self.world, organization_id, member_id),
             **alert_things(self.world, organization_id, member_id),
             "session_id": session_id,
             "kind": "branch",
             "share_id": shared.record.share_id,
             "installation_id": installation_id,
+            **budget_things(self.world, organization_id, member_id),
         }
 
 

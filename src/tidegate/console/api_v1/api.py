@@ -10,6 +10,7 @@ from tidegate.console.access import Need
 from tidegate.console.api_v1 import (
     alerts,
     audit,
+    budgets,
     captures,
     credentials,
     github,
@@ -19,10 +20,12 @@ from tidegate.console.api_v1 import (
     me,
     members,
     organization,
+    rate_limits,
     reports,
     requests,
     session_shares,
     sessions,
+    squads,
 )
 from tidegate.console.api_v1.endpoint import ApiRoute
 from tidegate.console.api_v1.openapi import document
@@ -43,8 +46,11 @@ TAGS: Final = {
     "Keys": "Enrolments of members with coding agents.",
     "Credentials": "What requests to providers are paid with.",
     "Mail settings": "How mail goes out.",
+    "Squads": "Groups of members.",
+    "Rate limits": "How much may be asked for in a minute and at once.",
     "Alerts": "What was reached, what is watched, and who is told.",
     "Integrations": "What Tidegate is connected with.",
+    "Budgets": "How much may be spent, how much is gone, and who asks for more.",
     "Audit log": "Who changed what.",
     "About": "This API.",
 }
@@ -83,8 +89,11 @@ TABLE: Final = (
     *keys.OPERATIONS,
     *credentials.OPERATIONS,
     *mail.OPERATIONS,
+    *squads.OPERATIONS,
+    *rate_limits.OPERATIONS,
     *alerts.OPERATIONS,
     *github.OPERATIONS,
+    *budgets.OPERATIONS,
     *audit.OPERATIONS,
     get("/problems", list_problems, need=Need.ANYONE, tag="About"),
 )

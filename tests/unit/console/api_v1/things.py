@@ -3,7 +3,7 @@
 from itertools import count
 from typing import Any, Final
 
-from tests.browser.world import World, alert_things
+from tests.browser.world import World, alert_things, budget_things, squad_of
 
 from tidegate.console.api_v1.operation import Operation
 from tidegate.core.model import Cost, TokenCounts
@@ -41,6 +41,16 @@ BODIES: Final[dict[str, Any]] = {
     "create_alert_channel": {"kind": "webhook", "url": "http://127.0.0.1:1/"},
     "replace_alert_channel": {"kind": "slack", "name": "Ops"},
     "replace_alert_settings": {"digest": False},
+    "create_budget": {"amount_nusd": 1_000_000_000},
+    "update_budget": {"amount_nusd": 2_000_000_000},
+    "raise_budget": {"extra_nusd": 1_000_000_000, "ends_at": "2026-12-01T00:00:00Z"},
+    "create_budget_request": {"amount_nusd": 1_000_000_000, "reason": "A release"},
+    "approve_budget_request": {"note": "Fine"},
+    "decline_budget_request": {},
+    "update_squad": {"allowed_models": ["claude-*"]},
+    "replace_organization_limit": {"requests_per_minute": 1_000_000},
+    "replace_each_key_limit": {"tokens_per_minute": 10_000_000},
+    "replace_key_limit": {"concurrent_streams": 100},
 }
 
 
@@ -63,6 +73,8 @@ class Things:
         self.ids["request_id"] = self._request()
         self.ids |= alert_things(world, organization_id, self.member_id)
         self.ids |= self._session()
+        self.ids |= budget_things(world, organization_id, self.member_id)
+        self.ids["squad_id"] = squad_of(world, organization_id, self.ids["member_id"])
         form = MailForm(host="127.0.0.1", port=1, security="none", sender="t@brightwater.dev")
         world.services.mail_settings.set(organization_id, form)
 
@@ -74,6 +86,8 @@ class Things:
             return {"member_id": self.member_id, "agent": "opencode"}
         body = BODIES.get(operation.name)
         named = {"create_credential": {"name": self._name}}
+        if operation.name == "create_squad":
+            return {"name": self._name}
         invited = {"invite_member": {"email": f"new-{self._name}@brightwater.dev"}}
         return body and body | (named | invited).get(operation.name, {})
 

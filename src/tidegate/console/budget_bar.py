@@ -1,0 +1,59 @@
+"""The bar of a budget: how much of it is gone, in colour and in words."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tidegate.console import formats
+from tidegate.core.budget_words import percent
+from tidegate.core.budgets import Scope, WindowKind
+from tidegate.services.budget_bars import MemberBudget
+
+WARNS_AT: Final = 80
+FULL: Final = 100
+_WINDOWS: Final = {
+    WindowKind.DAY: "today",
+    WindowKind.WEEK: "this week",
+    WindowKind.MONTH: "this month",
+    WindowKind.LIFETIME: "in all",
+}
+_WHOSE: Final = {
+    Scope.ORGANIZATION: "of the organization",
+    Scope.SQUAD: "of the squad",
+    Scope.MEMBER: "of the member",
+    Scope.KEY: "of a key",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetBar:
+    percent: int
+    width: int  # percent, 100 at most
+    tone: str  # "", "warning" or "full"
+    told: str  # behind the percentage: `of $250.00 this month`
+    hover: str
+
+
+def budget_bar(one: MemberBudget) -> BudgetBar:
+    """Amber from 80 %, red from 100 %; never rounded up."""
+    gone = percent(one.standing.gone_nusd, one.limit_nusd)
+    budget, kind = one.budget, WindowKind(one.budget.window)
+    window = _WINDOWS.get(kind, f"in {budget.rolling_hours} h")
+    whose = _WHOSE[Scope(budget.scope)]
+    if budget.scope == Scope.SQUAD and budget.per_head:
+        whose = "per head of the squad"
+    name = f" “{budget.name}”" if budget.name else ""
+    shared = "" if _is_own(one) else f" {whose}"
+    return BudgetBar(
+        percent=gone,
+        width=min(gone, FULL),
+        tone="full" if gone >= FULL else "warning" if gone >= WARNS_AT else "",
+        told=f"of {formats.money(one.limit_nusd)} {window}{shared}",
+        hover=f"{'Hard' if budget.hard else 'Soft'} budget{name} {whose}:"
+        f" {formats.money(one.standing.gone_nusd)} of {formats.money(one.limit_nusd)} {window}",
+    )
+
+
+def _is_own(one: MemberBudget) -> bool:
+    """Whether nobody else spends of it."""
+    budget = one.budget
+    return budget.scope == Scope.MEMBER or (budget.scope == Scope.SQUAD and budget.per_head)

@@ -1,0 +1,160 @@
+"""The JSON of `tidegate budget`, and what goes out when somebody asks and somebody decides."""
+
+from typing import Any
+
+import pytest
+from httpx2 import Response
+from starlette.testclient import TestClient
+from tests.browser.world import World
+
+from tidegate.core.model import Cost, TokenCounts
+from tidegate.services.alert_channels import ChannelForm
+from tidegate.services.audit import Actor
+from tidegate.services.budget_fields import BudgetDraft
+from tidegate.services.enrolment import Enrolled
+from tidegate.store.alerts import DeliveryRecord
+
+pytestmark = pytest.mark.slow
+
+USD = 1_000_000_000
+
+
+@pytest.fixture
+def noah(world: World) -> Enrolled:
+    return world.enroll("noah@brightwater.dev")
+
+
+def make(world: World, organization_id: str = "", **fields: Any) -> str:
+    """The id of a budget of 20 USD, of the organization unless said otherwise."""
+    draft = BudgetDraft(**{"amount_nusd": 20 * USD} | fields)
+    own = organization_id or world.organization_id
+    made = world.services.budgets.create(own, draft, by_role="owner", actor=Actor("cli"))
+    return made.budget_id
+
+
+def headers(enrolled: Enrolled) -> dict[str, str]:
+    return {"authorization": f"Bearer {enrolled.key}"}
+
+
+def ask(client: TestClient, enrolled: Enrolled, **fields: Any) -> Response:
+    body = {"amount": "30", "reason": "A release"} | fields
+    return client.post("/api/budgets/requests", json=body, headers=headers(enrolled))
+
+
+def outbox(world: World) -> list[DeliveryRecord]:
+    with world.store.directory.reading() as reads:
+        return list(reads.deliveries(world.organization_id))
+
+
+def test_how_a_keys_budgets_stand(world: World, client: TestClient, noah: Enrolled) -> None:
+    budget_id = make(world, scope="member", scope_id=noah.member_id, hard=True, window="week")
+    make(world, scope="member", scope_id=world.owner_id)
+    world.use(noah, TokenCounts(output=1), Cost(output=5 * USD))
+    [shown] = client.get("/api/budgets", headers=headers(noah)).json()["budgets"]
+    assert shown == {
+        "budget_id": budget_id,
+        "title": "Your weekly budget",
+        "for": "noah@brightwater.dev",
+        "hard": True,
+        "limit_nusd": 20 * USD,
+        "raised_nusd": 0,
+        "spent_nusd": 5 * USD,
+        "held_nusd": 0,
+        "left_nusd": 15 * USD,
+        "used_percent": 25,
+        "resets_at": "2026-11-23T00:00:00Z",
+    }
+
+
+def test_the_hard_budget_nearest_to_its_end_is_asked_for(
+    world: World, client: TestClient, noah: Enrolled
+) -> None:
+    make(world, amount_nusd=1)
+    hard = make(world, scope="member", scope_id="*", hard=True)
+    answer = ask(client, noah)
+    assert answer.status_code == 201
+    [asked] = world.services.budget_requests.list(world.organization_id)
+    assert (asked.request_id, asked.budget_id) == (answer.json()["request_id"], hard)
+    assert (asked.subject, asked.amount_nusd) == (noah.member_id, 30 * USD)
+
+
+def test_without_a_key_nothing_is_told(world: World, client: TestClient) -> None:
+    make(world)
+    for sent in ({}, {"authorization": "Bearer tg_cc_made_up"}):
+        assert client.get("/api/budgets", headers=sent).status_code == 401
+        answer = client.post("/api/budgets/requests", json={}, headers=sent)
+        assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [
+        ("0", "above zero"),
+        ("-5", "Write an amount in US dollars"),
+        ("much", "Write an amount in US dollars"),
+        ("1e9", "Write an amount in US dollars"),
+        ("99999999999", "over a billion"),
+    ],
+)
+def test_bad_amounts(
+    world: World, client: TestClient, noah: Enrolled, amount: str, told: str
+) -> None:
+    make(world)
+    answer = ask(client, noah, amount=amount)
+    assert answer.status_code == 400
+    assert told in answer.json()["error"]["message"]
+    assert world.services.budget_requests.list(world.organization_id) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"amount": 5}', b"\xff"])
+def test_it_wants_json(world: World, client: TestClient, noah: Enrolled, body: bytes) -> None:
+    answer = client.post("/api/budgets/requests", content=body, headers=headers(noah))
+    assert answer.status_code == 400
+    assert "Send JSON like" in answer.json()["error"]["message"]
+
+
+def test_asking_twice_is_refused_with_a_sentence(
+    world: World, client: TestClient, noah: Enrolled
+) -> None:
+    make(world)
+    assert ask(client, noah).status_code == 201
+    again = ask(client, noah)
+    assert again.status_code == 400
+    assert "You have asked for this budget already." in again.json()["error"]["message"]
+
+
+def test_the_budgets_of_others_are_not_there(
+    world: World, client: TestClient, noah: Enrolled
+) -> None:
+    make(world)
+    other = world.services.organizations.bootstrap("Otherwater", "eve@otherwater.dev")
+    for budget_id in (
+        make(world, other.organization_id),
+        make(world, scope="member", scope_id=world.owner_id),
+        "x",
+    ):
+        answer = ask(client, noah, budget_id=budget_id)
+        assert answer.status_code == 404
+        assert answer.json()["error"]["code"] == "no_budget"
+
+
+def test_admins_are_told_of_it_and_whoever_asked_of_the_decision(
+    world: World, client: TestClient, noah: Enrolled
+) -> None:
+    make(world)
+    actor = Actor(world.owner_id)
+    slack = ChannelForm(kind="slack", url="http://127.0.0.1:1/hook")
+    channels = world.services.alerts.channels
+    channel = channels.create(world.organization_id, slack, actor=actor)
+    channels.create(world.organization_id, ChannelForm(kind="email"), actor=actor)
+    request_id = ask(client, noah).json()["request_id"]
+    told = outbox(world)
+    assert channel.record.channel_id in {each.channel_id for each in told}
+    link = f"{world.options.public_url}/budgets/requests/{request_id}"
+    assert all(link in str(each) for each in told)
+    world.services.budget_requests.decline(
+        world.organization_id, request_id, note="Not now", by_role="owner", actor=actor
+    )
+    [decided] = [each for each in outbox(world) if each not in told]
+    assert decided.receiver == "noah@brightwater.dev"
+    assert "Not now" in str(decided)
