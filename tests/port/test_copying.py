@@ -42,6 +42,23 @@ def elsewhere(
             yield Place(database_url=url)
 
 
+def fill_the_rest(store: SqlStore) -> None:
+    """A row of anything in each table that has none."""
+    anything = {sa.Boolean: True, sa.JSON: ["\u00dc"], sa.LargeBinary: b"\0"}
+    for schema, tables in (("directory", directory), ("usage", usage)):
+        with store.engines[schema].begin() as connection:
+            for table in tables.sorted_tables:
+                if connection.execute(sa.select(table).limit(1)).first() is None:
+                    row = {
+                        c.name: next(
+                            (each for kind, each in anything.items() if isinstance(c.type, kind)),
+                            7 if isinstance(c.type, sa.Integer) else "org_1",
+                        )
+                        for c in table.c
+                    }
+                    connection.execute(sa.insert(table), row)
+
+
 @pytest.fixture
 def full(store: SqlStore) -> SqlStore:
     """A store with rows in every table."""
@@ -62,6 +79,7 @@ def full(store: SqlStore) -> SqlStore:
         pending_id="call_1", organization_id="org_1", key_id="key_1", tool="t", digest="d", at_us=1
     )
     store.usage.links.pend(call)
+    fill_the_rest(store)
     return store
 
 
