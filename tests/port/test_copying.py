@@ -45,8 +45,9 @@ def elsewhere(
 def fill_the_rest(store: SqlStore) -> None:
     """A row of anything in each table that has none."""
     anything = {sa.Boolean: True, sa.JSON: ["\u00dc"], sa.LargeBinary: b"\0"}
-    for schema, tables in (("directory", directory), ("usage", usage)):
-        with store.engines[schema].begin() as connection:
+    engines = store.engines
+    for engine, tables in ((engines["directory"], directory), (engines["usage"], usage)):
+        with engine.begin() as connection:
             for table in tables.sorted_tables:
                 if connection.execute(sa.select(table).limit(1)).first() is None:
                     row = {
