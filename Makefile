@@ -65,7 +65,7 @@ WIRE := $(BIN)/pytest tests/wire -m "not soak"
 BROWSER := $(BIN)/pytest tests/browser -m "not soak"
 
 .PHONY: test
-test: export TIDEGATE_TEST_EFFORT = 0.5
+test: export TIDEGATE_TEST_EFFORT = 0.3
 test: check agents ## Everything: check, then the wire and browser tests
 	@tools/install_chromium.sh
 	$(BIN)/mypy

@@ -1,7 +1,7 @@
 """What the log must say of events, found by looking at each of them."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,15 +39,28 @@ def varied(events: Iterable[UsageEvent], dice: random.Random) -> list[UsageEvent
     ]
 
 
-def fits(one: UsageEvent, only: LogFilter) -> bool:
-    """Whether a filter lets an event through."""
+def roots_of(events: Sequence[UsageEvent]) -> dict[str, str]:
+    """The session of the run that each sub-agent's session belongs to."""
+    parents = {e.session_id: e.parent_session_id for e in events if e.parent_session_id}
+    roots = {}
+    for session_id in parents:
+        root, seen = session_id, {session_id}
+        while (above := parents.get(root, "")) and above not in seen:
+            root = above
+            seen.add(root)
+        roots[session_id] = root
+    return roots
+
+
+def fits(one: UsageEvent, only: LogFilter, roots: Mapping[str, str]) -> bool:
+    """Whether a filter lets an event through; that of a run also what its sub-agents sent."""
+    of_run = only.session_id in {one.session_id, roots.get(one.session_id)}
     chosen = (
         (only.member_ids, one.member_id),
         (only.agents, one.agent),
         (only.models, one.model_served or one.model_asked),
         (only.outcomes, one.outcome),
         ((only.key_id,) if only.key_id else (), one.key_id),
-        ((only.session_id,) if only.session_id else (), one.session_id),
         ((only.billing,) if only.billing else (), one.billing),
         ((only.repository.strip("-"),) if only.repository else (), one.repository),
         ((only.status_class[0],) if only.status_class else (), str(one.status)[0]),
@@ -57,6 +70,7 @@ def fits(one: UsageEvent, only: LogFilter) -> bool:
     )  # fmt: skip
     return (
         all(not wanted or value in wanted for wanted, value in chosen)
+        and (not only.session_id or of_run)
         and all(getattr(only, name) in (None, getattr(one, name)) for name in FLAGS)
         and (not only.ids or only.ids.strip() in ids)
         and only.start_us <= one.started_us
@@ -78,7 +92,7 @@ def some_filter(events: Sequence[UsageEvent], dice: random.Random) -> LogFilter:
         "outcomes": (one.outcome, *dice.sample(["ok", "cut"], dice.randrange(3))),
         "billing": one.billing,
         "status_class": f"{one.status // 100}xx" if one.status else "2xx",
-        "ids": dice.choice([one.event_id, one.upstream_request_id, f" {one.launch_id}"]),
+        "ids": dice.choice([one.event_id, one.upstream_request_id, f" {one.launch_id}"]).rstrip(),
         **flags,
     }
     names = dice.sample(sorted(choices), dice.choice([0, 1, 1, 1, 2, 3]))
@@ -94,8 +108,9 @@ def check_filter(
     log: LogReads, events: Sequence[UsageEvent], only: LogFilter, zone: str = "UTC"
 ) -> None:
     """Pages, counts and sums of a filter are those of the events that it lets through."""
+    roots = roots_of(events)
     expected = sorted(
-        (one for one in events if fits(one, only)),
+        (one for one in events if fits(one, only, roots)),
         key=lambda one: (one.started_us, one.event_id),
         reverse=True,
     )

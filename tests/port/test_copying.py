@@ -44,19 +44,21 @@ def elsewhere(
 
 
 def fill_the_rest(store: SqlStore) -> None:
-    """A row of anything in each table of the directory that has none."""
-    anything = {sa.Boolean: True, sa.JSON: ["Ü"], sa.LargeBinary: b"\0"}
-    with store.engines["directory"].begin() as connection:
-        for table in directory.sorted_tables:
-            if connection.execute(sa.select(table).limit(1)).first() is None:
-                row = {
-                    c.name: next(
-                        (each for kind, each in anything.items() if isinstance(c.type, kind)),
-                        7 if isinstance(c.type, sa.Integer) else "org_1",
-                    )
-                    for c in table.c
-                }
-                connection.execute(sa.insert(table), row)
+    """A row of anything in each table that has none."""
+    anything = {sa.Boolean: True, sa.JSON: ["\u00dc"], sa.LargeBinary: b"\0"}
+    engines = store.engines
+    for engine, tables in ((engines["directory"], directory), (engines["usage"], usage)):
+        with engine.begin() as connection:
+            for table in tables.sorted_tables:
+                if connection.execute(sa.select(table).limit(1)).first() is None:
+                    row = {
+                        c.name: next(
+                            (each for kind, each in anything.items() if isinstance(c.type, kind)),
+                            7 if isinstance(c.type, sa.Integer) else "org_1",
+                        )
+                        for c in table.c
+                    }
+                    connection.execute(sa.insert(table), row)
 
 
 @pytest.fixture
@@ -87,6 +89,7 @@ def full(store: SqlStore) -> SqlStore:
         pending_id="call_1", organization_id="org_1", key_id="key_1", tool="t", digest="d", at_us=1
     )
     store.usage.links.pend(call)
+    fill_the_rest(store)
     return store
 
 

@@ -72,7 +72,12 @@ def opened(empty: Path) -> Iterator[SqlStore]:
 
 @st.composite
 def ledgers(draw: st.DrawFn, centre: datetime) -> list[list[UsageEvent]]:
-    """Batches of events within a few weeks, most of them near the change."""
+    """Batches of events within a few weeks, most of them near the change.
+
+    A session stays in one repository, so that what requests say is what they count for.
+    """
+    repositories = st.sampled_from(["", "github.com/a/b", "github.com/a/c"])
+    of_session = dict.fromkeys((1, 3, 4), draw(repositories)) | {2: draw(repositories)}
     hours = st.floats(-3, 3) | st.floats(-60, 60) | st.floats(-24 * 25, 24 * 25)
     batches = []
     number = 0
@@ -83,11 +88,11 @@ def ledgers(draw: st.DrawFn, centre: datetime) -> list[list[UsageEvent]]:
                 "started_us": micros(centre) + int(draw(hours) * 3_600_000_000),
                 "member_id": draw(st.sampled_from(MEMBERS)),
                 "billing": draw(st.sampled_from(["api", "api", "subscription"])),
-                "repository": draw(st.sampled_from(["", "github.com/a/b", "github.com/a/c"])),
                 "model_served": draw(st.sampled_from(["m1", ""])),
                 "duration_us": draw(st.sampled_from([0, 500, 90_000_000])),
             }
             session = draw(st.integers(0, 4))
+            fields["repository"] = of_session[session] if session else draw(repositories)
             if session:
                 fields["session_id"] = f"ses_{session}"
                 # 3 and 4 are sub-agents, of 1 and of 3: known late, early or always

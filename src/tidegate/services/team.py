@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Iterable
 from datetime import date
+from operator import attrgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,9 @@ __all__ = [
 ]  # fmt: skip
 
 _NOTHING: Final = Figures()
+_FIELDS: Final = {Metric.COST: "cost_nusd", Metric.TOKENS: "tokens", Metric.REQUESTS: "requests"}
+_LARGE: Final = 1_000  # merged pull requests
+_LARGE_KEPT_US: Final = 600_000_000
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,18 +221,16 @@ class TeamReports:
         self, organization_id: str, period: Period, metric: Metric, limit: int, offset: int = 0
     ) -> RankedPullRequests:
         """By the metric, most first."""
-        places = self._places(organization_id, period)
-        pulls = [place for place in places if place.pull_request]
-        pulls.sort(
-            key=lambda place: (
-                -place.figures.of(metric),
-                -place.sessions,
-                place.repository,
-                place.pull_request,
-            )
+        pulls, unattributed = self._pulls(organization_id, period)
+        ranked = self._known.unchanged(
+            organization_id,
+            period,
+            lambda: sorted(  # equal ones by name
+                pulls, key=attrgetter(f"figures.{_FIELDS[metric]}", "sessions"), reverse=True
+            ),
+            f"pulls by {metric}",
         )
-        whole = [place for place in places if not place.pull_request]
-        shown = pulls[offset : offset + limit]
+        shown = ranked[offset : offset + limit]
         told = self._forge.pull_requests(organization_id, list(filter(None, map(_asked, shown))))
         return RankedPullRequests(
             rows=[
@@ -243,20 +245,26 @@ class TeamReports:
                 for place in shown
             ],
             total=len(pulls),
-            unattributed=Unattributed(
-                sessions=max(0, _sessions(whole) - _sessions(pulls)),
-                figures=_sum(whole) - _sum(pulls),
-            ),
+            unattributed=unattributed,
         )
 
     def merged(self, organization_id: str, period: Period) -> MergedTotals:
-        """Pull requests that were merged in the period, and what they cost in all their time."""
-        return self._known.unchanged(
-            organization_id,
-            period,
-            lambda: self._forge.merged_totals(organization_id, period.start_us, period.end_us),
-            "merged",
-        )
+        """Pull requests that were merged in the period, and what they cost in all their time.
+
+        Where these are very many, it is what they cost some minutes ago.
+        """
+        ages = period.now_us // _LARGE_KEPT_US
+        known = self._known.find(organization_id, period, ("merged", ages))
+        if known is None or known.merged < _LARGE:
+            known = self._known.unchanged(
+                organization_id,
+                period,
+                lambda: self._forge.merged_totals(organization_id, period.start_us, period.end_us),
+                "merged",
+            )
+            self._known.keep(organization_id, period, ("merged", ages), known)
+        found: MergedTotals = known
+        return found
 
     def hears_of_pulls(self, organization_id: str) -> bool:
         """Whether a forge has told all that it knows once."""
@@ -367,6 +375,21 @@ class TeamReports:
         unattributed = Unattributed(sessions=_sessions(rest), figures=_sum(rest))
         return RankedRepositories(rows=rows, total=len(named), unattributed=unattributed)
 
+    def _pulls(self, organization_id: str, period: Period) -> tuple[list[PlaceSums], Unattributed]:
+        """All pull requests by name, and what belongs to none."""
+
+        def read() -> tuple[list[PlaceSums], Unattributed]:
+            places = self._places(organization_id, period)
+            pulls = [place for place in places if place.pull_request]
+            pulls.sort(key=attrgetter("repository", "pull_request"))
+            whole = [place for place in places if not place.pull_request]
+            return pulls, Unattributed(
+                sessions=max(0, _sessions(whole) - _sessions(pulls)),
+                figures=_sum(whole) - _sum(pulls),
+            )
+
+        return self._known.unchanged(organization_id, period, read, "pulls")
+
     def _places(self, organization_id: str, period: Period) -> list[PlaceSums]:
         """One page asks three times."""
         return self._known.unchanged(
@@ -439,7 +462,10 @@ def _asked(place: PlaceSums) -> tuple[str, int] | None:
 
 
 def _sum(places: Iterable[PlaceSums]) -> Figures:
-    return sum((place.figures for place in places), Figures())
+    """As many as there are: column by column is quickest."""
+    figures = [place.figures for place in places]
+    names = Figures.__struct_fields__
+    return Figures(**{name: sum(map(attrgetter(name), figures)) for name in names})
 
 
 def _sessions(places: Iterable[PlaceSums]) -> int:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -35,7 +36,7 @@ def tell(world: World, *pulls: PullRequest, name: str = APP, former: str = "") -
     )
 
 
-def pull(number: int, state: str, title: str, **fields: int) -> PullRequest:
+def pull(number: int, state: str, title: str, **fields: Any) -> PullRequest:
     return PullRequest(
         repository_id=1,
         repository=APP,

@@ -29,7 +29,7 @@ from tidegate.console.api_v1 import (
 )
 from tidegate.console.api_v1.endpoint import ApiRoute
 from tidegate.console.api_v1.openapi import document
-from tidegate.console.api_v1.operation import Call, NoBody, NoQuery, Operation
+from tidegate.console.api_v1.operation import PREFIX, Call, NoBody, NoQuery, Operation
 from tidegate.console.api_v1.problems import Kind
 from tidegate.console.api_v1.rest import Rest
 from tidegate.console.api_v1.table import get
@@ -115,4 +115,5 @@ def operations(web: Web) -> list[Operation]:
 def routes(web: Web) -> list[BaseRoute]:
     """The routes of the API, in the order in which they are to be tried."""
     table = operations(web)
-    return [*(ApiRoute(operation, web) for operation in table), Rest(table)]
+    plain = frozenset(PREFIX + each.path for each in table if "{" not in each.path)
+    return [*(ApiRoute(operation, web, plain) for operation in table), Rest(table)]

@@ -8,7 +8,8 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from tidegate.console.access import Need
 from tidegate.console.api_v1 import reading
@@ -45,9 +46,12 @@ _NOBODY: Final = Viewer(
 
 
 class ApiRoute(Route):
-    """The route of an operation. `need` says who may, for whoever tries them all."""
+    """The route of an operation. `need` says who may, for whoever tries them all.
 
-    def __init__(self, operation: Operation, web: Web) -> None:
+    `plain` are the addresses without parameters: they are never taken for some thing's id.
+    """
+
+    def __init__(self, operation: Operation, web: Web, plain: frozenset[str] = frozenset()) -> None:
         super().__init__(
             PREFIX + operation.path,
             _Endpoint(operation, web).answer,
@@ -57,6 +61,12 @@ class ApiRoute(Route):
         )
         self.operation = operation
         self.need = operation.need
+        self._others = plain - {PREFIX + operation.path}
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] == "http" and scope["path"] in self._others:
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from tidegate.store.sql.rollups import Sums, add_rollups, days_of, delete_empty,
 from tidegate.store.sql.rollups import hours_of as hours_of_rows
 from tidegate.store.sql.session_calls import take_calls
 from tidegate.store.sql.session_links import Key
+from tidegate.store.sql.session_parts import summed
 from tidegate.store.sql.session_places import Counts, add_to_places, merge_counts
 from tidegate.store.sql.session_runs import add_to_runs, merge_runs, name_runs, place_runs
 from tidegate.store.sql.sessions import add_to_sessions, roots_of
@@ -33,14 +34,15 @@ def add_to_accounts(
     connection: sa.Connection, rows: Sequence[Row], found: Found, zones: Mapping[str, str]
 ) -> None:
     """Add new ledger rows, of any organizations, to the ledger and to everything else."""
-    moved = add_to_sessions(connection, rows)
+    parts = summed(rows)
+    moved = add_to_sessions(connection, parts)
     ids = {row["session_id"] for row in rows} | {key[1] for key in moved}
     roots = roots_of(connection, ids - {""})
     told = take_calls(connection, rows, roots, found)
     attributed = attribute(connection, rows, moved, roots, found, told.links)
     insert(connection, rows)
     merge_runs(connection, moved, roots)
-    add_to_runs(connection, rows, roots, attributed.where)
+    add_to_runs(connection, parts, roots, attributed.where)
     name_runs(connection, told.names, "mcp")
     hours = hours_of_rows(rows, zones)
     counts = add_to_places(connection, rows, moved, roots, zones)

@@ -6,6 +6,7 @@ count for something else is told, see `moving.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -53,6 +54,9 @@ _HEADERS: Final = (
 )
 
 
+_headers: Final = itemgetter(*(column for _, column in _HEADERS))
+
+
 class Attributed(msgspec.Struct, frozen=True):
     where: dict[Key, Whereabouts]  # where runs are now
     changes: dict[Key, list[Change]]  # what that means for older rows
@@ -69,6 +73,8 @@ class Run:
         self.added: list[TimedLink] = []
         self.removed: list[TimedLink] = []
         self._said: dict[str, tuple[str, int, int]] = {}  # what holds from when until when
+        self._headers: tuple[str, ...] | None = None
+        self._since_us = self._until_us = 0
 
     @property
     def is_changed(self) -> bool:
@@ -81,6 +87,9 @@ class Run:
         if holding and holding[0] == said.value and holding[1] <= said.at_us < holding[2]:
             return
         known = [x for x in self.links if x.kind == said.kind and x.method in STATED]
+        if len(known) == 1 and known[0].value == said.value and known[0].at_us <= said.at_us:
+            self._said[said.kind] = (said.value, known[0].at_us, FOREVER_US)  # as nearly always
+            return
         if len(known) < MOST_LINKS:
             next_us = min((x.at_us for x in known if x.at_us > said.at_us), default=FOREVER_US)
             added, removed = stated_anew(known, said, again_us=None)
@@ -90,6 +99,18 @@ class Run:
                 next_us = next_us if again_us is None else again_us
             self._change(added, removed)
             self._said[said.kind] = (said.value, said.at_us, next_us)
+
+    def holds(self, headers: tuple[str, ...], at_us: int) -> bool:
+        """Whether a request's headers say what the last ones said, for the same time."""
+        return self._headers == headers and self._since_us <= at_us < self._until_us
+
+    def held(self, headers: tuple[str, ...], at_us: int) -> None:
+        """Note what a request's headers said, that was taken."""
+        said = [self._said.get(kind) for kind, _ in _HEADERS]
+        ends = [each[2] for each in said if each]
+        is_known = all(each or not value for each, value in zip(said, headers, strict=True))
+        self._headers = headers if is_known else None
+        self._since_us, self._until_us = at_us, min(ends, default=FOREVER_US)
 
     def find(self, link: TimedLink) -> bool:
         """Take what was found; whether it was not known."""
@@ -139,6 +160,7 @@ class Run:
         self.added += added
         if added or removed:
             self._said.clear()
+            self._headers = None
 
     def settle(self) -> None:
         self.pieces = pieces_of(self.links) if self.is_changed else self.before
@@ -239,6 +261,7 @@ def _read(connection: sa.Connection, key: Key, run: Run, rows: Sequence[Row], fo
     def again(kind: str, after_us: int, before_us: int) -> int | None:
         return said_next(connection, key, kind, (after_us, before_us))
 
+    unsaid = 0
     for row in sorted(rows, key=_started):
         event = found.get(row["event_id"])
         metadata: dict[str, Link] = {}
@@ -247,6 +270,10 @@ def _read(connection: sa.Connection, key: Key, run: Run, rows: Sequence[Row], fo
             for each in found_links(event):
                 run.find(each)
         at_us = row["started_us"]
+        headers = _headers(row)
+        if event is None and run.holds(headers, at_us):
+            row["unsaid"] = unsaid
+            continue
         for kind, column in _HEADERS:
             said = metadata.get(kind)
             value = row[column]
@@ -256,6 +283,9 @@ def _read(connection: sa.Connection, key: Key, run: Run, rows: Sequence[Row], fo
                 run.state(TimedLink(kind, value, Method.LAUNCH.value, at_us), again)
             else:
                 row["unsaid"] |= t.UNSAID.get(kind, 0)
+        unsaid = row["unsaid"]
+        if event is None:
+            run.held(headers, at_us)
 
 
 def found_links(event: UsageEvent) -> list[TimedLink]:

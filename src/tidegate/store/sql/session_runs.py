@@ -1,6 +1,6 @@
 """Runs as the drain keeps them: a root session with its sub-agents, and what each agent did."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -8,14 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import Dialect
 
 from tidegate.core.attribution import Method, Whereabouts
-from tidegate.core.model import Outcome
 from tidegate.store.sql import session_tables as s
-from tidegate.store.sql import usage_tables as t
-from tidegate.store.sql.ledger import Row, cost_nusd
-from tidegate.store.sql.sessions import Roots, root_of
+from tidegate.store.sql.ledger import Row
+from tidegate.store.sql.session_parts import Summed
+from tidegate.store.sql.sessions import Roots
 from tidegate.store.sql.upserts import (
     Statement,
-    add_up,
     compiled,
     earlier,
     execute,
@@ -25,9 +23,7 @@ from tidegate.store.sql.upserts import (
 
 Key = tuple[str, str]  # an organization and a root session
 
-_NO_ERROR: Final = frozenset({Outcome.OK.value, Outcome.CANCELLED.value})
 _IDENTITY: Final = ("organization_id", "key_id", "member_id", "agent")
-_COPIED: Final = (*t.TOKEN_COLUMNS, *t.COST_COLUMNS)
 _LATEST_TEXTS: Final = ("client_version", "launch_id")
 _NONE: "Final[sa.ColumnElement[str]]" = sa.literal_column("''")
 _EITHER: Final = ("client_session", "compression")  # all who say it say the same
@@ -35,26 +31,35 @@ _EITHER: Final = ("client_session", "compression")  # all who say it say the sam
 
 def add_to_runs(
     connection: sa.Connection,
-    rows: Iterable[Row],
+    summed: Summed,
     roots: Roots,
     where: Mapping[Key, Whereabouts],
 ) -> None:
-    """Add ledger rows to their runs, which are now `where` it says."""
+    """Add what was summed to its runs, which are now `where` it says."""
     runs: dict[Key, Row] = {}
-    parts: dict[tuple[str, ...], Row] = {}
-    for row in rows:
-        if not row["session_id"]:
-            continue
-        organization_id, root_id = root_of(row, roots)
-        cost = cost_nusd(row)
-        _add_run(runs, (organization_id, root_id), row, cost)
-        _add_part(parts, row, cost)
+    parts: list[Row] = []
+    for (organization_id, session_id, subagent_id, model), (rows, sums) in sorted(
+        summed.items(), key=_key
+    ):
+        root_id = roots.get((organization_id, session_id), session_id)
+        _add_run(runs, (organization_id, root_id), rows, sums)
+        parent_agent_id = max(row["parent_agent_id"] for row in rows)
+        parts.append(
+            {
+                **sums,
+                "organization_id": organization_id,
+                "session_id": session_id,
+                "subagent_id": subagent_id,
+                "model": model,
+                "parent_agent_id": parent_agent_id,
+            }
+        )
     for key, run in runs.items():
         found = where.get(key, Whereabouts())
         run.update(repository=found.repository, branch=found.branch)
         run["duration_us"] = max(0, run["last_us"] - run["first_us"])
     execute(connection, [runs[key] for key in sorted(runs)], _upsert(connection.dialect))
-    add_up(connection, s.parts, [parts[key] for key in sorted(parts)])
+    execute(connection, parts, _add_part(connection.dialect))
 
 
 def place_runs(connection: sa.Connection, where: Mapping[Key, Whereabouts]) -> None:
@@ -94,58 +99,47 @@ def name_runs(connection: sa.Connection, names: Mapping[Key, str], method: str) 
     return named
 
 
-def _add_run(runs: dict[Key, Row], key: Key, row: Row, cost: int) -> None:
+def _add_run(runs: dict[Key, Row], key: Key, rows: Sequence[Row], sums: Mapping[str, Any]) -> None:
     run = runs.get(key)
     if run is None:
         run = runs[key] = dict.fromkeys(s.RUN_SUMS, 0)
-        run.update({name: row[name] for name in _IDENTITY})
+        run.update({name: rows[0][name] for name in _IDENTITY})
         run.update(session_id=key[1], client_session="", name="", name_method="")
-        run.update(first_us=row["started_us"], last_us=0, client_version="", launch_id="")
+        run.update(first_us=sums["first_us"], last_us=0, client_version="", launch_id="")
         run["compression"] = ""
-    is_root = row["session_id"] == key[1]
-    run["requests"] += 1
-    run["errors"] += row["outcome"] not in _NO_ERROR
-    for column in t.TOKEN_COLUMNS:
-        run[column] += row[column]
-    for column in t.COUNTED_TOKENS:
-        run["tokens"] += row[column]
-    run["cost_nusd"] += cost
-    run["subscription_cost_nusd"] += cost if row["billing"] == "subscription" else 0
-    run["saved_tokens"] += row["saved_tokens_new"] + row["saved_tokens_again"]
-    run["saved_nusd"] += row["saved_nano"]
-    if is_root:
-        run["client_session"] = row["client_session"]
-        run["compression"] = run["compression"] or row["compression"]
-    run["first_us"] = min(run["first_us"], row["started_us"])
-    ended_us = row["started_us"] + row["duration_us"]
-    if ended_us >= run["last_us"]:
-        run["last_us"] = ended_us
+    for column in s.RUN_SUMS:
+        run[column] += sums[column]
+    if rows[0]["session_id"] == key[1]:
+        run["client_session"] = rows[0]["client_session"]
+        run["compression"] = run["compression"] or max(row["compression"] for row in rows)
+    run["first_us"] = min(run["first_us"], sums["first_us"])
+    if sums["last_us"] >= run["last_us"]:
+        run["last_us"] = sums["last_us"]
+        last = max(rows, key=_ended)
         for name in _LATEST_TEXTS:
-            run[name] = row[name] or run[name]
+            run[name] = last[name] or run[name]
 
 
-def _add_part(parts: dict[tuple[str, ...], Row], row: Row, cost: int) -> None:
-    key = (
-        row["organization_id"], row["session_id"], row["subagent_id"],
-        row["model_served"] or row["model_asked"],
-    )  # fmt: skip
-    part = parts.get(key)
-    if part is None:
-        part = parts[key] = dict.fromkeys(s.PART_SUMS, 0)
-        part.update(
-            zip(("organization_id", "session_id", "subagent_id", "model"), key, strict=True)
-        )
-        part.update(parent_agent_id="", first_us=row["started_us"], last_us=0)
-    part["requests"] += 1
-    part["errors"] += row["outcome"] not in _NO_ERROR
-    for column in _COPIED:
-        part[column] += row[column]
-    part["subscription_cost_nusd"] += cost if row["billing"] == "subscription" else 0
-    part["saved_tokens"] += row["saved_tokens_new"] + row["saved_tokens_again"]
-    part["saved_nusd"] += row["saved_nano"]
-    part["parent_agent_id"] = row["parent_agent_id"] or part["parent_agent_id"]
-    part["first_us"] = min(part["first_us"], row["started_us"])
-    part["last_us"] = max(part["last_us"], row["started_us"] + row["duration_us"])
+def _key(part: tuple[tuple[str, ...], Any]) -> tuple[str, ...]:
+    return part[0]
+
+
+def _ended(row: Row) -> int:
+    ended_us: int = row["started_us"] + row["duration_us"]
+    return ended_us
+
+
+@cache
+def _add_part(dialect: Dialect) -> Statement:
+    insert = insert_into(dialect.name, s.parts)
+    new, old = insert.excluded, s.parts.c
+    changes: dict[str, Any] = {name: old[name] + new[name] for name in s.PART_SUMS}
+    changes["first_us"] = earlier(old.first_us, new.first_us)
+    changes["last_us"] = later(old.last_us, new.last_us)
+    changes["parent_agent_id"] = later(old.parent_agent_id, new.parent_agent_id)
+    keys = [column.name for column in s.parts.primary_key]
+    added = insert.on_conflict_do_update(index_elements=keys, set_=changes)
+    return compiled(dialect, s.parts, added)
 
 
 @cache

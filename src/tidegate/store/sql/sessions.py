@@ -5,7 +5,7 @@ Events come in any order, so a child may be there before its parent: it then tak
 id as its root, and when the parent turns out to have a root of its own, follows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import Dialect
 
 from tidegate.store.sql import usage_tables as t
-from tidegate.store.sql.ledger import Row, cost_nusd
+from tidegate.store.sql.ledger import Row
+from tidegate.store.sql.session_parts import Summed
 from tidegate.store.sql.upserts import Statement, compiled, earlier, execute, insert_into, later
 
 Roots = dict[tuple[str, str], str]
@@ -22,18 +23,18 @@ Roots = dict[tuple[str, str], str]
 _IDENTITY = ("session_id", "organization_id", "key_id", "member_id", "agent", "client_session")
 
 
-def add_to_sessions(connection: sa.Connection, rows: Iterable[Row]) -> list[tuple[str, str]]:
-    """Add ledger rows to their sessions and attach sub-agents' sessions to their roots.
+def add_to_sessions(connection: sa.Connection, summed: Summed) -> list[tuple[str, str]]:
+    """Add what was summed to its sessions and attach sub-agents' sessions to their roots.
 
     Returns the sessions, by organization and id, that were roots and are no longer.
     """
     sums: dict[str, Row] = {}
     parents: dict[tuple[str, str], str] = {}
-    for row in rows:
-        if row["session_id"]:
-            _add(sums, row)
+    for (organization_id, session_id, *_), (rows, of_part) in summed.items():
+        _add(sums, rows, of_part)
+        for row in rows:
             if row["parent_session_id"]:
-                parents[row["organization_id"], row["session_id"]] = row["parent_session_id"]
+                parents[organization_id, session_id] = row["parent_session_id"]
     if sums:
         upserts = [sums[session_id] for session_id in sorted(sums)]
         execute(connection, upserts, _upsert(connection.dialect))
@@ -69,24 +70,19 @@ def run_of(connection: sa.Connection, organization_id: str, root_id: str) -> lis
     return [root_id, *sorted(set(connection.execute(query).scalars()) - {root_id})]
 
 
-def _add(sums: dict[str, Row], row: Row) -> None:
+def _add(sums: dict[str, Row], rows: Sequence[Row], of_part: Mapping[str, Any]) -> None:
+    row = rows[0]
     total = sums.get(row["session_id"])
     if total is None:
         total = sums[row["session_id"]] = dict.fromkeys(t.SESSION_SUMS, 0)
         total.update({name: row[name] for name in _IDENTITY})
         total.update(parent_session_id="", root_session_id=row["session_id"], compression="")
-        total.update(first_us=row["started_us"], last_us=0)
-    cost = cost_nusd(row)
-    total["requests"] += 1
-    for column in t.TOKEN_COLUMNS:
-        total[column] += row[column]
-    total["cost_nusd"] += cost
-    total["subscription_cost_nusd"] += cost if row["billing"] == "subscription" else 0
-    total["saved_tokens"] += row["saved_tokens_new"] + row["saved_tokens_again"]
-    total["saved_nusd"] += row["saved_nano"]
-    total["compression"] = total["compression"] or row["compression"]
-    total["first_us"] = min(total["first_us"], row["started_us"])
-    total["last_us"] = max(total["last_us"], row["started_us"] + row["duration_us"])
+        total.update(first_us=of_part["first_us"], last_us=0)
+    for column in t.SESSION_SUMS:
+        total[column] += of_part[column]
+    total["compression"] = total["compression"] or max(each["compression"] for each in rows)
+    total["first_us"] = min(total["first_us"], of_part["first_us"])
+    total["last_us"] = max(total["last_us"], of_part["last_us"])
 
 
 @cache
