@@ -66,13 +66,21 @@ BROWSER := $(BIN)/pytest tests/browser -m "not soak"
 
 .PHONY: test
 test: export TIDEGATE_TEST_EFFORT = 0.3
-test: check agents ## Everything: check, then the wire and browser tests
+test: .venv/dev.installed ## Everything: check, then the wire and browser tests
+	@$(MAKE) --no-print-directory --output-sync=target -j 3 static fast-tests agents
 	@tools/install_chromium.sh
-	$(BIN)/mypy
-	$(SLOW) -n 2 --dist worksteal $(call again,$(SLOW))
+	@$(MAKE) --no-print-directory --output-sync=target -j 2 types slow-tests
 	$(BIN)/python -m tests.fuzz --seconds 3
 	$(WIRE) -n 2 --dist loadfile $(call again,$(WIRE))
 	$(BROWSER) -n 2 --dist loadfile $(call again,$(BROWSER))
+
+.PHONY: types
+types: .venv/dev.installed
+	$(BIN)/mypy
+
+.PHONY: slow-tests
+slow-tests: .venv/dev.installed
+	$(SLOW) -n 2 --dist worksteal $(call again,$(SLOW))
 
 .PHONY: soak
 soak: agents ## The long forms of the tests, full counts

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from tests.wire.agents import CLAUDE_NEW, CLAUDE_OLD, CODEX, OPENCODE, Program, Run
@@ -46,13 +47,20 @@ def codex(name: str, *arguments: str, own: bool = False) -> Case:
     )
 
 
-CASES = [
+CASES: list[Any] = [
     claude("claude-2.1.197", CLAUDE_OLD),
     claude("claude-2.1.330", CLAUDE_NEW),
     codex("codex"),
     codex("codex, tools in the input", "-c", 'model="gpt-6.1-sol"'),
-    Case("opencode, messages", OPENCODE, ("-m", "anthropic/claude-sonnet-5-5")),
-    Case("opencode, responses", OPENCODE, ("-m", "openai/gpt-5.5"), path="/v1/responses"),
+    # Twenty seconds each; the chat dialect of OpenCode stands for them in `make test`.
+    pytest.param(
+        Case("opencode, messages", OPENCODE, ("-m", "anthropic/claude-sonnet-5-5")),
+        marks=pytest.mark.soak,
+    ),
+    pytest.param(
+        Case("opencode, responses", OPENCODE, ("-m", "openai/gpt-5.5"), path="/v1/responses"),
+        marks=pytest.mark.soak,
+    ),
     Case("opencode, chat", OPENCODE, ("-m", "tidegate/gpt-5.5"), path="/v1/chat/completions"),
     claude("claude-2.1.197, own", CLAUDE_OLD, own=True),
     claude("claude-2.1.330, own", CLAUDE_NEW, own=True),
