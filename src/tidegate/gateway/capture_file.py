@@ -2,15 +2,14 @@
 
 import contextlib
 import errno
-import fcntl
 import os
-import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from tidegate.core.capture_records import FILES, FREE_BYTES
+from tidegate.store.file_locks import make_locked
 
 _FILE_BYTES: Final = 16 << 20  # then the next one is begun, so that the drain can delete it
 _LOOK_S: Final = 0.5
@@ -79,21 +78,5 @@ class CaptureFiles:
             self._fault = "too many captures wait for the drain" if full else ""
 
     def _open(self) -> None:
-        while True:
-            moment = f"{time.time_ns() // 1000}-{secrets.token_hex(4)}"
-            path = self._directory / FILES.replace("*", f"{self._worker}-{moment}")
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-            descriptor = os.open(path, flags, 0o600)
-            if _locked(path, descriptor):
-                self._descriptor, self._size = descriptor, 0
-                return
-            os.close(descriptor)
-
-
-def _locked(path: Path, descriptor: int) -> bool:
-    """Lock a new file, before the drain takes it for an abandoned one and deletes it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return path.stat().st_ino == os.fstat(descriptor).st_ino
-    except (BlockingIOError, FileNotFoundError):
-        return False
+        _, self._descriptor = make_locked(self._directory, FILES, self._worker, os.O_APPEND)
+        self._size = 0

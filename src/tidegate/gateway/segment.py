@@ -1,14 +1,12 @@
 """One file of the spool: allocated ahead, held locked by its writer, filled frame by frame."""
 
 import errno
-import fcntl
 import os
-import secrets
-import time
 from pathlib import Path
 from typing import Final, Self
 
 from tidegate.core.spool_records import ROOM_BYTES
+from tidegate.store.file_locks import make_locked
 
 SUFFIX: Final = ".segment"
 _ZEROS: Final = bytes(1 << 16)
@@ -33,7 +31,7 @@ class Segment:
     @classmethod
     def make(cls, directory: Path, worker: str, size: int) -> Self:
         """A new file with all its blocks. OSError, and no file, if there is no space for it."""
-        path, descriptor = _open_locked(directory, worker)
+        path, descriptor = make_locked(directory, f"*{SUFFIX}", worker)
         try:
             _allocate(descriptor, size)
         except OSError:
@@ -71,36 +69,9 @@ class Segment:
         os.close(self._descriptor)
 
 
-def _open_locked(directory: Path, worker: str) -> tuple[Path, int]:
-    """Open a new file and lock it before the drain can take it for an abandoned one."""
-    while True:
-        name = f"{worker}-{time.time_ns() // 1000}-{secrets.token_hex(4)}{SUFFIX}"
-        path = directory / name
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
-        if _lock(descriptor) and _is_there(path, descriptor):
-            return path, descriptor
-        os.close(descriptor)
-
-
 def _allocate(descriptor: int, size: int) -> None:
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
         return
     for position in range(0, size, len(_ZEROS)):  # macOS has no such call
         os.pwrite(descriptor, _ZEROS[: size - position], position)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_there(path: Path, descriptor: int) -> bool:
-    try:
-        return path.stat().st_ino == os.fstat(descriptor).st_ino
-    except FileNotFoundError:
-        return False

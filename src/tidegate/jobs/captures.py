@@ -6,7 +6,6 @@ holds locked has no living writer: what is whole in it is moved, then it is dele
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import threading
 import time
@@ -20,6 +19,7 @@ from tidegate.core.frames import MAX_FRAME_BYTES, scan_frames
 from tidegate.services.log import Log
 from tidegate.services.vault import SealBroken, seal_capture, unseal_capture
 from tidegate.store.captures import StoredCapture
+from tidegate.store.file_locks import is_there, take_lock
 from tidegate.store.ports import Store
 
 POLL_S: Final = 0.5
@@ -97,8 +97,8 @@ class CaptureImport:
         except FileNotFoundError:  # another process was faster
             return 0
         try:
-            is_abandoned = _take_lock(descriptor)
-            if not _is_there(path, descriptor):
+            is_abandoned = take_lock(descriptor)
+            if not is_there(path, descriptor):
                 return 0
             if not self._has_room():
                 self._log.error("captures.dropped", file=path.name, why="the disk is almost full")
@@ -177,19 +177,3 @@ class CaptureImport:
             truncated=capture.truncated,
             ciphertext=sealed,
         )
-
-
-def _take_lock(descriptor: int) -> bool:
-    """Whether the file's writer is gone; holds the lock until the descriptor is closed."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_there(path: Path, descriptor: int) -> bool:
-    try:
-        return path.stat().st_ino == os.fstat(descriptor).st_ino
-    except FileNotFoundError:
-        return False

@@ -9,7 +9,6 @@ recorded as crashed; the same start always makes the same event, so this may be 
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import threading
 import time
@@ -25,6 +24,7 @@ from tidegate.core.pricing import PriceBook
 from tidegate.core.spool_records import is_start, read_event, read_start, unfinished
 from tidegate.services.log import Log
 from tidegate.services.places import known_place
+from tidegate.store.file_locks import is_there, take_lock
 from tidegate.store.ports import EventRefused, OffsetMoved, SpoolBatch, Store, StoreUnavailable
 
 BATCH_EVENTS: Final = 500
@@ -159,8 +159,8 @@ class SpoolDrain:
         except FileNotFoundError:  # another drain was faster
             return 0
         try:
-            is_abandoned = _take_lock(descriptor)
-            if not _is_there(path, descriptor):
+            is_abandoned = take_lock(descriptor)
+            if not is_there(path, descriptor):
                 return 0
             reading = _Reading(path, descriptor, self._pread, is_live=not is_abandoned)
             moved = self._drain_frames(reading)
@@ -311,20 +311,3 @@ class _Reading:
             return self._pread(self._descriptor, _READ_LIVE_BYTES, place)
         size = os.fstat(self._descriptor).st_size
         return self._pread(self._descriptor, size - place, place)
-
-
-def _take_lock(descriptor: int) -> bool:
-    """Whether the file's writer is gone; holds the lock until the descriptor is closed."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_there(path: Path, descriptor: int) -> bool:
-    """Whether the file still has its name; another drain may have removed it meanwhile."""
-    try:
-        return path.stat().st_ino == os.fstat(descriptor).st_ino
-    except FileNotFoundError:
-        return False

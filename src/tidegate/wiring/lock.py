@@ -1,12 +1,12 @@
 """One server per data directory. The lock dies with the process that holds it."""
 
-import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
+from tidegate.store.file_locks import take_lock
 from tidegate.wiring.orders import StartFailed
 
 FILE_NAME = "supervisor.lock"
@@ -34,11 +34,9 @@ class DirectoryLock:
     def __enter__(self) -> "DirectoryLock":
         path = self._data_dir / FILE_NAME
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not take_lock(descriptor):
             os.close(descriptor)
-            raise DirectoryHeld(_refusal(self._data_dir)) from None
+            raise DirectoryHeld(_refusal(self._data_dir))
         self._descriptor = descriptor
         self.write(Note(os.getpid()))
         return self

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from tidegate.store.file_locks import take_lock
+
 _PREFIX: Final = "tidegate-"
 _ALIVE: Final = "alive"
 CONSOLE_SOCKET: Final = "console.sock"
@@ -61,9 +63,6 @@ def _in_use(path: Path) -> bool:
     except OSError:
         return True  # just being made, or removed
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not take_lock(descriptor)
     finally:
         os.close(descriptor)
-    return False

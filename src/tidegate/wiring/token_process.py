@@ -4,7 +4,6 @@ It answers on a Unix socket and ends with its last connection, or when nobody ev
 """
 
 import contextlib
-import fcntl
 import os
 import socket
 import sys
@@ -15,6 +14,7 @@ from typing import Final
 import msgspec
 
 from tidegate.gateway.token_counter import LENGTH, received_message
+from tidegate.store.file_locks import take_lock
 
 VOCABULARY: Final = "o200k_base"
 _NOBODY_CAME_S: Final = 10.0
@@ -63,9 +63,7 @@ class TokenServer:
 def serve(path: str) -> None:
     """Answer on a socket, unless another process does that already."""
     with open(f"{path}.lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not take_lock(lock.fileno()):
             return
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)  # of one that was killed
