@@ -6,11 +6,10 @@ python -m tests.bench.logs --events 10000000 --keep DIRECTORY
 
 import argparse
 import resource
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ import msgspec
 import sqlalchemy as sa
 from tests.bench.team import EVENTS, ready_store
 from tests.bench.team_store import NOW_US, ORGANIZATION, ZONE
+from tests.bench.timing import median_ms
 
 from tidegate.core.model import UsageEvent
 from tidegate.core.periods import Period
@@ -79,11 +79,13 @@ def measure(events: int = EVENTS, *, rounds: int = _ROUNDS, keep: Path | None = 
             sample = _sample(store)
             timings = list(_timings(log, period, sample, rounds))
             single = {
-                "by id": _time(lambda: log.page(ORGANIZATION, LogFilter(ids=sample.event_id)), 9),
-                "by session": _time(
+                "by id": median_ms(
+                    lambda: log.page(ORGANIZATION, LogFilter(ids=sample.event_id)), 9
+                ),
+                "by session": median_ms(
                     lambda: log.page(ORGANIZATION, LogFilter(ids=sample.session_id)), 9
                 ),
-                "detail": _time(lambda: log.detail(ORGANIZATION, sample.event_id), 9),
+                "detail": median_ms(lambda: log.detail(ORGANIZATION, sample.event_id), 9),
             }
             return Found(timings, single, _rates(store, log, period, sample))
         finally:
@@ -205,20 +207,8 @@ def _timings(log: RequestLog, period: Period, sample: UsageEvent, rounds: int) -
             "newer": lambda newer=newer: page(newer),
             "histogram": lambda only=only: log.histogram(ORGANIZATION, only, period),
         }
-        times = {part: _time(run, rounds) for part, run in parts.items()}
+        times = {part: median_ms(run, rounds) for part, run in parts.items()}
         yield Timing(name, is_summed, times)
-
-
-def _time(run: Callable[[], Any], rounds: int) -> tuple[float, float]:
-    """Median CPU ms and ms, after a first run."""
-    run()
-    found = []
-    for _ in range(rounds):
-        cpu_s, real_s = time.process_time(), time.perf_counter()
-        run()
-        found.append((time.process_time() - cpu_s, time.perf_counter() - real_s))
-    cpu, real = zip(*found, strict=True)
-    return statistics.median(cpu) * 1000, statistics.median(real) * 1000
 
 
 def _rates(store: SqlStore, log: RequestLog, period: Period, sample: UsageEvent) -> Rates:

@@ -5,19 +5,18 @@ python -m tests.bench.sessions --events 10000000 --keep DIRECTORY
 """
 
 import argparse
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from tests.bench.team import EVENTS, ready_store
 from tests.bench.team_store import NOW_US, ORGANIZATION
+from tests.bench.timing import median_ms
 
 from tidegate.services.session_reports import SessionReports
 from tidegate.store.sessions import SessionFilter, SessionRow, SessionSort
@@ -57,7 +56,7 @@ def _timings(store: SqlStore, rounds: int) -> Iterator[Timing]:
     for name, only in _filters(store).items():
         slowest = max(
             (
-                _time(partial(reports.page, ORGANIZATION, only, sort), rounds)
+                median_ms(partial(reports.page, ORGANIZATION, only, sort), rounds)
                 for sort in SessionSort
             ),
             key=lambda found: found[0],
@@ -66,7 +65,7 @@ def _timings(store: SqlStore, rounds: int) -> Iterator[Timing]:
     first = reports.page(ORGANIZATION, SessionFilter(), SessionSort.LAST)
     yield Timing(
         "the next page",
-        *_time(
+        *median_ms(
             lambda: reports.page(
                 ORGANIZATION, SessionFilter(), SessionSort.LAST, cursor=first.next
             ),
@@ -77,11 +76,13 @@ def _timings(store: SqlStore, rounds: int) -> Iterator[Timing]:
     for name, row in (("typical", typical), ("longest", longest)):
         yield Timing(
             f"one with {row.requests} requests ({name})",
-            *_time(partial(reports.detail, ORGANIZATION, row.session_id), rounds),
+            *median_ms(partial(reports.detail, ORGANIZATION, row.session_id), rounds),
         )
         yield Timing(
             f"timeline ({name})",
-            *_time(partial(store.usage.sessions.timeline, ORGANIZATION, row.session_id), rounds),
+            *median_ms(
+                partial(store.usage.sessions.timeline, ORGANIZATION, row.session_id), rounds
+            ),
         )
 
 
@@ -149,18 +150,6 @@ def _pulls(store: SqlStore, most: int) -> list[str]:
     query = sa.select(place.repository, place.pull_request).where(place.pull_request != "")
     with store.engines["usage"].begin() as connection:
         return [f"{name}#{number}" for name, number in connection.execute(query.limit(most))]
-
-
-def _time(run: Callable[[], Any], rounds: int) -> tuple[float, float]:
-    """Median CPU ms and ms, after a first run."""
-    run()
-    found = []
-    for _ in range(rounds):
-        cpu_s, real_s = time.process_time(), time.perf_counter()
-        run()
-        found.append((time.process_time() - cpu_s, time.perf_counter() - real_s))
-    cpu, real = zip(*found, strict=True)
-    return statistics.median(cpu) * 1000, statistics.median(real) * 1000
 
 
 def _table(store: SqlStore, timings: list[Timing], events: int) -> str:

@@ -8,9 +8,8 @@ from msgspec import UNSET, UnsetType
 from tidegate.console.access import Need
 from tidegate.console.api_v1.operation import Call, NoBody
 from tidegate.console.api_v1.paging import Page, PageQuery, read_cursor, write_cursor
-from tidegate.console.api_v1.problems import at_field
 from tidegate.console.api_v1.table import get
-from tidegate.console.api_v1.times import Time, microseconds, time
+from tidegate.console.api_v1.times import Time, bounds_us, time
 from tidegate.store.ports import AuditEntry
 
 Word = Annotated[str, msgspec.Meta(max_length=100)]
@@ -42,10 +41,7 @@ class AuditQuery(PageQuery, frozen=True, forbid_unknown_fields=True):
 def list_audit_log(call: Call[AuditQuery, NoBody]) -> Page[AuditRecord]:
     """List what was changed, newest first."""
     query = call.query
-    start_us = 0 if query.start is UNSET else max(0, microseconds(query.start))
-    end_us = 0 if query.end is UNSET else microseconds(query.end)
-    if query.end is not UNSET and end_us <= start_us:
-        raise at_field("end", "The end is not after the start.")
+    start_us, end_us = bounds_us(query.start, query.end)
     page = call.services.audit_log.page(
         call.organization_id,
         actor=query.actor,

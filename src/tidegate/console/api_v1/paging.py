@@ -5,8 +5,9 @@ Every list is ordered by ids, which sort by the time they were made at and never
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Callable, Sequence
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -48,6 +49,11 @@ class _Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
     list_name: str
     after: str
+
+
+def filtered_list(kind: str, asked: Any) -> str:
+    """What a list is called that depends on what was asked for: a cursor goes with the same."""
+    return f"{kind} {hashlib.sha256(msgspec.msgpack.encode(asked)).hexdigest()[:16]}"
 
 
 def write_cursor(list_name: str, after: str) -> str:

@@ -1,6 +1,5 @@
 """Requests: what the log shows, by the same filters, and as files."""
 
-import hashlib
 from typing import Annotated, Any
 
 import msgspec
@@ -8,16 +7,22 @@ from msgspec import UNSET, UnsetType
 
 from tidegate.console.access import Need
 from tidegate.console.api_v1.operation import Call, File, NoBody, NoQuery
-from tidegate.console.api_v1.paging import Cursor, Limit, Page, read_cursor, write_cursor
-from tidegate.console.api_v1.problems import at_field
+from tidegate.console.api_v1.paging import (
+    Cursor,
+    Limit,
+    Page,
+    filtered_list,
+    read_cursor,
+    write_cursor,
+)
 from tidegate.console.api_v1.table import get
-from tidegate.console.api_v1.times import Time, microseconds, time
+from tidegate.console.api_v1.texts import Text
+from tidegate.console.api_v1.times import Time, bounds_us, time
 from tidegate.console.log_range import own_rows
 from tidegate.core.model import Agent, Billing, Outcome
 from tidegate.services.log_table import CSV, JSON_LINES, Form
 from tidegate.services.request_log import CostLine, LogFilter
 
-Text = Annotated[str, msgspec.Meta(max_length=500)]
 StatusClass = Annotated[str, msgspec.Meta(pattern="^[2345]xx$", examples=["4xx"])]
 _LIST = "requests"
 _TAG = "Requests"
@@ -160,7 +165,7 @@ def list_requests(call: Call[RequestsQuery, NoBody]) -> Page[Request]:
     """List requests, the newest first: as an admin all, as a member your own."""
     query = call.query
     only = _only(query)
-    name = f"{_LIST} {hashlib.sha256(msgspec.msgpack.encode(only)).hexdigest()[:16]}"
+    name = filtered_list(_LIST, only)
     page = call.services.request_log.page(
         call.organization_id,
         only,
@@ -222,10 +227,7 @@ def _file(call: Call[RequestFilter, NoBody], form: Form) -> File:
 
 
 def _only(query: RequestFilter) -> LogFilter:
-    start_us = 0 if query.start is UNSET else max(0, microseconds(query.start))
-    end_us = 0 if query.end is UNSET else microseconds(query.end)
-    if query.end is not UNSET and end_us <= start_us:
-        raise at_field("end", "The end is not after the start.")
+    start_us, end_us = bounds_us(query.start, query.end)
     return LogFilter(
         member_ids=_one(query.member_id),
         agents=_one(query.agent),

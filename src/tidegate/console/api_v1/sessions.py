@@ -1,6 +1,5 @@
 """Sessions: runs of agents with their sub-agents, what they used, and what they worked on."""
 
-import hashlib
 from typing import Annotated, Any
 
 import msgspec
@@ -8,11 +7,19 @@ from msgspec import UNSET, UnsetType
 
 from tidegate.console.access import Need
 from tidegate.console.api_v1.operation import Call, File, NoBody, NoQuery
-from tidegate.console.api_v1.paging import Cursor, Limit, Page, read_cursor, write_cursor
-from tidegate.console.api_v1.problems import at_field
-from tidegate.console.api_v1.requests import Request, Text, TokenBuckets, common_of
+from tidegate.console.api_v1.paging import (
+    Cursor,
+    Limit,
+    Page,
+    PageQuery,
+    filtered_list,
+    read_cursor,
+    write_cursor,
+)
+from tidegate.console.api_v1.requests import Request, TokenBuckets, common_of
 from tidegate.console.api_v1.table import delete, get, patch, put
-from tidegate.console.api_v1.times import Time, microseconds, time
+from tidegate.console.api_v1.texts import Name, Text
+from tidegate.console.api_v1.times import Time, bounds_us, time
 from tidegate.console.log_range import own_rows
 from tidegate.core.model import Agent
 from tidegate.services.log_table import CSV, JSON_LINES, Form
@@ -27,7 +34,6 @@ from tidegate.services.session_reports import (
     write_place,
 )
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _LIST = "sessions"
 _REQUESTS = "requests of a session"
 _TAG = "Sessions"
@@ -135,13 +141,6 @@ class SessionsQuery(SessionFilterQuery, frozen=True, forbid_unknown_fields=True)
     cursor: Cursor = ""
 
 
-class RequestsOfQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which part of the list."""
-
-    limit: Limit = 50
-    cursor: Cursor = ""
-
-
 class SessionPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
 
@@ -159,8 +158,7 @@ class LinkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def list_sessions(call: Call[SessionsQuery, NoBody]) -> Page[Session]:
     """List sessions, the last used first or as sorted: as an admin all, as a member your own."""
     query, only = call.query, _only(call.query)
-    sent = msgspec.msgpack.encode((only, query.sort))
-    name = f"{_LIST} {hashlib.sha256(sent).hexdigest()[:16]}"
+    name = filtered_list(_LIST, (only, query.sort))
     page = call.services.session_reports.page(
         call.organization_id,
         only,
@@ -178,7 +176,7 @@ def get_session(call: Call[NoQuery, NoBody]) -> SessionWhole:
     return _whole(_detail(call))
 
 
-def list_session_requests(call: Call[RequestsOfQuery, NoBody]) -> Page[Request]:
+def list_session_requests(call: Call[PageQuery, NoBody]) -> Page[Request]:
     """List the requests of a session with its sub-agents', the oldest first."""
     name = f"{_REQUESTS} {call.path['session_id']}"
     found = call.services.session_reports.requests(
@@ -265,10 +263,7 @@ def _file(call: Call[SessionFilterQuery, NoBody], form: Form) -> File:
 
 
 def _only(query: SessionFilterQuery) -> SessionFilter:
-    start_us = 0 if query.start is UNSET else max(0, microseconds(query.start))
-    end_us = 0 if query.end is UNSET else microseconds(query.end)
-    if query.end is not UNSET and end_us <= start_us:
-        raise at_field("end", "The end is not after the start.")
+    start_us, end_us = bounds_us(query.start, query.end)
     return SessionFilter(
         member_ids=(query.member_id,) if query.member_id else (),
         agents=() if query.agent is UNSET else (query.agent.value,),

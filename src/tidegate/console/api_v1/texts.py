@@ -14,4 +14,5 @@ ModelPatterns = Annotated[
     list[ModelPattern],
     msgspec.Meta(max_length=100, description="Patterns of allowed models; none: every model."),
 ]
+Text = Annotated[str, msgspec.Meta(max_length=500)]
 Id = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_]{1,100}$")]

@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+from tidegate.console.api_v1.problems import at_field
 
 Time = Annotated[
     datetime,
@@ -23,3 +26,13 @@ def time_or_none(at_us: int) -> datetime | None:
 
 def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def bounds_us(start: datetime | UnsetType, end: datetime | UnsetType) -> tuple[int, int]:
+    """From when until before when, in microseconds; 0 where it is open. Refuses an empty time."""
+    start_us = 0 if start is UNSET else max(0, microseconds(start))
+    if end is UNSET:
+        return start_us, 0
+    if (end_us := microseconds(end)) <= start_us:
+        raise at_field("end", "The end is not after the start.")
+    return start_us, end_us
