@@ -70,7 +70,6 @@ def full(store: SqlStore) -> SqlStore:
         fill_budgets(change)
         change.add_code(CODE)
         change.add_audit(AUDIT)
-    fill_the_rest(store)
     store.usage.adopt_zones({"org_1": "Asia/Kathmandu"})
     events = [
         event(
