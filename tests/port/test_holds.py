@@ -281,12 +281,57 @@ def test_a_restart_of_the_machine_ends_its_workers(
 
 
 def test_holds_of_a_machine_that_is_lost_go_by_themselves(store: SqlStore, clock: Clock) -> None:
+    own = store.holds.own_s = Passing()
     store.holds.exchange(ELSEWHERE, reserve=[request(1, want(10, 100))])
     clock.us += (ABANDONED_S - 1) * 1_000_000
-    assert store.holds.sweep([]) == 0
+    assert swept(store, own, 10) == 0
     clock.us += 2_000_000
-    assert store.holds.sweep([]) == 1
+    assert swept(store, own, 6) == 0
+    assert swept(store, own, 1) == 1
     assert standing(store) == (0, 0)
+
+
+def test_a_clock_that_jumps_and_a_store_that_was_away_end_nobody(
+    store: SqlStore, clock: Clock
+) -> None:
+    own = store.holds.own_s = Passing()
+    store.holds.exchange(ELSEWHERE, reserve=[request(1, want(10, 100))])
+    clock.us += 2 * ABANDONED_S * 1_000_000
+    assert swept(store, own, 5) == 0
+    store.holds.renew(ELSEWHERE)
+    assert swept(store, own, 20) == 0
+    clock.us -= 4 * ABANDONED_S * 1_000_000
+    assert swept(store, own, 1) == 0
+    own.s += 3600  # nobody could renew meanwhile, nor look
+    assert swept(store, own, 6) == 0
+    assert standing(store) == (0, 10)
+
+
+class Passing:
+    """The clock of the process that sweeps."""
+
+    s = 0.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+def swept(store: SqlStore, own: Passing, times: int) -> int:
+    """Sweep every ten seconds: how many holds went."""
+    found = 0
+    for _ in range(times):
+        own.s += 10
+        found += store.holds.sweep([])
+    return found
+
+
+def test_who_is_known_to_live_or_to_be_gone_needs_no_clock(store: SqlStore, clock: Clock) -> None:
+    reserve(store, request(1, want(10, 100)))
+    assert store.holds.expired(HERE.place, gone=[HERE.worker]) == ["req_000001"]
+    assert store.holds.expired(ELSEWHERE.place, gone=[HERE.worker]) == []
+    clock.us += (EXPIRY_S + 1) * 1_000_000
+    assert store.holds.expired(HERE.place, living=[HERE.worker]) == []
+    assert store.holds.expired(HERE.place) == ["req_000001"]
 
 
 def test_holds_know_what_other_processes_recorded(store: SqlStore) -> None:

@@ -22,10 +22,10 @@ from tidegate.core.crash import crashed_event
 from tidegate.core.frames import MAX_FRAME_BYTES, FrameScan, scan_frames
 from tidegate.core.pricing import PriceBook
 from tidegate.core.spool_records import is_start, read_event, read_start, unfinished
+from tidegate.jobs.releases import Releases
 from tidegate.services.log import Log
-from tidegate.services.places import known_place
 from tidegate.store.file_locks import is_there, take_lock
-from tidegate.store.ports import EventRefused, OffsetMoved, SpoolBatch, Store, StoreUnavailable
+from tidegate.store.ports import EventRefused, OffsetMoved, SpoolBatch, Store
 
 BATCH_EVENTS: Final = 500
 POLL_S: Final = 0.5
@@ -33,7 +33,6 @@ _MAX_PAUSE_S: Final = 30.0
 _READ_BYTES: Final = 4 * MAX_FRAME_BYTES
 _READ_LIVE_BYTES: Final = 256 << 10  # of a file that is allocated ahead: most of it is zeros
 _TOLD_IDS: Final = 20
-_SWEEP_S: Final = 10.0
 _SEGMENT: Final = ".segment"
 _SUFFIXES: Final = (_SEGMENT, ".events")  # the latter is how 0.1.0 wrote: events only, no zeros
 _DRAINED: Final = "drained"  # its time says up to when the ledger has it all
@@ -59,13 +58,12 @@ class SpoolDrain:
         self._prices = prices  # asked for only when something has crashed
         self._directory = store.directory
         self._usage = store.usage
-        self._holds = store.holds
+        self._releases = Releases(spool_dir, store.holds, log)
         self._log = log
         self._one_pass = threading.Lock()
         self._zones_version = -1
         self._overtaken = False
         self._damaged: set[str] = set()  # names of files that are not to be deleted
-        self._swept_at = float("-inf")
 
     async def run(self, stop: asyncio.Event, poll_s: float = POLL_S) -> None:
         """Drain until told to stop, then once more. While the ledger is away the spool grows."""
@@ -91,43 +89,13 @@ class SpoolDrain:
             began = time.time()
             self._overtaken = False
             self._adopt_zones()
-            expired = self._expired()
-            paths = [p for p in self._spool_dir.iterdir() if p.suffix in _SUFFIXES]
-            moved = sum(self._drain_file(path) for path in sorted(paths))
-            if not self._overtaken:
-                self._mark_drained(began)
-                self._sweep(expired)
+            with self._releases.one_pass() as sweep:
+                paths = [p for p in self._spool_dir.iterdir() if p.suffix in _SUFFIXES]
+                moved = sum(self._drain_file(path) for path in sorted(paths))
+                if not self._overtaken:
+                    self._mark_drained(began)
+                    sweep()
             return moved
-
-    def _expired(self) -> list[str] | None:
-        """Requests of workers that are gone: what this pass does not record never began."""
-        if time.monotonic() - self._swept_at < _SWEEP_S:
-            return None
-        try:
-            return self._holds.expired(known_place(self._spool_dir))
-        except StoreUnavailable as fault:
-            self._log.warning("drain.holds", error=str(fault))
-            return None
-
-    def _sweep(self, expired: list[str] | None) -> None:
-        """Release what is held for nobody."""
-        if expired is None:
-            return
-        try:
-            released = self._holds.sweep(expired)
-        except StoreUnavailable as fault:
-            self._log.warning("drain.holds", error=str(fault))
-            return
-        self._swept_at = time.monotonic()
-        if released:
-            self._log.info("drain.released", requests=released)
-
-    def _release(self, batch: SpoolBatch) -> None:
-        """What the ledger has is not held any more; what stays is seen through, and swept later."""
-        try:
-            self._holds.drop_recorded([event.event_id for event in batch.events])
-        except StoreUnavailable as fault:
-            self._log.warning("drain.holds", error=str(fault))
 
     def behind_us(self, now_us: int) -> int:
         """How long ago it was that the ledger had all that was written until then."""
@@ -237,7 +205,7 @@ class SpoolDrain:
 
     def _recorded(self, batch: SpoolBatch) -> int:
         moved = self._usage.record(batch)
-        self._release(batch)
+        self._releases.recorded(batch.events)
         for event in batch.events:
             self._log.debug("drain.recorded", request_id=event.event_id)
         return moved

@@ -1,4 +1,7 @@
-"""The name of a spool, for what several machines share: whose workers put something aside."""
+"""The names of a spool and of those who put something aside there.
+
+Several machines may share what is put aside: the spool's name says whose workers it was.
+"""
 
 import contextlib
 import os
@@ -6,7 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from tidegate.services.ids import new_id
+from tidegate.store.file_locks import make_locked
 
+HOLDER_SUFFIX: Final = ".holder"
 _FILE: Final = "place"  # beside the spool
 
 
@@ -37,3 +42,15 @@ def known_place(spool_dir: Path) -> str:
         return spool_dir.with_name(_FILE).read_text()
     except FileNotFoundError:
         return ""
+
+
+def holder_name(spool_dir: Path, worker: str) -> str:
+    """A name for one run of a worker. In the spool a file of that name is locked while it lives.
+
+    On a full disk there is no such file; then only signs of life tell.
+    """
+    try:
+        path, _ = make_locked(spool_dir, f"*{HOLDER_SUFFIX}", worker)  # open to the process's end
+    except OSError:
+        return f"{worker}-{new_id('run')}"
+    return path.stem

@@ -5,7 +5,7 @@ so that at every moment each request is counted: as a hold, or as spent. What bo
 is counted once. `docs/budgets.md` tells the whole story.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -14,7 +14,7 @@ from tidegate.core.budgets import Envelope, Standing
 
 RENEW_S: Final = 20
 EXPIRY_S: Final = 90
-"""A worker that has not renewed for so long is dead."""
+"""A worker that has not renewed for so long is dead, where nothing better tells."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -104,8 +104,13 @@ class HoldStore(Protocol):
         """Forget requests that the ledger has, after it was committed."""
         ...
 
-    def expired(self, place: str) -> list[str]:
-        """Requests of workers of a place that did not renew in time, and did not settle."""
+    def expired(
+        self, place: str, *, living: Collection[str] = (), gone: Collection[str] = ()
+    ) -> list[str]:
+        """Requests that did not settle, of workers of a place that are gone.
+
+        Those are who is known to be, and who did not renew in time and is not known to live.
+        """
         ...
 
     def sweep(self, event_ids: Sequence[str]) -> int:

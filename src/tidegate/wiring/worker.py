@@ -18,8 +18,7 @@ from tidegate.gateway.rate_counters import SharedCounters
 from tidegate.gateway.server import Gateway
 from tidegate.gateway.spool import SpoolWriter
 from tidegate.gateway.token_counter import TokenCounter
-from tidegate.services.ids import new_id
-from tidegate.services.places import place_of
+from tidegate.services.places import holder_name, place_of
 from tidegate.store.holds import Holder
 from tidegate.wiring import runtime_dir
 from tidegate.wiring.channel import Channel, leave
@@ -69,7 +68,7 @@ class Worker:
         socket_path = Path(orders.options.console_socket).with_name(runtime_dir.COUNTER_SOCKET)
         self._gateway.compress_with(store.usage.pins, TokenCounter(socket_path, _TOKEN_PROCESS))
         spool_dir = Path(orders.place.data_dir) / SPOOL
-        holder = Holder(place_of(spool_dir), f"{orders.name}-{new_id('run')}")
+        holder = Holder(place_of(spool_dir), holder_name(spool_dir, orders.name))
         self._gateway.limit_with(
             HoldSource(store.holds, holder, store.past),
             SharedCounters(socket_path.with_name(runtime_dir.RATES), _number_of(orders.name)),

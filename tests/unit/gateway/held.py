@@ -88,7 +88,7 @@ class MemoryHolds:
 
     def drop_recorded(self, event_ids: Sequence[str]) -> None: ...
 
-    def expired(self, place: str) -> list[str]:
+    def expired(self, place: str, **_known: Any) -> list[str]:
         return []
 
     def sweep(self, event_ids: Sequence[str]) -> int:

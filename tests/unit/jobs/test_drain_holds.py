@@ -1,5 +1,7 @@
 """The drain lets go what the ledger has, and what is held for workers that are gone."""
 
+import fcntl
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from tests.unit.jobs.test_drain import ListLog
 from tidegate.core.budgets import Envelope, Subject, Window
 from tidegate.gateway.spool import SpoolOptions, SpoolWriter
 from tidegate.jobs.drain import SpoolDrain
-from tidegate.services.places import known_place, place_of
+from tidegate.services.places import holder_name, known_place, place_of
+from tidegate.store.file_locks import make_locked
 from tidegate.store.holds import EXPIRY_S, Holder, HoldRequest, Want
 from tidegate.store.ports import StoreUnavailable
 from tidegate.store.sql.database import SqlStore, open_store
@@ -91,6 +94,48 @@ def test_a_dead_workers_holds_go_with_its_spool(desk: Desk) -> None:
     assert "drain.released" in desk.log.lines
 
 
+@pytest.mark.parametrize("jump_s", [-7200, 0, 7200])
+def test_a_worker_that_keeps_its_lock_lives_whatever_clocks_say(desk: Desk, jump_s: int) -> None:
+    path, lock = make_locked(desk.spool, "*.holder", "w1")
+    desk.holder = Holder(desk.holder.place, path.stem)
+    desk.hold(1, 2)
+    desk.writer.begin(start(1))
+    desk.clock.us += jump_s * 1_000_000
+    drain = SpoolDrain(desk.spool, desk.store, desk.log, lambda: BOOK)
+    drain.run_once()
+    drain.run_once()
+    assert desk.standing == (0, 2000)
+    os.close(lock)  # as the system does when the worker is killed
+    desk.writer.close()
+    drain.run_once()
+    spent, held = desk.standing
+    assert (held, desk.rows) == (0, 0)
+    assert spent > 0
+    assert not path.exists()
+
+
+def test_what_cannot_be_released_now_is_released_later(desk: Desk) -> None:
+    path, lock = make_locked(desk.spool, "*.holder", "w1")
+    desk.holder = Holder(desk.holder.place, path.stem)
+    desk.hold(1)
+    os.close(lock)
+    away = SpoolDrain(desk.spool, Stumbling(desk.store), desk.log, lambda: BOOK)  # type: ignore[arg-type]
+    for _ in range(3):
+        away.run_once()
+    assert desk.log.lines.count("drain.holds") == 1  # tried again, but not every half second
+    assert path.exists()
+    desk.drain()
+    assert (desk.standing, path.exists()) == ((0, 0), False)
+
+
+def test_a_worker_locks_the_file_of_its_name(tmp_path: Path) -> None:
+    name = holder_name(tmp_path, "worker-1")
+    with (tmp_path / f"{name}.holder").open() as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert holder_name(tmp_path, "worker-1") != name
+    assert holder_name(tmp_path / "missing", "worker-1").startswith("worker-1-")
+
+
 class Stumbling:
     """A store whose holds cannot be written for now."""
 
@@ -100,7 +145,7 @@ class Stumbling:
     def drop_recorded(self, _event_ids: list[str]) -> None:
         raise StoreUnavailable("database is locked")
 
-    def expired(self, _place: str) -> list[str]:
+    def expired(self, _place: str, **_known: object) -> list[str]:
         raise StoreUnavailable("database is locked")
 
 

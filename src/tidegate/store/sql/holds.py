@@ -5,7 +5,8 @@ nothing not at all: a row goes only after its event was committed there. It may 
 before it refuses it asks the ledger which of the rows it has.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -16,6 +17,7 @@ import sqlalchemy as sa
 from tidegate.core.budgets import Envelope, Scope, Standing, fits
 from tidegate.store.holds import (
     EXPIRY_S,
+    RENEW_S,
     Decision,
     Holder,
     HoldRequest,
@@ -23,7 +25,7 @@ from tidegate.store.holds import (
     Want,
 )
 from tidegate.store.sql.engines import Lock
-from tidegate.store.sql.even_clock import EvenClock, clock_of, wall_us
+from tidegate.store.sql.even_clock import EvenClock, Watch, clock_of, wall_us
 from tidegate.store.sql.spent import SpentReads
 from tidegate.store.sql.straight import Statements, transactions_on
 
@@ -31,7 +33,8 @@ _FOREVER_US: Final = 1 << 62
 _MOST_CACHED: Final = 10_000
 _SECOND_US: Final = 1_000_000
 ABANDONED_S: Final = 15 * 60
-"""Then the machine of a worker, with its spool, is taken for lost."""
+"""Then the machine of a worker, with its spool, is taken for lost, if it still gives no sign."""
+_WATCHED_S: Final = 3 * RENEW_S
 _SETTLED_US: Final = 7 * 24 * 3600 * _SECOND_US
 """For so long a request that ended waits for the ledger, which may be away."""
 
@@ -53,7 +56,9 @@ _RENEW: Final = (
     "INSERT INTO holders VALUES (?, ?, ?, ?) ON CONFLICT (worker)"
     " DO UPDATE SET boot = excluded.boot, renewed_us = excluded.renewed_us"
 )
-_STALE: Final = "SELECT worker FROM holders WHERE boot <> ? OR renewed_us < ? OR renewed_us > ?"
+_STALE: Final = (
+    "SELECT worker, renewed_us FROM holders WHERE boot <> ? OR renewed_us < ? OR renewed_us > ?"
+)
 _EXPIRED: Final = (
     "SELECT DISTINCT event_id FROM holds WHERE settled_us = 0 AND place = ? AND worker = ?"
 )
@@ -90,6 +95,8 @@ class SqlHolds:
         self._usage = transactions_on(usage, Lock.USAGE)
         self._is_one_database = holds is usage
         self.clock: EvenClock = clock_of(self._holds)
+        self.own_s: Callable[[], float] = time.monotonic
+        self._watch = Watch(_WATCHED_S, _WATCHED_S)
         self._known: dict[tuple[str, Envelope], _Cached] = {}
         self._holders: set[Holder] = set()
 
@@ -139,12 +146,15 @@ class SqlHolds:
             with self._holds.write() as holds:
                 holds.each(_DROP, [(event_id,) for event_id in event_ids])
 
-    def expired(self, place: str) -> list[str]:
+    def expired(
+        self, place: str, *, living: Collection[str] = (), gone: Collection[str] = ()
+    ) -> list[str]:
         with self._holds.read() as holds:
             if not holds.rows(_ANY):
                 return []
+            workers = set(self._stale(holds, EXPIRY_S)) - set(living) | set(gone)
             found: list[str] = []
-            for worker in self._stale(holds, EXPIRY_S):
+            for worker in sorted(workers):
                 found.extend(row[0] for row in holds.rows(_EXPIRED, (place, worker)))
         return found
 
@@ -156,7 +166,8 @@ class SqlHolds:
         with self._holds.write() as holds:
             holds.each(_DROP, [(event_id,) for event_id in sorted(known)])
             holds.each(_END, [(event_id,) for event_id in event_ids])
-            for worker in self._stale(holds, ABANDONED_S):
+            stale = self._stale(holds, ABANDONED_S)
+            for worker in self._watch.silent(stale, self.own_s()):
                 holds.run(_ABANDON, (worker,))
                 holds.run(_FORGET_HOLDER, (worker,))
             holds.run(_GIVE_UP, (wall_us() - _SETTLED_US,))
@@ -177,12 +188,15 @@ class SqlHolds:
         now_us, boot = self.clock.now(holds)
         holds.run(_RENEW, (holder.worker, holder.place, boot, now_us))
 
-    def _stale(self, holds: Statements, after_s: int) -> list[str]:
-        """Workers that have not renewed for so long, or that a restart of the machine ended."""
+    def _stale(self, holds: Statements, after_s: int) -> dict[str, int]:
+        """Workers that have not renewed for so long, or that a restart of the machine ended.
+
+        With each its last sign of life.
+        """
         now_us, boot = self.clock.now(holds)
         patience_us = after_s * _SECOND_US
         values = (boot, now_us - patience_us, now_us + patience_us)
-        return [str(row[0]) for row in holds.rows(_STALE, values)]
+        return {str(row[0]): int(row[1]) for row in holds.rows(_STALE, values)}
 
     @contextmanager
     def _looking(self) -> Iterator["_Till"]:
