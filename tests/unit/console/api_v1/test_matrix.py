@@ -86,7 +86,7 @@ def test_lists_hold_nothing_of_another_organization(programs: Programs) -> None:
     world, program = programs.world, programs.of("owner")
     other = world.services.organizations.bootstrap("Otherwater", "eve@otherwater.dev")
     theirs = Things(world, other.organization_id)
-    ids = [found for name, found in theirs.ids.items() if name != "kind"]
+    ids = [found for name, found in theirs.ids().items() if name != "kind"]
     for operation in TABLE:
         if operation.method == "GET" and not operation.parameters:
             answer = program.get(operation.path)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from tests.browser.world import World, alert_things, budget_things, squad_of
 
+from tidegate.console.api_v1.api import TABLE
 from tidegate.console.api_v1.operation import Operation
 from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import COMMAND_LINE, Actor
@@ -62,24 +63,48 @@ class Things:
         self._organization_id = organization_id
         self._name = f"{role}{next(_NUMBERS)}"
         self.member_id = self._member(self._name, role)
-        self.ids = {
-            "member_id": self._member(f"leaving-{self._name}", "member"),
-            "invitation_id": self._invitation(),
-            "key_id": self._key(),
-            "credential_id": self._credential(),
-            "login_id": self._login(),
-            "token_id": self._access_token(),
-        }
-        self.ids["request_id"] = self._request()
-        self.ids |= alert_things(world, organization_id, self.member_id)
-        self.ids |= self._session()
-        self.ids |= budget_things(world, organization_id, self.member_id)
-        self.ids["squad_id"] = squad_of(world, organization_id, self.ids["member_id"])
+        self._ids: dict[str, str] = {}
         form = MailForm(host="127.0.0.1", port=1, security="none", sender="t@brightwater.dev")
         world.services.mail_settings.set(organization_id, form)
 
     def path(self, operation: Operation) -> str:
-        return operation.path.format(**self.ids)
+        return operation.path.format(**{name: self.id(name) for name in operation.parameters})
+
+    def id(self, name: str) -> str:
+        """The id of the thing, which is made when it is first asked for: a case needs few."""
+        if name not in self._ids:
+            self._ids |= self._made(name)
+        return self._ids[name]
+
+    def ids(self) -> dict[str, str]:
+        """All there may be."""
+        return {name: self.id(name) for each in TABLE for name in each.parameters}
+
+    def _made(self, name: str) -> dict[str, str]:
+        about = (self._world, self._organization_id)
+        match name:
+            case "member_id":
+                return {name: self._member(f"leaving-{self._name}", "member")}
+            case "invitation_id":
+                return {name: self._invitation()}
+            case "key_id":
+                return {name: self._key()}
+            case "credential_id":
+                return {name: self._credential()}
+            case "login_id":
+                return {name: self._login()}
+            case "token_id":
+                return {name: self._access_token()}
+            case "request_id":
+                return {name: self._request()}
+            case "session_id" | "kind" | "share_id":
+                return self._session()
+            case "budget_id" | "raise_id" | "budget_request_id":
+                return budget_things(*about, self.member_id)
+            case "squad_id":
+                return {name: squad_of(*about, self.id("member_id"))}
+            case _:
+                return alert_things(*about, self.member_id)
 
     def body(self, operation: Operation) -> Any:
         if operation.name == "enrol_agent":
@@ -113,7 +138,7 @@ class Things:
 
     def _request(self) -> str:
         """A request of the member, with what debug mode stored of it."""
-        key_id = self.ids["key_id"]
+        key_id = self.id("key_id")
         enrolled = Enrolled(self.member_id, key_id, "", "")
         organization_id = self._organization_id
         [event_id] = self._world.use(
@@ -126,6 +151,7 @@ class Things:
     def _session(self) -> dict[str, str]:
         """A session of the member, corrected and shared."""
         services, actor = self._world.services, Actor(self.member_id)
+        self.id("request_id")
         session_id = f"ses_{self.member_id[-32:]}"
         of = (self._organization_id, session_id)
         services.session_changes.correct(*of, "branch", "main", actor=actor)
