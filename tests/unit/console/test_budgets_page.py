@@ -99,7 +99,7 @@ def test_a_budget_is_made_changed_raised_and_deleted(world: World, owner: TestCl
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"amount": "-1"}, "Write an amount in US dollars"),
+        ({"amount": "-1"}, "The amount is negative."),
         ({"amount": ""}, "Write an amount in US dollars"),
         ({"window": "rolling", "rolling_hours": "0"}, "1 to 2160 hours"),
         ({"window": "rolling", "rolling_hours": "x"}, "whole number of hours"),

@@ -61,7 +61,7 @@ def test_a_squad_lives_and_ends(world: World, owner: TestClient) -> None:
     assert world.services.squads.list(world.organization_id) == []
     written = [e.action for e in world.services.audit_log.page(world.organization_id).entries]
     assert written[:4] == ["squad.delete", "squad.member", "squad.change", "squad.create"]
-    assert "Changed a squad: name Core" in owner.get("/settings/audit").text
+    assert "name Platform → Core &lt;b&gt;" in owner.get("/settings/audit").text
 
 
 def test_names_that_are_taken_or_none(world: World, owner: TestClient) -> None:
