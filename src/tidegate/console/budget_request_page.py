@@ -131,6 +131,7 @@ class BudgetRequestPage:
         return {
             "acts": viewer.role != Role.MEMBER and asked.state == "open",
             "asked": asked,
+            "told_by_mail": self._web.services.mail_settings.configured(viewer.organization_id),
             "mine": asked.member_id == viewer.member_id,
             "who": names.get(asked.member_id, "A member who is gone"),
             "amount": shown_money(asked.amount_nusd),
