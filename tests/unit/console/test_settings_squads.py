@@ -228,4 +228,5 @@ def test_colours_of_a_bar(gone: int, limit: int, percent: int, width: int, tone:
     budget = Budget(budget_id="b", organization_id="o", scope="squad", window="week")
     bar = budget_bar(MemberBudget(budget=budget, limit_nusd=limit, standing=Standing(gone)))
     assert (bar.percent, bar.width, bar.tone) == (percent, width, tone)
-    assert bar.told.endswith("this week of the squad")
+    assert bar.told.startswith("of the squad's ")
+    assert bar.told.endswith(" this week")
