@@ -200,9 +200,9 @@ def test_what_is_due(store: SqlStore) -> None:
             )
 
     with store.directory.reading() as reads:
-        assert reads.due_organizations(9, 100) == []
-        assert reads.due_organizations(10, 100) == ["org_1"]
-        assert reads.due_organizations(1, 5) == ["org_1"]  # set by a clock that jumped
+        assert reads.due_organizations(9, 100) == {}
+        assert reads.due_organizations(10, 100) == {"org_1": False}
+        assert reads.due_organizations(1, 5) == {"org_1": False}  # set by a clock that jumped
     assert claim(10, only_critical=True) == []
     [first] = claim(10)
     assert (first.attempts, first.next_us) == (1, 60)
@@ -210,7 +210,7 @@ def test_what_is_due(store: SqlStore) -> None:
     [again] = claim(60)  # whoever had it died
     with store.directory.changing() as change:
         change.update_delivery(replace(again, done_us=61))
-        assert change.due_organizations(500, 600) == []
+        assert change.due_organizations(500, 600) == {}
         change.delete_old_deliveries(2)
         assert change.deliveries("org_1") == []
 

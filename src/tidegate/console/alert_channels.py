@@ -16,7 +16,7 @@ from tidegate.console.settings import SettingsView
 from tidegate.console.web import Web
 from tidegate.services.alert_channels import ChannelForm, MadeChannel
 from tidegate.services.alert_messages import ChannelKind
-from tidegate.services.alert_outbox import ADMINS
+from tidegate.services.alert_outbox import ADMINS, BY_MAIL
 from tidegate.services.alerts import TestDelivery
 from tidegate.services.errors import InvalidField, Refused
 from tidegate.services.logins import Viewer
@@ -210,6 +210,7 @@ class AlertChannelsPage:
             status=422 if errors else 200,
             errors=errors or {},
             rows=rows,
+            requests=await run_in_threadpool(self._requests, viewer),
             values=values,
         )
 
@@ -234,6 +235,22 @@ class AlertChannelsPage:
             }
             for each in channels.list(viewer.organization_id)
         ]
+
+    def _requests(self, viewer: Viewer) -> dict[str, Any]:
+        """The mails about budgets that somebody asked for more of: they need no channel."""
+        configured = self._web.services.mail_settings.configured(viewer.organization_id)
+        newest = self._alerts.channels.deliveries(viewer.organization_id, BY_MAIL)
+        sent_us = max((each.done_us for each in newest), default=0)
+        failed = next((each for each in newest if each.fault), None)
+        return {
+            "no_mail": not configured,
+            "sent": self._view.moment(viewer, sent_us) if sent_us else None,
+            "fault": failed.fault if failed else "",
+            "given_up": self._view.moment(viewer, failed.failed_us)
+            if failed and failed.failed_us
+            else None,
+            "waiting": _count(newest),
+        }
 
     def _form(
         self,

@@ -16,6 +16,7 @@ from tidegate.console.alert_rules import AlertRulesPage
 from tidegate.console.alerts import AlertsPage
 from tidegate.console.api import Api
 from tidegate.console.budget_api import BudgetApi
+from tidegate.console.budget_asking import BudgetAsking
 from tidegate.console.budget_forms import BudgetForms
 from tidegate.console.budget_request_page import BudgetRequestPage
 from tidegate.console.budgets import BudgetsPage
@@ -111,6 +112,7 @@ def _routes(web: Web, log: Log) -> list[BaseRoute]:
         *AlertChannelsPage(web).routes(),
         *AlertsPage(web).routes(),
         *BudgetRequestPage(web).routes(),
+        *BudgetAsking(web).routes(),
         *BudgetForms(web).routes(),
         *BudgetsPage(web).routes(),
         *Reset(web).routes(),

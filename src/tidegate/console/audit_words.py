@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tidegate.console import formats
+from tidegate.console.period_text import moment_text
+from tidegate.core.budgets import EACH, WindowKind
 from tidegate.core.model import Agent
 from tidegate.core.routing import PROVIDER_TITLE
+from tidegate.services.audit import BEFORE
 from tidegate.store.ports import AuditEntry
 
 _AGENTS: Final[Mapping[str, str]] = {agent.value: agent.title for agent in Agent}
@@ -24,13 +28,22 @@ _FIELDS: Final = {
     "compression_default": "compression of new keys",
     "compression_locked": "compression decided for all keys",
     "holdout_permille": "sessions left uncompressed, in thousandths",
+    "amount_nusd": "amount",
+    "when_unknown": "if unknown",
+    "counts_subscription": "subscriptions count",
+    "requests_per_minute": "requests a minute",
+    "tokens_per_minute": "tokens a minute",
+    "concurrent_streams": "answers at once",
 }
 _NO_MEMBERS: Final = {
     "cli": "Command line",
     "setup": "Set-up link",
     "mail": "Someone with the address",
 }
-_HIDDEN: Final = frozenset({"member_id", "new_password", "overlap_s"})
+_HIDDEN: Final = frozenset(
+    {"member_id", "new_password", "overlap_s", "of", "budget", "member", "squad"}
+    | {"scope", "scope_id"}
+)
 
 GROUPS: Final = (
     ("member.", "Members"),
@@ -67,14 +80,15 @@ SENTENCES: Final = {
     "alert_rule.delete": "Removed an alert rule about {kind}",
     "alert_rule.update": "Changed an alert rule about {kind}",
     "alert_settings.set": "Set quiet hours of alerts: {quiet_hours}, digest: {digest}",
-    "budget.approve": "Raised a budget by {extra_nusd} nano-USD, as {target} had asked",
-    "budget.change": "Changed a budget",
-    "budget.create": "Made a {window} budget for the {scope}",
-    "budget.decline": "Declined a request for more of a budget: {note}",
-    "budget.delete": "Deleted the {window} budget of the {scope}",
-    "budget.end_raise": "Ended a raise of a budget",
-    "budget.raise": "Raised a budget by {extra_nusd} nano-USD",
-    "budget.request": "Asked for more of a budget: {reason}",
+    "budget.approve": "Raised the budget of {of} by {extra} until {until}, as {member} asked",
+    "budget.change": "Changed the budget of {of}",
+    "budget.create": "Made a {limit} {window} budget of {amount} for {of}",
+    "budget.decline": "Declined what {member} asked for of the budget of {of}",
+    "budget.delete": "Deleted the {limit} {window} budget of {amount} for {of}",
+    "budget.end_raise": "Ended the raise of the budget of {of} by {extra}, made until {was_until}",
+    "budget.raise": "Raised the budget of {of} by {extra} until {until}",
+    "budget.request": "Asked for {amount} more of the budget of {of}: {reason}",
+    "budget.withdraw": "Took back a request for {amount} more of the budget of {of}",
     "credential.default": "Made {provider} credential “{name}” the default",
     "credential.remove": "Removed {provider} credential “{name}”",
     "credential.set": "Stored {provider} credential “{name}” for {base_url}",
@@ -119,16 +133,33 @@ SENTENCES: Final = {
     "session.withdraw": "Took a correction back: the {kind} of session {target}",
     "session_share.make": "Shared session {session_id} for {days} d, hiding {hidden}",
     "session_share.revoke": "Revoked a share link of session {session_id}, looked at {views} times",
-    "rate_limit.set": "Set the limits per {scope} of {target}: {requests_per_minute} requests and"
-    " {tokens_per_minute} tokens a minute, {concurrent_streams} at once",
-    "squad.change": "Changed a squad",
+    "rate_limit.set": "Set the limits of {whose_limits}",
+    "squad.change": "Changed the squad “{squad}”",
     "squad.create": "Made the squad “{name}”",
     "squad.delete": "Deleted the squad “{name}”",
-    "squad.member": "Changed the squad of {target}",
+    "squad.member": "Moved {target} from {from_squad} to {to_squad}",
 }
 _WITH_DETAILS: Final = frozenset(
-    {"key.switch", "key.update", "organization.update", "squad.change", "budget.change"}
+    {
+        "key.switch",
+        "key.update",
+        "organization.update",
+        "squad.change",
+        "budget.change",
+        "budget.decline",
+        "rate_limit.set",
+    }
 )
+
+
+_WINDOWS: Final[Mapping[str, str]] = {
+    WindowKind.DAY: "daily",
+    WindowKind.WEEK: "weekly",
+    WindowKind.MONTH: "monthly",
+}
+_PLAIN: Final = {"True": "yes", "False": "no", "": "none"}
+_MONEY: Final = "_nusd"
+_NO_LIMIT: Final = "_per_minute", "_streams"
 
 
 @dataclass(frozen=True)
@@ -137,6 +168,7 @@ class Names:
 
     members: Mapping[str, str]
     keys: Mapping[str, tuple[str, str]]  # agent, member
+    time_zone: str = "UTC"
 
     def key(self, key_id: str, detail: Mapping[str, str]) -> str:
         agent, member_id = self.keys.get(
@@ -166,19 +198,66 @@ def in_words(entry: AuditEntry, names: Names) -> str:
         return f"{noun} {verb}: {names.target(entry)}".replace("_", " ").capitalize()
     values = entry.detail | {"target": names.target(entry)}
     values["provider"] = _PROVIDERS.get(values.get("provider", ""), "a provider's")
+    values |= _budget_values(entry.detail, names)
     told = _filled(sentence, values)
     details = details_in_words(entry.detail) if entry.action in _WITH_DETAILS else ""
     return f"{told}: {details}" if details else told
 
 
 def details_in_words(detail: Mapping[str, str]) -> str:
-    """`name Brightwater, time zone Europe/Berlin`."""
-    shown = [
-        f"{_FIELDS.get(name, name.replace('_', ' '))} {value}"
-        for name, value in detail.items()
-        if name not in _HIDDEN
-    ]
+    """`name Brightwater, time zone UTC → Europe/Berlin`."""
+    shown = []
+    for name, value in detail.items():
+        before = detail.get(f"{BEFORE}{name}")
+        if name in _HIDDEN or name.startswith(BEFORE) or (before is None and not value):
+            continue
+        was = "" if before is None else f"{_value(name, before)} → "
+        shown.append(f"{_FIELDS.get(name, name.replace('_', ' '))} {was}{_value(name, value)}")
     return ", ".join(shown)
+
+
+def _value(name: str, value: str) -> str:
+    if name.endswith(_MONEY) and value.isdecimal():
+        return formats.exact_money(int(value))
+    if name.endswith(_NO_LIMIT) and value.isdecimal():
+        return formats.count(int(value)) if int(value) else "none"
+    return _PLAIN.get(value, value)
+
+
+def _budget_values(detail: Mapping[str, str], names: Names) -> dict[str, str]:
+    """What sentences on budgets, squads and limits are made of."""
+
+    def money(name: str) -> str:
+        return _value(name, detail[name]) if name in detail else "?"
+
+    def moment(name: str) -> str:
+        text = detail.get(name, "")
+        return moment_text(int(text), names.time_zone) if text.isdecimal() else "?"
+
+    def squad(name: str) -> str:
+        return f"“{detail[name]}”" if detail.get(name) else "no squad"
+
+    window, hours = detail.get("window", "?"), detail.get("rolling_hours", "")
+    until = "until_us"
+    return {
+        "amount": money("amount_nusd"),
+        "extra": money("extra_nusd"),
+        "until": moment(until),
+        "was_until": moment(f"{BEFORE}{until}"),
+        "limit": "hard" if detail.get("hard") == "True" else "soft",
+        "window": f"{hours}-hour" if window == "rolling" else _WINDOWS.get(window, window),
+        "member": names.members.get(detail.get("member", ""), "a member"),
+        "from_squad": squad(f"{BEFORE}name"),
+        "to_squad": squad("name"),
+        "whose_limits": _whose_limits(detail, names),
+    }
+
+
+def _whose_limits(detail: Mapping[str, str], names: Names) -> str:
+    scope_id = detail.get("scope_id", "")
+    if scope_id == EACH:
+        return "each key"
+    return names.key(scope_id, {}) if scope_id else "the organization"
 
 
 def _filled(sentence: str, values: Mapping[str, str]) -> str:

@@ -17,10 +17,10 @@ _WINDOWS: Final = {
     WindowKind.LIFETIME: "in all",
 }
 _WHOSE: Final = {
-    Scope.ORGANIZATION: "of the organization",
-    Scope.SQUAD: "of the squad",
-    Scope.MEMBER: "of the member",
-    Scope.KEY: "of a key",
+    Scope.ORGANIZATION: "the organization's",
+    Scope.SQUAD: "the squad's",
+    Scope.MEMBER: "the member's",
+    Scope.KEY: "a key's",
 }
 
 
@@ -29,7 +29,7 @@ class BudgetBar:
     percent: int
     width: int  # percent, 100 at most
     tone: str  # "", "warning" or "full"
-    told: str  # behind the percentage: `of $250.00 this month`
+    told: str  # behind the percentage: `of the squad's $250.00 this month`
     hover: str
 
 
@@ -40,15 +40,15 @@ def budget_bar(one: MemberBudget) -> BudgetBar:
     window = _WINDOWS.get(kind, f"in {budget.rolling_hours} h")
     whose = _WHOSE[Scope(budget.scope)]
     if budget.scope == Scope.SQUAD and budget.per_head:
-        whose = "per head of the squad"
+        whose = "each head of the squad's"
     name = f" “{budget.name}”" if budget.name else ""
-    shared = "" if _is_own(one) else f" {whose}"
+    shared = "" if _is_own(one) else f"{whose} "
     return BudgetBar(
         percent=gone,
         width=min(gone, FULL),
         tone="full" if gone >= FULL else "warning" if gone >= WARNS_AT else "",
-        told=f"of {formats.money(one.limit_nusd)} {window}{shared}",
-        hover=f"{'Hard' if budget.hard else 'Soft'} budget{name} {whose}:"
+        told=f"of {shared}{formats.money(one.limit_nusd)} {window}",
+        hover=f"{whose[0].upper()}{whose[1:]} {'hard' if budget.hard else 'soft'} budget{name}:"
         f" {formats.money(one.standing.gone_nusd)} of {formats.money(one.limit_nusd)} {window}",
     )
 

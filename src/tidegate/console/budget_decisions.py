@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tidegate.console import formats
-from tidegate.console.budget_rows import Rows, is_blocked, tone_of, window_words
+from tidegate.console.budget_rows import Rows, is_blocked, subject_words, tone_of, window_words
 from tidegate.core.budgets import EACH, WindowKind
 from tidegate.services.budget_standings import BudgetStanding
 from tidegate.store.budgets import BudgetRequestRecord
@@ -88,7 +88,7 @@ def _asked(
     amount = formats.money(request.amount_nusd)
     told = f"Asked {rows.clock(request.created_us)}."
     if one is not None:
-        told = f"{one.title}: {standing_words(one)}. {told}"
+        told = f"{subject_words(one)}: {standing_words(one)}. {told}"
     return Decision(
         title=f"{names.get(request.member_id, 'A member')} asks for {amount} more",
         told=told,
@@ -104,11 +104,14 @@ def _gone(one: BudgetStanding, others: int) -> Decision:
     """Where each one has its own, the one that is nearest speaks for the others."""
     stands = standing_words(one)
     if is_blocked(one):
-        title, told = f"{one.title} is blocked", f"{stands}. Requests are refused."
+        title, told = f"{subject_words(one)} is blocked", f"{stands}. Requests are refused."
     elif one.is_exhausted:
-        title, told = f"{one.title} is over its soft limit", f"{stands}. Requests still pass."
+        title, told = (
+            f"{subject_words(one)} is over its soft limit",
+            f"{stands}. Requests still pass.",
+        )
     else:
-        title, told = f"{one.title} is at {one.used_permille // 10} %", f"{stands}."
+        title, told = f"{subject_words(one)} is at {one.used_permille // 10} %", f"{stands}."
     if others:
         told += f" Of this budget {others} more are near or over."
     return Decision(
@@ -121,7 +124,7 @@ def _passing(rows: Rows, now_us: int, one: BudgetStanding) -> Decision:
     low, high = formats.money(one.band.low_nusd), formats.money(one.band.high_nusd)
     when = rows.day(passes_us(one, now_us))
     return Decision(
-        title=f"{one.title} may pass its limit from {when} on",
+        title=f"{subject_words(one)} may pass its limit from {when} on",
         told=f"At the pace of the last days {low} to {high} by the end of the window.",
         href=f"/budgets/{one.budget.budget_id}",
         tone="near",

@@ -16,13 +16,14 @@ from tidegate.console.access import Need, page
 from tidegate.console.budget_rows import each_words, is_of_each
 from tidegate.console.budgets import PATH, BudgetView
 from tidegate.console.dialogs import actor_of
+from tidegate.console.settings import refuse_stale, seen
 from tidegate.console.web import Web
 from tidegate.core.budgets import EACH, Budget, Raise, Scope, WindowKind, window_of
 from tidegate.core.calendar import date_start_us, local_time
 from tidegate.core.model import Agent
 from tidegate.services import money
 from tidegate.services.budget_fields import BudgetDraft, draft_of
-from tidegate.services.errors import Forbidden, InvalidField, NotFound, Refused
+from tidegate.services.errors import Conflict, Forbidden, InvalidField, NotFound, Refused
 from tidegate.services.logins import Viewer
 
 _NAMED: Final = {Scope.REPOSITORY, Scope.SESSION}
@@ -121,6 +122,7 @@ class BudgetForms:
         budget = await self._budget(request, viewer)
         fields: dict[str, str] = request.state.form
         try:
+            refuse_stale(fields, draft_of(budget))
             draft = _draft(fields | {"whom": Scope.ORGANIZATION.value})
             changes = msgspec.structs.asdict(draft)
             for fixed in ("scope", "scope_id", "per_head"):
@@ -137,6 +139,8 @@ class BudgetForms:
         except (NotFound, Forbidden):
             raise
         except Refused as refused:
+            if isinstance(refused, Conflict):  # what holds now is shown
+                fields = _typed(draft_of(budget))
             return await self._form(request, viewer, fields, budget=budget, refused=refused)
         return self._web.done(request, PATH, "Saved. It holds for the next request.", leave=True)
 
@@ -262,9 +266,10 @@ class BudgetForms:
             request,
             viewer,
             "budget_form.html",
-            status=422 if errors else 200,
+            status=(409 if "" in errors else 422) if errors else 200,
             errors=errors,
             budget=budget,
+            seen=seen(draft_of(budget)) if budget else "",
             title=title,
             values={name: typed.get(name, "") for name in _FIELDS},
             choices=choices,

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from tidegate.console import formats
 from tidegate.console.access import Need, page
+from tidegate.console.budget_asked import state_words
 from tidegate.console.budget_decisions import standing_of
 from tidegate.console.budget_forms import last_date, until_us
 from tidegate.console.budget_rows import money as shown_money
@@ -116,6 +117,15 @@ class BudgetRequestPage:
             **context,
         )
 
+    def _raised(self, viewer: Viewer, asked: BudgetRequestRecord) -> dict[str, Any] | None:
+        """What an approval gave: it may be less or more than was asked for."""
+        raises = self._web.services.budgets.raises(viewer.organization_id, asked.budget_id)
+        for each in raises:
+            if asked.raise_id and each.raise_id == asked.raise_id:
+                until = self._view.moment(viewer, each.until_us)
+                return {"extra": shown_money(each.extra_nusd), "until": until}
+        return None
+
     def _context(
         self, request: Request, viewer: Viewer, typed: dict[str, str] | None
     ) -> dict[str, Any]:
@@ -131,6 +141,9 @@ class BudgetRequestPage:
         return {
             "acts": viewer.role != Role.MEMBER and asked.state == "open",
             "asked": asked,
+            "state": state_words(asked),
+            "raised": self._raised(viewer, asked),
+            "told_by_mail": self._web.services.mail_settings.configured(viewer.organization_id),
             "mine": asked.member_id == viewer.member_id,
             "who": names.get(asked.member_id, "A member who is gone"),
             "amount": shown_money(asked.amount_nusd),

@@ -6,9 +6,10 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from tidegate.console import formats
-from tidegate.console.period_text import day_text
+from tidegate.console.period_text import day_text, moment_text
 from tidegate.core.budgets import EACH, Budget, HoldMode, Scope, WindowKind
 from tidegate.core.calendar import local_time
+from tidegate.core.remotes import repository_name
 from tidegate.services.budget_standings import BudgetStanding
 
 NEAR_PERMILLE: Final = 800
@@ -59,6 +60,8 @@ class BudgetRow:
     mode: str  # "typical", "strict"; "" of a soft one
     amount: Money
     state: str = ""
+    exact: str = ""  # when it resets, in the organization's zone
+    notes: str = ""  # its name, and what is unusual
     tone: str = ""  # "", "near", "over"
     has_standing: bool = True
     percent: str = ""
@@ -116,7 +119,7 @@ class Rows:
         budget, standing = one.budget, one.standing
         return BudgetRow(
             budget_id=budget.budget_id,
-            title=one.title,
+            title=subject_words(one),
             name=budget.name,
             what=_what(budget),
             icon=ICONS[Scope(budget.scope)],
@@ -125,6 +128,8 @@ class Rows:
             mode=budget.mode if budget.hard else "",
             amount=money(budget.amount_nusd),
             state=self.state(one, passed_us),
+            exact=f"Resets {self.moment(one.resets_us)}" if one.resets_us else "",
+            notes=_notes(budget),
             tone=tone_of(one),
             percent=f"{one.used_permille // 10} %",
             bar=f"{min(one.used_permille, FULL_PERMILLE) / 10:.1f}%",
@@ -146,6 +151,7 @@ class Rows:
             title=each_words(budget),
             name=budget.name,
             what="",
+            notes=_notes(budget),
             icon=ICONS[Scope(budget.scope)],
             window=window_words(budget),
             kind="hard" if budget.hard else "soft",
@@ -183,6 +189,10 @@ class Rows:
             return f"{hours // _DAY_H} days"
         return f"{hours} h" if hours else f"{max(minutes, 1)} min"
 
+    def moment(self, at_us: int) -> str:
+        """`1 Dec 2026, 00:00 (Europe/Berlin)`."""
+        return f"{moment_text(at_us, self._zone.key)} ({self._zone.key})"
+
     def day(self, at_us: int) -> str:
         """`9 Nov`."""
         return day_text(local_time(at_us, self._zone))
@@ -191,6 +201,14 @@ class Rows:
         """`10:31`, or `9 Nov` of another day."""
         at, now = local_time(at_us, self._zone), local_time(self._now_us, self._zone)
         return f"at {at:%H:%M}" if at.date() == now.date() else f"on {day_text(at)}"
+
+
+def subject_words(one: BudgetStanding) -> str:
+    """Whose it is; a repository as everywhere, without GitHub's host."""
+    if one.budget.scope == Scope.REPOSITORY:
+        repository = repository_name(one.subject.id)
+        return "/".join(filter(None, (repository.owner, repository.name)))
+    return one.title
 
 
 def money(nusd: int) -> Money:
@@ -226,6 +244,11 @@ def each_words(budget: Budget) -> str:
     if budget.scope == Scope.SQUAD and budget.per_head:
         return "Each member of each squad" if budget.scope_id == EACH else "Each member of a squad"
     return _EACH[Scope(budget.scope)]
+
+
+def _notes(budget: Budget) -> str:
+    subscriptions = "subscriptions count, at list price" if budget.counts_subscription else ""
+    return " · ".join(each for each in (budget.name, subscriptions) if each)
 
 
 def _what(budget: Budget) -> str:

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from tidegate.console import formats
 from tidegate.console.access import Need, page
+from tidegate.console.budget_asked import Asked, asked_view
 from tidegate.console.budget_chart import course_view
 from tidegate.console.budget_decisions import decisions
 from tidegate.console.budget_rows import (
@@ -20,6 +20,7 @@ from tidegate.console.budget_rows import (
     Rows,
     is_of_each,
     money,
+    subject_words,
     window_words,
 )
 from tidegate.console.dialogs import Moment
@@ -36,8 +37,9 @@ from tidegate.store.budgets import BudgetRequestRecord
 PATH: Final = "/budgets"
 CURRENT: Final = "budgets"
 _FILTERS: Final = (("", "All"), ("near", "Near limit"), ("blocked", "Blocked"))
+_MOST_ASKED: Final = 3
 _MOST_PASSED: Final = 20  # so many budgets are asked when they passed their limit
-_GONE: Final = "There is no such budget, or none that concerns you."
+GONE: Final = "There is no such budget, or none that concerns you."
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class BudgetsPage:
         """One budget: each of its subjects, and its raises."""
         found, rows = self._view.look(viewer, budget_id), self._view.rows(viewer)
         if not found.budgets:
-            raise NotFound(_GONE)
+            raise NotFound(GONE)
         [budget] = found.budgets
         of_each = is_of_each(budget)
         raises = self._web.services.budgets.raises(viewer.organization_id, budget_id)
@@ -203,17 +205,10 @@ class BudgetsPage:
             "holds": made.holds(self._web.clock()),
         }
 
-    def _requests(self, viewer: Viewer, found: Standing) -> list[dict[str, Any]]:
+    def _requests(self, viewer: Viewer, found: Standing) -> list[Asked]:
         """What a member asked for."""
-        return [
-            {
-                "id": each.request_id,
-                "amount": formats.money(each.amount_nusd),
-                "state": each.state,
-                "at": self._view.moment(viewer, each.created_us),
-            }
-            for each in found.requests[:3]
-        ]
+        now_us = self._web.clock()
+        return [asked_view(each, now_us, viewer.time_zone) for each in found.requests[:_MOST_ASKED]]
 
     def _hero(self, viewer: Viewer, standings: Sequence[BudgetStanding]) -> dict[str, Any] | None:
         """The organization's budget, else the one that is nearest to its end."""
@@ -224,7 +219,7 @@ class BudgetsPage:
         course = reads.course(viewer.organization_id, one)
         return {
             "row": self._view.rows(viewer).row(one),
-            "title": f"{one.title} · {self._window(viewer, one)}",
+            "title": f"{subject_words(one)} · {self._window(viewer, one)}",
             "gone": money(one.standing.gone_nusd),
             "course": course_view(one, course, viewer.time_zone),
         }

@@ -19,7 +19,7 @@ from tidegate.console.capture_head import PARTS, absence, dialect_of, head
 from tidegate.console.capture_text import CHUNK_CHARS, excerpt
 from tidegate.console.log_query import PATH
 from tidegate.console.log_range import own_rows
-from tidegate.console.web import Web, is_partial, peer_of
+from tidegate.console.web import Web, peer_of
 from tidegate.core.captures import Capture
 from tidegate.core.model import Dialect
 from tidegate.services.audit import Actor
@@ -152,9 +152,7 @@ class CapturePage:
 
     def _part(self, request: Request, viewer: Viewer, template: str, **context: Any) -> Response:
         context |= {"event_id": request.path_params["event_id"]}
-        if is_partial(request):
-            return self._web.fragment(request, template, viewer=viewer, **context)
-        return self._web.page(request, template, viewer=viewer, current="logs", **context)
+        return self._web.part(request, template, viewer=viewer, current="logs", **context)
 
 
 def _messages(found: _Found, request: Request) -> dict[str, Any]:

@@ -40,9 +40,13 @@ class ListQuery:
     last: str = ""
     start: str = ""  # moments of an exact one, as ISO 8601
     end: str = ""
+    member: tuple[str, ...] = many()
+    agent: tuple[str, ...] = many()
     faults: Mapping[str, str] = field(default_factory=dict, metadata={"hidden": True}, kw_only=True)
 
     PATH: ClassVar[str]
+    DEFAULT_RANGE: ClassVar[str]
+    SEARCH: ClassVar[str]  # the parameter that looks for something, at any time
     PLACE: ClassVar[frozenset[str]]  # where in the list one is
     LOOK: ClassVar[frozenset[str]] = frozenset()  # how it is shown, not what
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]]  # the values that there are
@@ -54,7 +58,12 @@ class ListQuery:
 
     @property
     def usual_range(self) -> str:
-        raise NotImplementedError
+        return ALL_TIME if self.sought else self.DEFAULT_RANGE
+
+    @property
+    def sought(self) -> str:
+        """What is looked for."""
+        return str(getattr(self, self.SEARCH))
 
     @property
     def first_day(self) -> date | None:

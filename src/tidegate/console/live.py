@@ -46,7 +46,7 @@ class LivePage:
         name: str,
         look: Callable[[Viewer, TeamQuery, int], LiveView],
         *,
-        passing: Callable[[Viewer, int], int] = lambda _viewer, _now_us: 0,
+        passing: Callable[[Viewer, int], object] = lambda _viewer, _now_us: 0,
     ) -> None:
         """`passing` is what the view shows that time alone can change."""
         self._web = web

@@ -1,8 +1,7 @@
 """What the Logs page shows, part by part: the list, what opens beside it, what loads apart."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from tidegate.console import period_text
@@ -15,57 +14,33 @@ from tidegate.console.figures_view import (
     subscription_value,
     token_value,
 )
+from tidegate.console.list_look import PER_PAGE, ListLook, ListView
 from tidegate.console.live import attempt
 from tidegate.console.log_chart import HistogramView, histogram_view
-from tidegate.console.log_choices import FilterBar, Group, filter_bar, loaded
+from tidegate.console.log_choices import LOADED, filter_bar
 from tidegate.console.log_detail import DetailView, detail_view
-from tidegate.console.log_query import ALL_TIME, DEFAULT_RANGE, EXACT, LogQuery
-from tidegate.console.log_range import (
-    ALL_TITLE,
-    LogRange,
-    choose_range,
-    default_range,
-    own_rows,
-    period_of_rows,
-)
+from tidegate.console.log_query import LogQuery
+from tidegate.console.log_range import period_of_rows
 from tidegate.console.log_rows import RowsView, rows_view
-from tidegate.console.range_picker import Choice, RangePicker, range_picker
 from tidegate.console.web import Web
 from tidegate.core.calendar import local_time
 from tidegate.services.errors import InvalidField, NotFound
 from tidegate.services.logins import Viewer
 from tidegate.services.request_log import Kept, LogFilter, LogPage
-from tidegate.store.people import MemberRecord
 from tidegate.store.ports import StoreUnavailable
 
-PER_PAGE: Final = 50
-_CHOICE_RANGE: Final = "90d"
-_IN_PICKER: Final = frozenset({"range", "first", "last"})  # faults that it tells itself
-_NOBODY: Final = "There is no such member in this organization."
-_NOT_YOURS: Final = "These are requests of others. You see your own; admins see all."
+_MOST_CHOICES: Final = 500
 
 
-@dataclass(frozen=True)
-class LogView:
+@dataclass(frozen=True, kw_only=True)
+class LogView(ListView[LogQuery]):
     """The page. Rows that are None could not be read, or were not asked for properly."""
 
-    query: LogQuery
-    title: str  # of the range
-    picker: RangePicker
-    bar: FilterBar
-    faults: dict[str, str]
     rows: RowsView | None
     detail: DetailView | None
     gone: str  # why the row that is asked for is not there
     is_live: bool  # the newest rows, of a range that goes on
     kept: "KeptView"
-    export: str  # query string of what is shown
-    all_time: str  # address of the same filters at any time, where this is not it
-
-    @property
-    def told(self) -> list[str]:
-        """What is wrong with the address, but for what stands beside its field."""
-        return [text for name, text in self.faults.items() if name not in _IN_PICKER]
 
 
 @dataclass(frozen=True)
@@ -95,20 +70,15 @@ class Histogram:
     kept: KeptView
 
 
-class Look:
-    """One look at the log: who looks, for what, and when."""
+class Look(ListLook[LogQuery]):
+    """One look at the log."""
+
+    WHAT: ClassVar = "requests"
+    LOADED: ClassVar = LOADED
 
     def __init__(self, web: Web, viewer: Viewer, query: LogQuery) -> None:
-        self._services = web.services
+        super().__init__(web, viewer, query)
         self._log = web.services.request_log
-        self._viewer = viewer
-        self._now_us = web.clock()
-        self._organization_id = viewer.organization_id
-        self._member_id = own_rows(viewer)
-        self.query = query
-        self.faults = dict(query.faults)
-        self._people = self._colleagues()
-        self.range = self._range()
 
     def view(self) -> LogView:
         """The list, with what is open beside it."""
@@ -116,7 +86,6 @@ class Look:
         detail, gone = self._open_row()
         return LogView(
             query=self.query,
-            title=self.range.title,
             picker=self._picker(),
             bar=filter_bar(self.query, self._people),
             faults=self.faults,
@@ -127,8 +96,6 @@ class Look:
             gone=gone,
             is_live=not self.query.at and not self.range.is_over(self._now_us),
             kept=self._kept_view(page.kept) if page else KeptView(),
-            export=self.query.filters_text(),
-            all_time=self.query.with_range(ALL_TIME) if self.query.range_name != ALL_TIME else "",
         )
 
     def detail(self, event_id: str) -> DetailView:
@@ -166,18 +133,11 @@ class Look:
             self._organization_id, self._filter, top, member_id=self._member_id
         )
 
-    def choices(self, name: str) -> Group:
-        """The models or repositories of the last ninety days, and those that are chosen."""
-        team, organization_id = self._services.team, self._organization_id
+    def _values(self, name: str) -> list[str]:
         if name == "model":
-            table = self._services.usage.table(
-                organization_id, _CHOICE_RANGE, self._now_us, self._member_id
-            )
-            return loaded(name, sorted({row.model for row in table.rows}), self.query)
-        period = team.period(organization_id, _CHOICE_RANGE, self._now_us)
-        ranked = team.top_repositories(organization_id, period, limit=500)
-        names = [] if self._member_id else [row.repository for row in ranked.rows]
-        return loaded(name, [*names, ""], self.query)
+            return self._models()
+        # What colleagues work on is not for every member to know.
+        return [""] if self._member_id else self._repositories(_MOST_CHOICES)
 
     @property
     def _filter(self) -> LogFilter:
@@ -205,45 +165,6 @@ class Look:
             return None, refused.message
         except StoreUnavailable:
             return None, "The request could not be read. Try again in a moment."
-
-    def _colleagues(self) -> Sequence[MemberRecord]:
-        """Those whose rows this person may see."""
-        members = self._services.members
-        if not self._member_id:
-            people: Sequence[MemberRecord] = members.list(self._organization_id)
-        else:
-            people = [members.get(self._organization_id, self._member_id)]
-        if not set(self.query.member) <= {each.member_id for each in people}:
-            self.faults["member"] = _NOT_YOURS if self._member_id else _NOBODY
-        return people
-
-    def _range(self) -> LogRange:
-        try:
-            return choose_range(self._services.team, self._viewer, self.query, self._now_us)
-        except InvalidField as refused:
-            self.faults[refused.field] = refused.message
-            return default_range(self._services.team, self._viewer, self._now_us)
-
-    def _picker(self) -> RangePicker:
-        """That of the Team page, and all time."""
-        name = self.query.range_name
-        query = replace(self.query, range=name)
-        period = self.range.period
-        if period is None or name == EXACT:
-            period = self._services.team.period(self._organization_id, DEFAULT_RANGE, self._now_us)
-        faults = {each: text for each, text in self.faults.items() if each in _IN_PICKER}
-        drawn = range_picker(period, query, faults, now_us=self._now_us)
-        all_time = Choice(ALL_TITLE, query.with_range(ALL_TIME), name == ALL_TIME)
-        return RangePicker(
-            title=self.range.title,
-            choices=[*drawn.choices, all_time],
-            first=drawn.first,
-            last=drawn.last,
-            oldest=drawn.oldest,
-            today=drawn.today,
-            errors=faults,
-            kept=query.kept("range", "first", "last", "start", "end"),
-        )
 
     def _kept_view(self, kept: Kept) -> KeptView:
         since_us = kept.ledger_from_us

@@ -19,12 +19,11 @@ from tidegate.core.model import Agent, Billing, Outcome
 from tidegate.services.request_log import NO_REPOSITORY, STATUS_CLASSES, LogFilter
 
 __all__ = [
-    "ALL_TIME", "DEFAULT_RANGE", "EXACT", "NO_MODEL", "PATH", "RANGES", "YES_NO", "LogQuery",
+    "ALL_TIME", "EXACT", "NO_MODEL", "PATH", "RANGES", "YES_NO", "LogQuery",
     "read_log_query", "repository_value",
 ]  # fmt: skip
 
 PATH: Final = "/logs"
-DEFAULT_RANGE: Final = "24h"
 NO_MODEL: Final = "-"
 
 
@@ -32,8 +31,6 @@ NO_MODEL: Final = "-"
 class LogQuery(ListQuery):
     """Every control's state. All time is the usual range where an id is looked for."""
 
-    member: tuple[str, ...] = many()
-    agent: tuple[str, ...] = many()
     model: tuple[str, ...] = many()
     outcome: tuple[str, ...] = many()
     key: str = ""
@@ -49,6 +46,8 @@ class LogQuery(ListQuery):
     open: str = ""  # the row whose detail is shown
 
     PATH: ClassVar = PATH
+    DEFAULT_RANGE: ClassVar = "24h"
+    SEARCH: ClassVar = "ids"
     PLACE: ClassVar = frozenset({"at", "open"})
     CHOICES: ClassVar = {
         "agent": tuple(Agent),
@@ -59,10 +58,6 @@ class LogQuery(ListQuery):
         "estimated": YES_NO,
         "unpriced": YES_NO,
     }
-
-    @property
-    def usual_range(self) -> str:
-        return ALL_TIME if self.ids else DEFAULT_RANGE
 
     def with_row(self, event_id: str) -> str:
         """The address of this place in the list with that row open."""

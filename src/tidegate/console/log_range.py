@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from tidegate.console import period_text
 from tidegate.console.formats import DASH
-from tidegate.console.list_query import ListQuery
-from tidegate.console.log_query import ALL_TIME, DEFAULT_RANGE, EXACT, LogQuery
+from tidegate.console.list_query import ALL_TIME, EXACT, ListQuery
+from tidegate.console.log_query import LogQuery
 from tidegate.core.calendar import HOUR_US, local_time
 from tidegate.core.periods import CUSTOM, MAX_DAYS, OLDEST, Period
 from tidegate.services.errors import InvalidField
@@ -57,11 +57,6 @@ def choose_range(team: TeamReports, viewer: Viewer, query: ListQuery, now_us: in
     period = team.period(viewer.organization_id, name, now_us, *days)
     title = period_text.period_text(period) if name == CUSTOM else period_text.TITLES[name]
     return LogRange(title, period.start_us, period.end_us, period)
-
-
-def default_range(team: TeamReports, viewer: Viewer, now_us: int) -> LogRange:
-    """What is shown of the controls where no such range exists."""
-    return choose_range(team, viewer, LogQuery(range=DEFAULT_RANGE), now_us)
 
 
 def period_of_rows(

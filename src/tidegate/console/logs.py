@@ -11,13 +11,12 @@ from starlette.routing import BaseRoute
 from tidegate.console.access import Need, page
 from tidegate.console.log_look import Look
 from tidegate.console.log_query import PATH, LogQuery, read_log_query
-from tidegate.console.web import Web, is_partial
+from tidegate.console.web import Web
 from tidegate.services.errors import InvalidField
 from tidegate.services.logins import Viewer
 
 _NO_CONTENT: Final = 204
 _INVALID: Final = 422
-_LOADED: Final = ("model", "repository")
 _SINCE: Final = "since"  # parameters beside those of the filter
 _OF: Final = "of"
 
@@ -77,11 +76,9 @@ class Logs:
 
     async def logs_choices(self, request: Request, viewer: Viewer) -> Response:
         """Models or repositories to choose from."""
-        name = request.query_params.get(_OF, _LOADED[0])
-        if name not in _LOADED:
-            raise InvalidField(f"There are choices of {' and '.join(_LOADED)} only.", field=_OF)
+        name = request.query_params.get(_OF, "model")
         group = await run_in_threadpool(lambda: self._look(request, viewer, _OF).choices(name))
-        return self._part(request, viewer, "logs_choices.html", group=group)
+        return self._part(request, viewer, "list_choices.html", group=group)
 
     async def logs_event(self, request: Request, viewer: Viewer) -> Response:
         """One request, on a page of its own or beside the list."""
@@ -102,7 +99,4 @@ class Logs:
         return look
 
     def _part(self, request: Request, viewer: Viewer, template: str, **context: Any) -> Response:
-        """A part of the page; with what stands around it where a browser leads to it."""
-        if is_partial(request):
-            return self._web.fragment(request, template, viewer=viewer, **context)
-        return self._web.page(request, template, viewer=viewer, current="logs", **context)
+        return self._web.part(request, template, viewer=viewer, current="logs", **context)

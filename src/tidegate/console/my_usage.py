@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from tidegate.console import first_run
 from tidegate.console.access import Need, page
 from tidegate.console.agent_marks import AgentMark, agent_mark
+from tidegate.console.budget_asked import Asked, asked_view, newest
 from tidegate.console.budget_bar import BudgetBar, budget_bar
 from tidegate.console.dialogs import launch_name
 from tidegate.console.figures_view import Savings, Value, savings_of, subscription_value, value_of
@@ -43,6 +44,16 @@ class OwnAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnBudget:
+    """The budget that is nearest to its end, and what became of asking for more."""
+
+    bar: BudgetBar
+    asked: Asked | None
+    waits: bool  # for an admin
+    ask_href: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRow:
     agent: AgentMark
     model: str
@@ -69,7 +80,7 @@ class MyUsageView:
     overview: OverviewView | None
     models: ModelsView | None
     agents: list[OwnAgent] | None
-    budget: BudgetBar | None  # None: no budget applies
+    budget: OwnBudget | None  # None: no budget applies
     may_enrol: bool
     wider: str
     first_run: FirstRun | None
@@ -86,7 +97,7 @@ class MyUsagePage:
     def __init__(self, web: Web) -> None:
         self._web = web
         self._services = web.services
-        self._live = LivePage(web, "my_usage", self.view, passing=self._debugged)
+        self._live = LivePage(web, "my_usage", self.view, passing=self._passing)
 
     def routes(self) -> Sequence[BaseRoute]:
         return [
@@ -118,7 +129,7 @@ class MyUsagePage:
             overview=overview,
             models=models,
             agents=agents,
-            budget=attempt(lambda: self._budget(viewer)),
+            budget=attempt(lambda: self._budget(viewer, now_us)),
             may_enrol=may_enrol,
             wider=wider_range(query),
             first_run=self._first_run(viewer, query, agents, may_enrol=may_enrol)
@@ -169,14 +180,27 @@ class MyUsagePage:
             for badge in agent_badges(keys)
         ]
 
-    def _budget(self, viewer: Viewer) -> BudgetBar | None:
-        bars = self._services.budget_bars
-        found = bars.of_members(viewer.organization_id, [viewer.member_id])
-        return budget_bar(found[viewer.member_id]) if found else None
+    def _budget(self, viewer: Viewer, now_us: int) -> OwnBudget | None:
+        organization_id, member_id = viewer.organization_id, viewer.member_id
+        found = self._services.budget_bars.of_members(organization_id, [member_id])
+        if not found:
+            return None
+        one = found[member_id]
+        requests = self._services.budget_requests.list(organization_id, member_id=member_id)
+        told = newest(requests, now_us)
+        return OwnBudget(
+            bar=budget_bar(one),
+            asked=asked_view(told, now_us, viewer.time_zone) if told else None,
+            waits=any(
+                each.state == "open" and each.budget_id == one.budget.budget_id for each in requests
+            ),
+            ask_href=f"/budgets/{one.budget.budget_id}/ask?from=my-usage",
+        )
 
-    def _debugged(self, viewer: Viewer, now_us: int) -> int:
-        """How many of one's keys are captured: time alone ends that."""
-        return sum(key.record.captures(now_us) for key in self._own_keys(viewer))
+    def _passing(self, viewer: Viewer, now_us: int) -> tuple[int, int]:
+        """What time alone ends: the capturing of one's keys, and windows of budgets."""
+        captured = sum(key.record.captures(now_us) for key in self._own_keys(viewer))
+        return captured, self._services.budget_bars.turn(viewer.organization_id)
 
     def _own_keys(self, viewer: Viewer) -> list[StoredKey]:
         keys = self._services.enrolment.list_keys(viewer.organization_id)

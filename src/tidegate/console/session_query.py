@@ -10,12 +10,11 @@ from typing import ClassVar, Final
 
 from starlette.datastructures import QueryParams
 
-from tidegate.console.list_query import ALL_TIME, YES_NO, ListQuery, flag, many, read_query
+from tidegate.console.list_query import YES_NO, ListQuery, flag, read_query
 from tidegate.core.model import NANO_PER_USD, Agent
 from tidegate.services.session_reports import SessionFilter
 
 PATH: Final = "/sessions"
-DEFAULT_RANGE: Final = "7d"
 DEFAULT_SORT: Final = "last"
 SORTS: Final = {
     "last": "Last activity",
@@ -36,8 +35,6 @@ _NO_COST: Final = "Write an amount in dollars, like 2.50."
 class SessionQuery(ListQuery):
     """Every control's state. All time is the usual range where something is looked for."""
 
-    member: tuple[str, ...] = many()
-    agent: tuple[str, ...] = many()
     model: str = ""
     repository: str = ""  # whole, as github.com/acme/app
     branch: str = ""
@@ -49,13 +46,11 @@ class SessionQuery(ListQuery):
     at: str = ""  # a cursor; empty: the first page
 
     PATH: ClassVar = PATH
+    DEFAULT_RANGE: ClassVar = "7d"
+    SEARCH: ClassVar = "find"
     PLACE: ClassVar = frozenset({"at"})
     LOOK: ClassVar = frozenset({"sort"})
     CHOICES: ClassVar = {"agent": tuple(Agent), "errors": YES_NO, "sort": tuple(SORTS)}
-
-    @property
-    def usual_range(self) -> str:
-        return ALL_TIME if self.find else DEFAULT_RANGE
 
     @property
     def sort_name(self) -> str:

@@ -1,7 +1,7 @@
 """The Sessions page and the page of one session."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -11,13 +11,11 @@ from starlette.routing import BaseRoute
 from tidegate.console.access import Need, page
 from tidegate.console.dialogs import Dialogs
 from tidegate.console.log_range import own_rows
-from tidegate.console.session_choices import LOADED
 from tidegate.console.session_look import SessionLook
 from tidegate.console.session_privacy import ShareLine, share_lines
 from tidegate.console.session_query import PATH, read_session_query
 from tidegate.console.session_view import SessionView, correctors, session_view
-from tidegate.console.web import SEE_OTHER, Web, is_partial
-from tidegate.services.errors import InvalidField
+from tidegate.console.web import SEE_OTHER, Web
 from tidegate.services.logins import Viewer
 
 _INVALID: Final = 422
@@ -60,10 +58,10 @@ class Sessions:
     async def sessions_choices(self, request: Request, viewer: Viewer) -> Response:
         """Models, repositories or branches to choose from."""
         name = request.query_params.get(_OF, "model")
-        if name not in LOADED:
-            raise InvalidField(f"There are choices of {', '.join(LOADED)} only.", field=_OF)
         group = await run_in_threadpool(lambda: self._look(request, viewer, _OF).choices(name))
-        return self._part(request, viewer, "logs_choices.html", group=group)
+        return self._web.part(
+            request, "list_choices.html", viewer=viewer, current="sessions", group=group
+        )
 
     async def session(self, request: Request, viewer: Viewer) -> Response:
         session_id = request.path_params["session_id"]
@@ -93,9 +91,3 @@ class Sessions:
 
     def _look(self, request: Request, viewer: Viewer, *more: str) -> SessionLook:
         return SessionLook(self._web, viewer, read_session_query(request.query_params, *more))
-
-    def _part(self, request: Request, viewer: Viewer, template: str, **context: Any) -> Response:
-        """A part of the page; with what stands around it where a browser leads to it."""
-        if is_partial(request):
-            return self._web.fragment(request, template, viewer=viewer, **context)
-        return self._web.page(request, template, viewer=viewer, current="sessions", **context)

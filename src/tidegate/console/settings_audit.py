@@ -91,6 +91,7 @@ class AuditSettings:
         return Names(
             members={each.member_id: each.name or each.email for each in members},
             keys={k.record.key_id: (k.record.agent, k.record.member_id) for k in keys},
+            time_zone=viewer.time_zone,
         )
 
     def _read(self, viewer: Viewer, asked: _Asked, before: str) -> AuditPage:

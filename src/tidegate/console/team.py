@@ -36,7 +36,7 @@ class TeamPage:
 
     def __init__(self, web: Web) -> None:
         self._web = web
-        self._live = LivePage(web, "team", TeamLook(web).view, passing=self._active)
+        self._live = LivePage(web, "team", TeamLook(web).view, passing=self._passing)
 
     def routes(self) -> Sequence[BaseRoute]:
         return [
@@ -84,6 +84,8 @@ class TeamPage:
             first_href=query.url() if at else "",
         )
 
-    def _active(self, viewer: Viewer, now_us: int) -> int:
-        team = self._web.services.team
-        return team.active_since(viewer.organization_id, now_us - ACTIVE_US)
+    def _passing(self, viewer: Viewer, now_us: int) -> tuple[int, int]:
+        """How many are active, and the windows of budgets."""
+        services, organization_id = self._web.services, viewer.organization_id
+        active = services.team.active_since(organization_id, now_us - ACTIVE_US)
+        return active, services.budget_bars.turn(organization_id)

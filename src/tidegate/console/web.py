@@ -220,6 +220,14 @@ class Web:
             self._render(template, layout="partial.html", csrf=token, **context), status
         )
 
+    def part(
+        self, request: Request, template: str, *, viewer: Viewer, current: str, **context: Any
+    ) -> HTMLResponse:
+        """A part of a page; with what stands around it where a browser leads to it."""
+        if is_partial(request):
+            return self.fragment(request, template, viewer=viewer, **context)
+        return self.page(request, template, viewer=viewer, current=current, **context)
+
     def refused(
         self, request: Request, template: str, refused: Refused, **context: Any
     ) -> HTMLResponse:

@@ -29,7 +29,7 @@ LONGEST_PAUSE_S: Final = 3600
 _CLAIM_US: Final = 300_000_000  # longer than a pass can take
 _AT_ONCE: Final = 8
 _OF_ONE: Final = 10  # messages of an organization in a pass
-_IN_A_PASS: Final = 40
+_IN_A_PASS: Final = 24  # three rounds, of about a minute where every server hangs
 _SECOND_US: Final = 1_000_000
 _KEPT_US: Final = 90 * 86_400 * _SECOND_US
 _OFF: Final = "The channel is switched off."
@@ -77,8 +77,7 @@ class AlertDelivery(Service):
         """Send a message now: what went wrong, as a sentence, or nothing."""
         kind = ChannelKind(channel.kind)
         if kind is ChannelKind.EMAIL:
-            sent = self._mail.send(channel.organization_id, receiver, letter(message))
-            return "" if sent.sent else sent.fault or _NO_MAIL
+            return self._send_mail(message, receiver, delivery_id)
         try:
             secret = open_secret(self._subkeys, channel)
             body, headers = self._request(kind, message, secret, delivery_id)
@@ -88,6 +87,13 @@ class AlertDelivery(Service):
         except WebhookFault as fault:
             return str(fault)
         return ""
+
+    def _send_mail(self, message: Message, receiver: str, delivery_id: str) -> str:
+        """A mail that is sent again has the id that it had: servers may drop it."""
+        sent = self._mail.send(
+            message.organization_id, receiver, letter(message), message_id=delivery_id
+        )
+        return "" if sent.sent else sent.fault or _NO_MAIL
 
     def _request(
         self, kind: ChannelKind, message: Message, secret: ChannelSecret, delivery_id: str
@@ -105,13 +111,14 @@ class AlertDelivery(Service):
             SIGNATURE: signature(secret.signing, at_s, body),
         }
 
-    def _claim(self) -> list[tuple[ChannelRecord, DeliveryRecord]]:
+    def _claim(self) -> list[tuple[ChannelRecord | None, DeliveryRecord]]:
         now_us = self._clock()
         latest_us = now_us + 2 * LONGEST_PAUSE_S * _SECOND_US
         with self._directory.reading() as reads:
             due = reads.due_organizations(now_us, latest_us)
             quiet = {each: _is_quiet(reads, each, now_us) for each in due}
-        found: list[tuple[ChannelRecord, DeliveryRecord]] = []
+            quiet = {each: held for each, held in quiet.items() if due[each] or not held}
+        found: list[tuple[ChannelRecord | None, DeliveryRecord]] = []
         for organization_id, is_quiet in quiet.items():
             if len(found) >= _IN_A_PASS:
                 break
@@ -123,18 +130,22 @@ class AlertDelivery(Service):
                     latest_us=latest_us,
                     until_us=now_us + _CLAIM_US,
                     only_critical=is_quiet,
-                    limit=_OF_ONE,
+                    limit=min(_OF_ONE, _IN_A_PASS - len(found)),
                 )
-                found += [(channels[each.channel_id], each) for each in claimed]
+                found += [(channels.get(each.channel_id), each) for each in claimed]
         return found
 
-    def _deliver(self, claimed: tuple[ChannelRecord, DeliveryRecord]) -> bool:
+    def _deliver(self, claimed: tuple[ChannelRecord | None, DeliveryRecord]) -> bool:
         channel, record = claimed
         try:
             message = msgspec.json.decode(record.message, type=Message)
             receiver, delivery_id = record.receiver, record.delivery_id
-            fault = _OFF if not channel.enabled else ""
-            fault = fault or self.send(channel, message, receiver=receiver, delivery_id=delivery_id)
+            if channel is None:
+                fault = self._send_mail(message, receiver, delivery_id)
+            elif not channel.enabled:
+                fault = _OFF
+            else:
+                fault = self.send(channel, message, receiver=receiver, delivery_id=delivery_id)
         except Exception as broken:  # noqa: BLE001 - one message must not keep others
             fault = f"The message could not be made: {type(broken).__name__}."
         self._note(record, fault)

@@ -10,7 +10,6 @@ import msgspec
 
 from tidegate.services.letters import Letter, one_line
 
-_WHY: Final = "You get this because alerts of {organization} on Tidegate are sent to you."
 _CARD: Final = "application/vnd.microsoft.card.adaptive"
 _MAX_TITLE_CHARS: Final = 200
 _MAX_TEXT_CHARS: Final = 2500  # Slack takes 3,000 in a section
@@ -50,6 +49,16 @@ class Event(StrEnum):
     DECIDED = "budget.decided"
 
 
+_WHY: Final = "You get this because alerts of {organization} on Tidegate are sent to you."
+_OTHER_WHYS: Final = {
+    Event.ASKED: "You get this because requests for more budget of {organization} on Tidegate are"
+    " sent to you. Nothing is decided by opening the link.",
+    Event.DECIDED: "You get this because you asked for it in {organization} on Tidegate.",
+}
+_OPEN: Final = "Open Tidegate"
+_OTHER_LABELS: Final = {Event.ASKED: "Look at the request", Event.DECIDED: "Look at the request"}
+
+
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """The alert that a message is about, for programs; money is in nano-USD."""
 
@@ -84,12 +93,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 def letter(message: Message) -> Letter:
     """As mail."""
     facts = tuple(f"{name}: {text}" for name, text in message.facts)
+    why = _OTHER_WHYS.get(Event(message.event), _WHY)
     return Letter(
         subject=one_line(message.title)[:_MAX_TITLE_CHARS],
         paragraphs=(*message.paragraphs, *facts),
-        label="Open Tidegate",
+        label=_label(message),
         link=message.link,
-        after=(_WHY.format(organization=message.organization),),
+        after=(why.format(organization=message.organization),),
     )
 
 
@@ -105,7 +115,7 @@ def slack(message: Message) -> dict[str, Any]:
         },
     ]
     if message.link:
-        button = {"type": "plain_text", "text": "Open Tidegate"}
+        button = {"type": "plain_text", "text": _label(message)}
         blocks.append(
             {
                 "type": "actions",
@@ -128,7 +138,7 @@ def teams(message: Message) -> dict[str, Any]:
     }
     if message.link:
         card["actions"] = [
-            {"type": "Action.OpenUrl", "title": "Open Tidegate", "url": message.link}
+            {"type": "Action.OpenUrl", "title": _label(message), "url": message.link}
         ]
     attachment = {"contentType": _CARD, "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
@@ -147,6 +157,10 @@ def webhook(message: Message, delivery_id: str) -> dict[str, Any]:
         "link": message.link,
         "alert": message.alert,
     }
+
+
+def _label(message: Message) -> str:
+    return _OTHER_LABELS.get(Event(message.event), _OPEN)
 
 
 def _run(text: str, *, heading: bool = False) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tidegate.core.budgets import (
     subject_of,
     window_of,
 )
+from tidegate.core.calendar import HOUR_US
 from tidegate.services.context import Service
 
 _NO_CARD = {Scope.REPOSITORY, Scope.SESSION}  # they are about no member
@@ -82,6 +83,11 @@ class BudgetBars(Service):
             for member_id, each in wanted.items()
             if each
         }
+
+    def turn(self, organization_id: str) -> int:
+        """Changes with the windows and raises of budgets, if there are any; 0 if not."""
+        with self._directory.reading() as reads:
+            return self._clock() // HOUR_US if reads.budgets(organization_id) else 0
 
 
 def _subjects(

@@ -1,17 +1,16 @@
 """What admins are told when somebody asks for more, and what becomes of it is told to whom asked.
 
-Both go out by the channels that alerts go out by. The links lead to pages for who is signed in:
+Admins and whom it is about get mail by the organization's mail server, whatever channels there are;
+that somebody asks is also told by every channel. The links lead to pages for who is signed in:
 nothing is granted by opening one.
 """
 
 from collections.abc import Sequence
 
-import msgspec
-
 from tidegate.core.budget_words import usd, words
 from tidegate.core.budgets import Budget
 from tidegate.services import alert_outbox
-from tidegate.services.alert_messages import ChannelKind, Event, Message
+from tidegate.services.alert_messages import Event, Message
 from tidegate.services.alert_watch import utc_text
 from tidegate.store.alerts import DeliveryRecord
 from tidegate.store.budgets import BudgetRequestRecord
@@ -21,7 +20,7 @@ from tidegate.store.ports import DirectoryChange
 def asked(
     change: DirectoryChange, request: BudgetRequestRecord, budget: Budget, public_url: str
 ) -> Sequence[DeliveryRecord]:
-    """To the admins, by every channel."""
+    """To the admins by mail, and by every channel that does not reach one of them again."""
     who = _name(change, request)
     message = _message(
         change,
@@ -34,13 +33,18 @@ def asked(
         ),
         public_url=public_url,
     )
-    return alert_outbox.address(change, message, request.request_id, now_us=request.created_us)
+    source, now_us = request.request_id, request.created_us
+    admins = alert_outbox.admins(change, request.organization_id)
+    mails = alert_outbox.mail(change, message, source, admins, now_us=now_us)
+    mailed = {entry.receiver for entry in mails}
+    by_channels = alert_outbox.address(change, message, source, now_us=now_us)
+    return [*mails, *(entry for entry in by_channels if entry.receiver not in mailed)]
 
 
 def decided(
     change: DirectoryChange, request: BudgetRequestRecord, budget: Budget, public_url: str
 ) -> Sequence[DeliveryRecord]:
-    """To whom asked, by mail."""
+    """To whom asked, by mail; at once, as one who waits is told at any hour."""
     verb = "raised" if request.state == "approved" else "left as it is"
     said = [f"{words(budget)} was {verb}. You had asked for {usd(request.amount_nusd)} more."]
     if request.note:
@@ -52,10 +56,8 @@ def decided(
     member = change.member(request.organization_id, request.member_id)
     if member is None or member.removed_us:
         return ()
-    entries = alert_outbox.address(change, message, request.request_id, now_us=request.decided_us)
-    channels = {c.channel_id: c for c in change.channels(request.organization_id)}
-    by_mail = {e.channel_id: e for e in entries if channels[e.channel_id].kind == ChannelKind.EMAIL}
-    return [msgspec.structs.replace(e, receiver=member.email) for e in list(by_mail.values())[:1]]
+    source, now_us = request.request_id, request.decided_us
+    return alert_outbox.mail(change, message, source, [member.email], critical=True, now_us=now_us)
 
 
 def _message(

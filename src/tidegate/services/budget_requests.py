@@ -8,7 +8,14 @@ import msgspec
 from tidegate.core.budgets import EACH, Budget, Scope, WindowKind, window_of
 from tidegate.services import audit, budget_messages, fields, money
 from tidegate.services.audit import Action, Actor
-from tidegate.services.budgets import budget_in, new_raise, raise_detail, require_admin
+from tidegate.services.budgets import (
+    budget_in,
+    new_raise,
+    raise_detail,
+    refuse_beyond,
+    require_admin,
+    whose_words,
+)
 from tidegate.services.context import Clock, Service, now_us
 from tidegate.services.errors import Conflict, Forbidden, InvalidField, NotFound
 from tidegate.services.ids import new_id
@@ -20,6 +27,9 @@ _DAY_US: Final = 24 * 3_600_000_000
 _OPEN_US: Final = 14 * _DAY_US
 _RAISE_US: Final = 30 * _DAY_US  # where no window says when it ends
 _MAX_REASON_CHARS: Final = 500
+_MOST_A_DAY: Final = 20  # of a member: admins get a mail for each
+_NO_REQUEST: Final = "There is no such request in this organization."
+_MOST_OPEN: Final = 14 * _MOST_A_DAY
 
 
 class BudgetRequests(Service):
@@ -69,7 +79,7 @@ class BudgetRequests(Service):
                 raise NotFound("There is no such member in this organization.")
             budget = budget_in(change, organization_id, budget_id)
             own = own_subject(change, budget, member_id, subject)
-            self._refuse_second(change, organization_id, member_id, budget_id)
+            self._refuse_more(change, organization_id, member_id, budget_id)
             request = BudgetRequestRecord(
                 request_id=new_id("brq"),
                 organization_id=organization_id,
@@ -82,7 +92,7 @@ class BudgetRequests(Service):
                 expires_us=now_us + _OPEN_US,
             )
             change.add_budget_request(request)
-            detail = {"amount_nusd": str(amount_nusd), "budget": budget_id, "reason": why}
+            detail = {"amount_nusd": str(amount_nusd), "reason": why}
             self._audit(change, actor, "budget.request", request, detail)
             change.add_deliveries(budget_messages.asked(change, request, budget, self._public_url))
         return request
@@ -108,6 +118,7 @@ class BudgetRequests(Service):
             extra_nusd = amount_nusd or request.amount_nusd
             made = new_raise(budget, extra_nusd, (now_us, end_us), request.subject)
             change.add_raise(made)
+            refuse_beyond(change, budget, now_us)
             decided = self._decided(request, "approved", actor, now_us, note)
             decided = msgspec.structs.replace(decided, raise_id=made.raise_id)
             change.update_budget_request(decided)
@@ -131,6 +142,22 @@ class BudgetRequests(Service):
             self._tell(change, decided, budget_in(change, organization_id, request.budget_id))
         return decided
 
+    def withdraw(
+        self, organization_id: str, request_id: str, member_id: str, *, actor: Actor
+    ) -> BudgetRequestRecord:
+        """Take back what one asked for oneself; nobody is told of it."""
+        now_us = self._clock()
+        with self._directory.changing() as change:
+            request = _request_in(change, organization_id, request_id)
+            if not request.member_id == member_id == actor.who:
+                raise NotFound(_NO_REQUEST)  # of colleagues none is there
+            self._open(change, organization_id, request_id, now_us)
+            withdrawn = self._decided(request, "withdrawn", actor, now_us, "")
+            change.update_budget_request(withdrawn)
+            detail = {"amount_nusd": str(request.amount_nusd)}
+            self._audit(change, actor, "budget.withdraw", withdrawn, detail)
+        return withdrawn
+
     def _open(
         self, reads: DirectoryReads, organization_id: str, request_id: str, now_us: int
     ) -> BudgetRequestRecord:
@@ -142,13 +169,17 @@ class BudgetRequests(Service):
             raise Conflict(f"This request was {state} already.")
         return request
 
-    def _refuse_second(
+    def _refuse_more(
         self, reads: DirectoryReads, organization_id: str, member_id: str, budget_id: str
     ) -> None:
+        """One open request a budget, and so many a day."""
         now_us = self._clock()
-        for each in reads.budget_requests(organization_id, member_id=member_id):
+        own = reads.budget_requests(organization_id, member_id=member_id, limit=_MOST_OPEN)
+        for each in own:
             if each.budget_id == budget_id and each.state_at(now_us) == "open":
                 raise Conflict("You have asked for this budget already. An admin will decide.")
+        if sum(each.created_us > now_us - _DAY_US for each in own) >= _MOST_A_DAY:
+            raise Conflict(f"You have asked {_MOST_A_DAY} times in a day. Talk to an admin.")
 
     def _decided(
         self, request: BudgetRequestRecord, state: str, actor: Actor, now_us: int, note: str
@@ -170,6 +201,8 @@ class BudgetRequests(Service):
         request: BudgetRequestRecord,
         detail: dict[str, str],
     ) -> None:
+        budget = budget_in(change, request.organization_id, request.budget_id)
+        detail |= {"budget": budget.budget_id, "of": whose_words(change, budget)}
         action = Action(name, request.organization_id, request.request_id, detail)
         audit.record(change, actor, action, self._clock())
 
@@ -192,7 +225,9 @@ def own_subject(reads: DirectoryReads, budget: Budget, member_id: str, wanted: s
         Scope.KEY: keys,
     }
     if budget.scope in {Scope.ORGANIZATION, Scope.REPOSITORY, Scope.SESSION}:
-        return wanted if budget.scope_id == EACH else ""
+        if budget.scope_id == EACH and not wanted:
+            raise InvalidField(f"Say which {budget.scope} it is for.", field="subject")
+        return fields.plain_text(wanted, field="subject") if budget.scope_id == EACH else ""
     mine = [each for each in own[budget.scope] if budget.scope_id in {EACH, each}]
     if not mine:
         raise Forbidden("This budget is not yours.")
@@ -221,7 +256,7 @@ def _request_in(
 ) -> BudgetRequestRecord:
     request = reads.budget_request(organization_id, request_id)
     if request is None:
-        raise NotFound("There is no such request in this organization.")
+        raise NotFound(_NO_REQUEST)
     return request
 
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from tidegate.core.budgets import EACH, Budget, Raise, Scope
+from tidegate.core.budgets import EACH, Budget, Raise, Scope, Subject, subject_from
+from tidegate.core.model import NANO_PER_USD, Agent
 from tidegate.services import audit, budget_fields, fields, money
 from tidegate.services.audit import Action, Actor
 from tidegate.services.budget_fields import BudgetDraft
@@ -79,9 +80,9 @@ class Budgets(Service):
             values = msgspec.structs.asdict(wanted) | {"scope_id": before.scope_id}
             after = msgspec.structs.replace(before, **values)
             if after != before:
+                refuse_beyond(change, after, self._clock())
                 change.update_budget(after)
-                new, old = _shown(after), _shown(before)
-                detail = {name: new[name] for name in new if new[name] != old.get(name)}
+                detail = audit.changed(_shown(before), _shown(after))
                 self._audit(change, actor, "budget.change", after, detail)
         return after
 
@@ -109,8 +110,10 @@ class Budgets(Service):
         with self._directory.changing() as change:
             require_admin(change, organization_id, actor, by_role)
             budget = budget_in(change, organization_id, budget_id)
+            _refuse_subject(change, budget, subject)
             made = new_raise(budget, extra_nusd, (now_us, until_us), subject)
             change.add_raise(made)
+            refuse_beyond(change, budget, now_us)
             self._audit(change, actor, "budget.raise", budget, raise_detail(made))
         return made
 
@@ -126,8 +129,11 @@ class Budgets(Service):
             if not found:
                 raise NotFound("There is no such raise of this budget.")
             if found[0].until_us > now_us:
-                change.update_raise(msgspec.structs.replace(found[0], until_us=now_us))
-                self._audit(change, actor, "budget.end_raise", budget, {"raise": raise_id})
+                ended = msgspec.structs.replace(found[0], until_us=now_us)
+                change.update_raise(ended)
+                before, after = raise_detail(found[0]), raise_detail(ended)
+                detail = after | audit.changed(before, after)
+                self._audit(change, actor, "budget.end_raise", budget, detail)
 
     def _audit(
         self,
@@ -137,7 +143,8 @@ class Budgets(Service):
         budget: Budget,
         detail: dict[str, str],
     ) -> None:
-        action = Action(name, budget.organization_id, budget.budget_id, detail)
+        whose = {"of": whose_words(change, budget)}
+        action = Action(name, budget.organization_id, budget.budget_id, detail | whose)
         audit.record(change, actor, action, self._clock())
 
 
@@ -184,6 +191,68 @@ def raise_detail(made: Raise) -> dict[str, str]:
         "until_us": str(made.until_us),
     }
     return detail | ({"subject": made.subject} if made.subject else {})
+
+
+def whose_words(reads: DirectoryReads, budget: Budget) -> str:
+    """Whose budget it is, as it is called now: what the audit log keeps."""
+    organization_id, scope_id = budget.organization_id, budget.scope_id
+    whose = f"{budget.scope} {scope_id}"
+    if budget.scope == Scope.ORGANIZATION:
+        whose = "the organization"
+    elif scope_id == EACH:
+        whose = f"each {budget.scope}"
+    elif budget.scope == Scope.SQUAD and (squad := reads.squad(organization_id, scope_id)):
+        whose = f"the squad {squad.name}"
+    elif budget.scope == Scope.MEMBER:
+        whose = _member_name(reads, organization_id, scope_id)
+    elif budget.scope == Scope.KEY and (key := reads.key(organization_id, scope_id)):
+        member = _member_name(reads, organization_id, key.record.member_id)
+        whose = f"{Agent(key.record.agent).title} of {member}"
+    per_head = ", per head" if budget.per_head else ""
+    return f"{whose}{per_head}" + (f" (“{budget.name}”)" if budget.name else "")
+
+
+def refuse_beyond(reads: DirectoryReads, budget: Budget, now_us: int) -> None:
+    """A limit with all its raises stays an amount that everything can reckon with."""
+    raises = reads.raises(budget.organization_id, budget.budget_id)
+    extra = sum(each.extra_nusd for each in raises if each.until_us > now_us)
+    if budget.amount_nusd + extra > money.MAX_USD * NANO_PER_USD:
+        raise InvalidField(
+            "With its raises the budget would be over a billion dollars.", field="amount"
+        )
+
+
+def _refuse_subject(reads: DirectoryReads, budget: Budget, text: str) -> None:
+    """A raise is for all, or for one of those who have the budget each by itself."""
+    if not text:
+        return
+    wrong = InvalidField("The budget has no such part of its own.", field="subject")
+    if budget.scope_id != EACH and not budget.per_head:
+        raise wrong
+    subject, organization_id = subject_from(budget, text), budget.organization_id
+    if budget.scope_id not in {EACH, subject.id} or bool(subject.member_id) != budget.per_head:
+        raise wrong
+    if not _is_there(reads, organization_id, subject):
+        raise wrong
+
+
+def _is_there(reads: DirectoryReads, organization_id: str, subject: Subject) -> bool:
+    """Repositories and sessions may come later."""
+    if subject.member_id and reads.member(organization_id, subject.member_id) is None:
+        return False
+    match Scope(subject.scope):
+        case Scope.SQUAD:
+            return reads.squad(organization_id, subject.id) is not None
+        case Scope.MEMBER:
+            return reads.member(organization_id, subject.id) is not None
+        case Scope.KEY:
+            return reads.key(organization_id, subject.id) is not None
+    return True
+
+
+def _member_name(reads: DirectoryReads, organization_id: str, member_id: str) -> str:
+    member = reads.member(organization_id, member_id)
+    return (member.name or member.email) if member else member_id
 
 
 def _shown(budget: Budget) -> dict[str, str]:

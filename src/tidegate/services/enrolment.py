@@ -170,8 +170,11 @@ class Enrolment(Service):
             record = msgspec.structs.replace(key.record, **changes)
             if record != key.record:
                 change.update_key(msgspec.structs.replace(key, record=record))
-                detail = {field: str(value) for field, value in changes.items()}
-                self._audit(change, actor, "key.update", record, detail)
+                before, after = (
+                    {name: audit.text(getattr(each, name)) for name in changes}
+                    for each in (key.record, record)
+                )
+                self._audit(change, actor, "key.update", record, audit.changed(before, after))
         return record
 
     def switch(

@@ -49,6 +49,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     sender: str
     to: str
     at_us: int
+    id: str = ""  # of the message, the same whenever it is sent again
 
 
 def make_message(envelope: Envelope, letter: Letter) -> EmailMessage:
@@ -59,7 +60,10 @@ def make_message(envelope: Envelope, letter: Letter) -> EmailMessage:
     message["From"] = _address(sender, _for_header(f"{envelope.name} (Tidegate)"))
     message["To"] = _address(ascii_address(envelope.to))
     message["Date"] = format_datetime(datetime.fromtimestamp(envelope.at_us / 1_000_000, UTC))
-    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
+    domain = sender.rpartition("@")[2]
+    message["Message-ID"] = (
+        f"<{envelope.id}@{domain}>" if envelope.id else make_msgid(domain=domain)
+    )
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_text(letter), cte="quoted-printable")
     message.add_alternative(_html(letter), subtype="html", cte="quoted-printable")

@@ -106,7 +106,9 @@ class MailSettings(Service):
                 self._audit(change, actor, "mail_settings.test", organization_id, detail)
         return delivery
 
-    def send(self, organization_id: str, to: str, letter: Letter) -> Delivery:
+    def send(
+        self, organization_id: str, to: str, letter: Letter, *, message_id: str = ""
+    ) -> Delivery:
         """Send a letter in the organization's name. Takes seconds: not for an event loop."""
         with self._directory.reading() as reads:
             record = reads.mail_settings(organization_id)
@@ -114,7 +116,11 @@ class MailSettings(Service):
         if record is None or organization is None:
             return Delivery(configured=False)
         envelope = Envelope(
-            name=organization.name, sender=record.sender, to=to, at_us=self._clock()
+            name=organization.name,
+            sender=record.sender,
+            to=to,
+            at_us=self._clock(),
+            id=message_id,
         )
         try:
             self._sender.send(self._server(record), make_message(envelope, letter))

@@ -1,6 +1,6 @@
 """Organizations: the tenants that own all else."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -124,10 +124,14 @@ class Organizations(Service):
             if not _same(after.name, before.name):
                 _refuse_taken(change, after.name)
             change.update_organization(after)
-            detail = {field: str(value) for field, value in changes.items()}
+            detail = audit.changed(_shown(before, changes), _shown(after, changes))
             action = Action("organization.update", organization_id, organization_id, detail)
             audit.record(change, actor, action, self._clock())
         return after
+
+
+def _shown(record: OrganizationRecord, names: Iterable[str]) -> dict[str, str]:
+    return {name: audit.text(getattr(record, name)) for name in names}
 
 
 def found_organization(

@@ -55,13 +55,32 @@ class RateLimits(Service):
         with self._directory.changing() as change:
             require_admin(change, organization_id, actor, by_role)
             _require_scope(change, limit)
+            before = _limit_in(change, limit)
+            if limit == before:
+                return limit
             change.put_rate_limit(limit)
-            values = msgspec.structs.asdict(limit)
-            detail = {name: str(values[name]) for name in ("scope", "scope_id", *MOST)}
+            detail = {"scope": limit.scope, "scope_id": limit.scope_id}
+            detail |= audit.changed(_shown(before), _shown(limit))
             target = limit.scope_id if limit.scope_id not in {"", EACH} else organization_id
             action = Action("rate_limit.set", organization_id, target, detail)
             audit.record(change, actor, action, self._clock())
         return limit
+
+
+def _limit_in(reads: DirectoryReads, limit: RateLimit) -> RateLimit:
+    """What holds in its place so far."""
+    place = (limit.scope, limit.scope_id)
+    for each in reads.rate_limits(limit.organization_id):
+        if (each.scope, each.scope_id) == place:
+            return each
+    return RateLimit(
+        organization_id=limit.organization_id, scope=limit.scope, scope_id=limit.scope_id
+    )
+
+
+def _shown(limit: RateLimit) -> dict[str, str]:
+    values = msgspec.structs.asdict(limit)
+    return {name: str(values[name]) for name in MOST}
 
 
 def _require_scope(reads: DirectoryReads, limit: RateLimit) -> None:

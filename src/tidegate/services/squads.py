@@ -86,10 +86,7 @@ class Squads(Service):
                 _refuse_taken(change, organization_id, after.name)
             if after != before:
                 change.update_squad(after)
-                detail = {
-                    field: ", ".join(value) if isinstance(value, tuple) else str(value)
-                    for field, value in changes.items()
-                }
+                detail = audit.changed(_shown(before), _shown(after)) | {"squad": after.name}
                 self._audit(change, actor, "squad.change", after, detail)
         return after
 
@@ -116,6 +113,7 @@ class Squads(Service):
             before = squad_of(change, organization_id, member_id)
             if before == squad_id:
                 return
+            names = {each.squad_id: each.name for each in change.squads(organization_id)}
             if squad_id:
                 squad_in(change, organization_id, squad_id)
                 change.put_squad_member(
@@ -128,7 +126,12 @@ class Squads(Service):
                 )
             else:
                 change.delete_squad_member(organization_id, member_id)
-            detail = {"squad": squad_id, "before": before}
+            detail = {
+                "squad": squad_id,
+                "before_squad": before,
+                "name": names.get(squad_id, ""),
+                "before_name": names.get(before, ""),
+            }
             action = Action("squad.member", organization_id, member_id, detail)
             audit.record(change, actor, action, self._clock())
 
@@ -156,6 +159,10 @@ def squad_of(reads: DirectoryReads, organization_id: str, member_id: str) -> str
     """The squad that a member is in, "" for none."""
     members = reads.squad_members(organization_id)
     return next((m.squad_id for m in members if m.member_id == member_id), "")
+
+
+def _shown(squad: SquadRecord) -> dict[str, str]:
+    return {"name": squad.name, "allowed_models": audit.text(squad.allowed_models)}
 
 
 def _refuse_taken(reads: DirectoryReads, organization_id: str, name: str) -> None:

@@ -68,9 +68,9 @@ class DeliveryRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     delivery_id: str
     organization_id: str
-    channel_id: str
-    event: str  # alert.fired, alert.ended, alert.reminder, digest
-    source: str  # the alert or digest; with event, channel and receiver it is unique
+    channel_id: str  # "": the organization's mail server, to who need not be on any channel
+    event: str  # Event
+    source: str  # the alert, digest or request; with event, channel and receiver it is unique
     receiver: str = ""  # an address; "": the channel's
     message: bytes  # what is told, with the values of that moment
     critical: bool = False
@@ -148,14 +148,14 @@ class AlertReads(Protocol):
 
     def channel(self, organization_id: str, channel_id: str) -> ChannelRecord | None: ...
     def deliveries(
-        self, organization_id: str, channel_id: str = "", limit: int = 50
+        self, organization_id: str, channel_id: str | None = None, limit: int = 50
     ) -> list[DeliveryRecord]:
-        """Newest first."""
+        """Newest first; of all channels or of one, "" being none."""
 
     def has_digest(self, organization_id: str, week: str) -> bool: ...
-    def due_organizations(self, now_us: int, latest_us: int) -> list[str]:
-        """Of all: which have messages to send; one due after `latest_us` was set by a clock
-        that jumped."""
+    def due_organizations(self, now_us: int, latest_us: int) -> dict[str, bool]:
+        """Of all: which have messages to send, and whether a critical one; one due after
+        `latest_us` was set by a clock that jumped."""
 
 
 class AlertChange(AlertReads, Protocol):

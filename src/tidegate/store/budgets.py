@@ -37,10 +37,10 @@ class BudgetRequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     member_id: str  # who asks
     amount_nusd: int
     reason: str
-    state: str = "open"  # open, approved, declined or expired
+    state: str = "open"  # open, approved, declined, withdrawn or expired
     created_us: int
     expires_us: int
-    decided_by: str = ""  # a member's id, or "cli"
+    decided_by: str = ""  # a member's id, or "cli"; of one withdrawn who asked
     decided_us: int = 0
     raise_id: str = ""  # what an approval made
     note: str = ""  # of whoever decided

@@ -11,6 +11,7 @@ from tidegate.store.ports import AuditEntry
 NAMES = Names(
     members={"mem_1": "Aiko Tanaka", "mem_2": "<script>alert(1)</script>"},
     keys={"key_1": ("codex", "mem_1")},
+    time_zone="Europe/Berlin",
 )
 ACTION = re.compile(r'"((?:[a-z]+_)?[a-z]+\.[a-z_]+)"')
 NOUNS = {prefix for prefix, _ in GROUPS}
@@ -52,6 +53,70 @@ def entry(action: str, target: str = "", **detail: str) -> AuditEntry:
         (
             entry("organization.update", "org_1", time_zone="Europe/Berlin", name="B {x}"),
             "Changed the organization: time zone Europe/Berlin, name B {x}",
+        ),
+        (
+            entry("organization.update", "org_1", allowed_models="gpt-*", before_allowed_models=""),
+            "Changed the organization: allowed models none → gpt-*",
+        ),
+        (
+            entry(
+                "budget.create",
+                "bud_1",
+                of="each key",
+                amount_nusd="20500000000",
+                hard="True",
+                window="rolling",
+                rolling_hours="24",
+            ),
+            "Made a hard 24-hour budget of $20.50 for each key",
+        ),
+        (
+            entry(
+                "budget.change",
+                "bud_1",
+                of="Aiko",
+                amount_nusd="1",
+                before_amount_nusd="0",
+                hard="False",
+                before_hard="True",
+                name="",
+                before_name="Spring",
+            ),
+            "Changed the budget of Aiko: amount $0.00 → $0.000000001, hard yes → no,"
+            " name Spring → none",
+        ),
+        (
+            entry(
+                "budget.approve",
+                "brq_1",
+                of="each member",
+                member="mem_1",
+                extra_nusd="20000000000",
+                until_us="1795348800000000",
+            ),
+            "Raised the budget of each member by $20.00 until 22 Nov 2026, 13:00, as"
+            " Aiko Tanaka asked",
+        ),
+        (
+            entry("budget.decline", "brq_1", of="each key", member="mem_9", note="{x}"),
+            "Declined what a member asked for of the budget of each key: note {x}",
+        ),
+        (
+            entry(
+                "rate_limit.set",
+                "org_1",
+                scope="key",
+                scope_id="*",
+                requests_per_minute="5000",
+                before_requests_per_minute="0",
+            ),
+            "Set the limits of each key: requests a minute none → 5,000",
+        ),
+        (
+            entry(
+                "squad.member", "mem_1", squad="sqd_1", before_squad="", name="Core", before_name=""
+            ),
+            "Moved Aiko Tanaka from no squad to “Core”",
         ),
         (
             entry("credential.default", "crd_1", provider="openai", name="House"),

@@ -90,7 +90,7 @@ def test_without_a_key_nothing_is_told(world: World, client: TestClient) -> None
     ("amount", "told"),
     [
         ("0", "above zero"),
-        ("-5", "Write an amount in US dollars"),
+        ("-5", "The amount is negative."),
         ("much", "Write an amount in US dollars"),
         ("1e9", "Write an amount in US dollars"),
         ("99999999999", "over a billion"),

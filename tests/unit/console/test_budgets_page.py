@@ -1,10 +1,11 @@
 """The pages of budgets, in each role; forms, and deciding on requests for more."""
 
+import re
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from tests.browser.world import World
+from tests.browser.world import DAY_US, World
 from tests.unit.console.forms import send
 
 from tidegate.core.budgets import Budget
@@ -50,6 +51,13 @@ def ask(world: World, noah: Enrolled, budget: Budget) -> str:
     return f"/budgets/requests/{made.request_id}"
 
 
+def mark(client: TestClient, path: str) -> dict[str, str]:
+    """What a form says it was filled in over."""
+    found = re.search(r'name="seen" value="(\w+)"', client.get(path).text)
+    assert found
+    return {"seen": found[1]}
+
+
 def be(client: TestClient, world: World, member_id: str) -> TestClient:
     client.cookies.set("tidegate_login", world.login(member_id))
     return client
@@ -82,7 +90,12 @@ def test_a_budget_is_made_changed_raised_and_deleted(world: World, owner: TestCl
     [made] = budgets.list(organization_id)
     assert (made.amount_nusd, made.hard, made.mode) == (500 * USD, True, "strict")
     path = f"/budgets/{made.budget_id}"
-    assert send(owner, path, FIELDS | {"amount": "1,250.50", "limit": "soft"}).status_code == 303
+    edit = FIELDS | {"amount": "1,250.50", "limit": "soft"} | mark(owner, f"{path}/edit")
+    assert send(owner, path, edit).status_code == 303
+    stale = send(owner, path, edit | {"amount": "7"})
+    assert stale.status_code == 409
+    assert "Someone else changed this" in stale.text
+    assert 'value="1250.50"' in stale.text  # what holds now
     changed = budgets.get(organization_id, made.budget_id)
     assert (changed.amount_nusd, changed.hard) == (1_250_500_000_000, False)
     assert send(owner, f"{path}/raise", {"amount": "20", "until": "2026-11-30"}).status_code == 303
@@ -99,7 +112,7 @@ def test_a_budget_is_made_changed_raised_and_deleted(world: World, owner: TestCl
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"amount": "-1"}, "Write an amount in US dollars"),
+        ({"amount": "-1"}, "The amount is negative."),
         ({"amount": ""}, "Write an amount in US dollars"),
         ({"window": "rolling", "rolling_hours": "0"}, "1 to 2160 hours"),
         ({"window": "rolling", "rolling_hours": "x"}, "whole number of hours"),
@@ -125,6 +138,96 @@ def test_a_raise_ends_on_a_day_within_a_year(world: World, owner: TestClient, un
     answer = send(owner, path, {"amount": "20", "until": until})
     assert answer.status_code == 422
     assert "until-fault" in answer.text
+
+
+def test_what_was_typed_stays_in_a_form_that_is_refused(world: World, owner: TestClient) -> None:
+    typed = {"amount": "1e9", "name": "Spring", "window": "rolling", "rolling_hours": "48"}
+    answer = send(owner, "/budgets", FIELDS | typed | {"counts_subscription": "yes"}, htmx=True)
+    assert answer.status_code == 422
+    assert 'aria-describedby="amount-fault' in answer.text
+    for kept in ("1e9", "Spring", "48"):
+        assert f'value="{kept}"' in answer.text
+    for kept in ('value="rolling" selected', 'value="strict" checked', 'value="yes" checked'):
+        assert kept in answer.text
+
+
+def test_a_member_asks_for_more_and_takes_it_back(
+    world: World, owner: TestClient, noah: Enrolled
+) -> None:
+    budget = make(world, scope="member", scope_id="*", hard=True, amount_nusd=20 * USD)
+    theirs = make(world, scope="member", scope_id=world.owner_id)
+    world.use(noah, TokenCounts(output=1), Cost(output=25 * USD))
+    member = be(owner, world, noah.member_id)
+    path = f"/budgets/{budget.budget_id}/ask"
+    assert path in member.get("/budgets").text
+    assert f"{path}?from=my-usage" in member.get("/my-usage").text
+    assert "125 %" in member.get(path).text
+    assert member.get(f"/budgets/{theirs.budget_id}/ask").status_code == 404
+    assert send(member, f"/budgets/{theirs.budget_id}/ask", {"amount": "1"}).status_code == 404
+    for wrong, field in (
+        ({"amount": "-5", "reason": "A release"}, "amount"),
+        ({"amount": "5", "reason": " "}, "reason"),
+        ({"amount": "5", "reason": "A release", "subject": world.owner_id}, "subject"),
+    ):
+        answer = send(member, path, wrong, htmx=True)
+        assert answer.status_code == 422
+        assert field == "subject" or f"{field}-fault" in answer.text
+        assert wrong["reason"] in answer.text
+    assert world.services.budget_requests.list(world.organization_id) == []
+    good = {"amount": "30", "reason": "<b>A release</b>", "from": "my-usage"}
+    answer = send(member, path, good)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/my-usage")
+    [asked] = world.services.budget_requests.list(world.organization_id)
+    assert (asked.member_id, asked.subject, asked.amount_nusd) == (
+        noah.member_id, noah.member_id, 30 * USD,
+    )  # fmt: skip
+    page = member.get("/my-usage").text
+    assert f"/budgets/requests/{asked.request_id}" in page
+    assert path not in page  # one at a time
+    assert "See the request" in member.get(path).text
+    assert "You have asked for this budget already." in send(member, path, good).text
+    one = f"/budgets/requests/{asked.request_id}"
+    assert send(member, f"{one}/withdraw").headers["location"] == "/budgets"
+    assert "Taken back" in member.get(one).text
+    assert send(member, f"{one}/withdraw").headers["location"] == one
+    assert path in member.get("/my-usage").text
+
+
+def test_only_whoever_asked_takes_it_back(world: World, owner: TestClient, noah: Enrolled) -> None:
+    path = ask(world, noah, make(world))
+    assert "withdraw" not in owner.get(path).text
+    assert send(owner, f"{path}/withdraw").status_code == 404
+    [asked] = world.services.budget_requests.list(world.organization_id)
+    assert asked.state == "open"
+
+
+def test_a_decision_is_told_on_my_usage_for_a_week(
+    world: World, owner: TestClient, noah: Enrolled
+) -> None:
+    world.use(noah, TokenCounts(output=1), Cost(output=1))
+    path = ask(world, noah, make(world))
+    approval = {"amount": "12.50", "until": "2026-11-25", "note": "Go on"}
+    assert send(owner, f"{path}/approve", approval).status_code == 303
+    member = be(owner, world, noah.member_id)
+    page = member.get("/my-usage").text
+    assert all(told in page for told in (path, "Approved", "Go on", "Ask for more"))
+    assert 'by <span title="$12.50">$12.50</span> until 26 Nov 2026, 00:00' in member.get(path).text
+    world.now_us += 8 * DAY_US
+    assert path not in member.get("/my-usage").text
+
+
+def test_where_each_key_has_its_own_one_says_which(
+    world: World, owner: TestClient, noah: Enrolled
+) -> None:
+    codex = world.enroll("noah@brightwater.dev", "codex")
+    budget = make(world, scope="key", scope_id="*")
+    member = be(owner, world, noah.member_id)
+    path = f"/budgets/{budget.budget_id}/ask"
+    assert "Codex of noah@brightwater.dev</option>" in member.get(path).text
+    fields = {"amount": "3", "reason": "A release", "subject": codex.key_id}
+    assert send(member, path, fields).status_code == 303
+    [asked] = world.services.budget_requests.list(world.organization_id)
+    assert asked.subject == codex.key_id
 
 
 def test_a_request_is_decided_by_a_post_alone(

@@ -8,6 +8,7 @@ from tests.browser.world import World
 from tests.unit.console.test_team_page import TOKENS, USD, cost, figures, labels
 
 from tidegate.services.audit import COMMAND_LINE
+from tidegate.services.budget_fields import BudgetDraft
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +90,23 @@ def test_its_parts_have_a_tag_of_their_own(world: World, client: TestClient) -> 
     assert aiko.get("/my-usage/parts", headers=held).status_code == 304
     world.use(key, TOKENS, cost(3))
     assert aiko.get("/my-usage/parts", headers=held).status_code == 200
+
+
+def test_its_parts_are_new_when_the_window_of_a_budget_may_be(
+    world: World, client: TestClient
+) -> None:
+    key = world.enroll("aiko@brightwater.dev")
+    world.use(key, TOKENS, cost(3))
+    draft = BudgetDraft(amount_nusd=10**10, window="rolling", rolling_hours=1)
+    world.services.budgets.create(world.organization_id, draft, by_role="owner", actor=COMMAND_LINE)
+    aiko = signed_in(world, client, key.member_id)
+    held = {"if-none-match": aiko.get("/my-usage/parts").headers["etag"]}
+    world.now_us += 3_599_000_000
+    assert aiko.get("/my-usage/parts", headers=held).status_code == 304
+    world.now_us += 1_000_000
+    later = aiko.get("/my-usage/parts", headers=held)
+    assert later.status_code == 200
+    assert "<strong>0 %</strong>" in later.text
 
 
 def test_a_developer_sees_that_requests_are_captured(world: World, client: TestClient) -> None:

@@ -61,7 +61,7 @@ def test_a_squad_lives_and_ends(world: World, owner: TestClient) -> None:
     assert world.services.squads.list(world.organization_id) == []
     written = [e.action for e in world.services.audit_log.page(world.organization_id).entries]
     assert written[:4] == ["squad.delete", "squad.member", "squad.change", "squad.create"]
-    assert "Changed a squad: name Core" in owner.get("/settings/audit").text
+    assert "name Platform → Core &lt;b&gt;" in owner.get("/settings/audit").text
 
 
 def test_names_that_are_taken_or_none(world: World, owner: TestClient) -> None:
@@ -228,4 +228,5 @@ def test_colours_of_a_bar(gone: int, limit: int, percent: int, width: int, tone:
     budget = Budget(budget_id="b", organization_id="o", scope="squad", window="week")
     bar = budget_bar(MemberBudget(budget=budget, limit_nusd=limit, standing=Standing(gone)))
     assert (bar.percent, bar.width, bar.tone) == (percent, width, tone)
-    assert bar.told.endswith("this week of the squad")
+    assert bar.told.startswith("of the squad's ")
+    assert bar.told.endswith(" this week")

@@ -1,32 +1,38 @@
 """The life of alerts: from a crossing to mail and webhook, and to its end; servers on loopback."""
 
-import shutil
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.browser.world import World, made_world
+from tests.browser.world import World
 from tests.mail_server import MailServer
+from tests.unit.services.alert_world import (
+    USD,
+    alert_world,
+    alerts,
+    budget,
+    developer,
+    look,
+    mail_of,
+    outbox,
+    send,
+    spend,
+    webhook,
+)
 from tests.webhook_receiver import Receiver
 
 from tidegate.core.alerts import Ended
-from tidegate.core.budgets import Budget
 from tidegate.core.model import Cost, TokenCounts
 from tidegate.core.signatures import DELIVERY, EVENT, SIGNATURE, TIMESTAMP, is_signed
 from tidegate.services.alert_channels import ChannelForm
 from tidegate.services.alert_rules import RuleForm
 from tidegate.services.audit import COMMAND_LINE
-from tidegate.services.enrolment import Enrolled
 from tidegate.services.logins import Viewer
-from tidegate.services.mail_form import MailForm
-from tidegate.store.alerts import AlertRecord, DeliveryRecord
 from tidegate.wiring.composition import compose
 
 pytestmark = pytest.mark.slow
 
-USD = 1_000_000_000
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
@@ -35,70 +41,14 @@ NO_BODY = b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-lengt
 
 @pytest.fixture
 def world(empty_installation: Path, tmp_path: Path) -> Iterator[World]:
-    shutil.copytree(empty_installation, tmp_path / "data")
-    with made_world(tmp_path / "data", migrate=False) as made:
-        made.found()
+    with alert_world(empty_installation, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
 def mail(world: World) -> Iterator[MailServer]:
-    with MailServer() as server:
-        form = MailForm(
-            host="127.0.0.1",
-            port=str(server.port),
-            security="none",
-            sender="tidegate@brightwater.dev",
-        )
-        world.services.mail_settings.set(world.organization_id, form)
+    with mail_of(world) as server:
         yield server
-
-
-def spend(world: World, usd: float, *, outcome: str = "ok", times: int = 1) -> None:
-    enrolled = _developer(world)
-    cost = Cost(output=int(usd * USD))
-    world.use(enrolled, TokenCounts(output=1), cost, outcome=outcome, times=times)
-
-
-@cache
-def _developer(world: World) -> Enrolled:
-    return world.enroll("noah@brightwater.dev")
-
-
-def budget(world: World) -> Budget:
-    made = Budget(
-        budget_id="bud_1",
-        organization_id=world.organization_id,
-        amount_nusd=100 * USD,
-        window="day",
-    )
-    with world.store.directory.changing() as change:
-        change.add_budget(made)
-    return made
-
-
-def look(world: World) -> int:
-    return world.services.alerts.watch.look(world.organization_id)
-
-
-def send(world: World) -> int:
-    return world.services.alerts.delivery.run()
-
-
-def alerts(world: World) -> list[AlertRecord]:
-    with world.store.directory.reading() as reads:
-        return list(reversed(reads.alerts(world.organization_id)))
-
-
-def outbox(world: World) -> list[DeliveryRecord]:
-    with world.store.directory.reading() as reads:
-        return list(reversed(reads.deliveries(world.organization_id)))
-
-
-def webhook(world: World, receiver: Receiver) -> tuple[str, str]:
-    form = ChannelForm(kind="webhook", name="Pager", url=receiver.url)
-    made = world.services.alerts.channels.create(world.organization_id, form, actor=COMMAND_LINE)
-    return made.record.channel_id, made.signing_secret
 
 
 def owner(world: World) -> Viewer:
@@ -263,7 +213,7 @@ def test_spend_of_each_member_in_a_rolling_window(world: World) -> None:
     assert told.sentence == (
         "noah@brightwater.dev spent $25.00 in the last 2 hours: $20.00 or more."
     )
-    assert told.member_id == _developer(world).member_id
+    assert told.member_id == developer(world).member_id
     member = world.services.logins.viewer(world.login(told.member_id))
     assert member is not None
     assert len(world.services.alerts.history.page(member).alerts) == 1
@@ -273,7 +223,7 @@ def test_spend_of_each_member_in_a_rolling_window(world: World) -> None:
 
 
 def test_prices_backlog_and_silence(world: World) -> None:
-    enrolled = _developer(world)
+    enrolled = developer(world)
     world.use(enrolled, TokenCounts(output=1), Cost(), model="new-model", price_unknown=True)
     world.use(enrolled, TokenCounts(output=1), Cost(), days_ago=6)
     world.behind_us = 11 * MINUTE_US

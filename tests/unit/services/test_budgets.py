@@ -83,10 +83,17 @@ def test_amounts_are_taken_to_the_last_digit(text: str, nusd: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-1", "12,5", "1e3", "nan", "20 EUR", "0.0000000001", "1000000001", "9" * 40, "٣"]
+    ("text", "told"),
+    [
+        *((text, "Write an amount") for text in ("", "12,5", "1.000,50", "1e3", "nan", "inf")),
+        *((text, "Write an amount") for text in ("20 EUR", "٣", "$", "--1", "1.")),
+        *((text, "is negative") for text in ("-1", "-$1,000.50", "- 3")),
+        ("0.0000000001", "nine decimals"),
+        *((text, "over a billion") for text in ("1000000001", "9" * 40, "9223372036.9")),
+    ],
 )
-def test_what_is_no_amount_is_refused(text: str) -> None:
-    with pytest.raises(InvalidField):
+def test_what_is_no_amount_is_refused(text: str, told: str) -> None:
+    with pytest.raises(InvalidField, match=told):
         money.amount(text)
 
 
@@ -116,7 +123,18 @@ def test_a_budget_lives_and_gateways_learn_of_it(office: Office) -> None:
         "budget.create", "budget.change", "budget.raise", "budget.end_raise", "budget.delete",
     ]  # fmt: skip
     detail = office.world.audit()[-4].detail
-    assert detail == {"amount_nusd": "5", "hard": "False"}
+    assert detail == {
+        "amount_nusd": "5",
+        "before_amount_nusd": str(100 * USD),
+        "hard": "False",
+        "before_hard": "True",
+        "of": "the organization (“Spring”)",
+    }
+    detail = office.world.audit()[-2].detail
+    assert (detail["before_until_us"], detail["until_us"]) == (
+        str(START_US + DAY_US),
+        str(START_US + 1000),
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,6 +164,66 @@ def test_no_budget_is_made_of_what_makes_no_sense(
         office.budget(**fields)
     assert refusal.value.field == field
     assert office.budgets.list(office.id) == []
+
+
+def test_a_limit_with_its_raises_stays_within_what_can_be_reckoned(office: Office) -> None:
+    most = 10**18
+    budget = office.budget(amount_nusd=most - 5)
+    until_us = START_US + DAY_US
+    raising = office.budgets.raise_until
+    raising(office.id, budget.budget_id, 5, until_us, **office.admin)
+    with pytest.raises(InvalidField) as refusal:
+        raising(office.id, budget.budget_id, 1, until_us, **office.admin)
+    assert refusal.value.field == "amount"
+    asked = ask(office, budget, amount_nusd=1)
+    with pytest.raises(InvalidField):
+        office.requests.approve(office.id, asked.request_id, **office.admin)
+    with pytest.raises(InvalidField):
+        office.budgets.change(office.id, budget.budget_id, amount_nusd=most, **office.admin)
+    assert len(office.budgets.raises(office.id, budget.budget_id)) == 1
+    assert office.requests.get(office.id, asked.request_id).state == "open"
+    office.world.clock.now_us = until_us  # what has ended does not count
+    raising(office.id, budget.budget_id, 5, until_us + 1, **office.admin)
+
+
+def test_a_raise_is_for_all_or_for_one_who_has_it(office: Office) -> None:
+    squad_id = office.squads.create(office.id, "Core", **office.admin).squad_id
+    other_id, stranger_id = office.world.other_organization("other@example.com", "")
+    until_us = START_US + DAY_US
+    one = office.budget(scope="member", scope_id=office.dev_id)
+    each = office.budget(scope="member", scope_id=EACH)
+    head = office.budget(scope="squad", scope_id=squad_id, per_head=True)
+    keys = office.budget(scope="key", scope_id=EACH)
+    repositories = office.budget(scope="repository", scope_id=EACH)
+    for budget, subject in (
+        (one, office.dev_id),
+        (each, stranger_id),
+        (each, "mem_none"),
+        (head, squad_id),
+        (head, f"sqd_none/{office.dev_id}"),
+        (head, f"{squad_id}/{stranger_id}"),
+        (keys, office.dev_id),
+        (repositories, "a\nb"),
+    ):
+        with pytest.raises(InvalidField) as refusal:
+            office.budgets.raise_until(
+                office.id, budget.budget_id, 1, until_us, subject=subject, **office.admin
+            )
+        assert refusal.value.field == "subject"
+    for budget, subject in (
+        (one, ""),
+        (each, office.dev_id),
+        (head, f"{squad_id}/{office.dev_id}"),
+        (keys, office.key_id),
+        (repositories, "github.com/acme/app"),
+    ):
+        office.budgets.raise_until(
+            office.id, budget.budget_id, 1, until_us, subject=subject, **office.admin
+        )
+    with pytest.raises(NotFound):
+        office.budgets.raise_until(
+            other_id, one.budget_id, 1, until_us, by_role="owner", actor=Actor(stranger_id)
+        )
 
 
 def test_only_admins_change_anything(office: Office) -> None:
@@ -259,8 +337,21 @@ def test_squads_have_names_and_models(office: Office) -> None:
     )
     snapshot = office.world.store.directory.snapshot()
     assert snapshot.squad_models == {squad.squad_id: ("claude-*",)}
+    assert office.world.audit()[-1].detail == {
+        "name": "core",
+        "before_name": "Core",
+        "allowed_models": "claude-*",
+        "before_allowed_models": "",
+        "squad": "core",
+    }
     office.squads.place(office.id, office.dev_id, squad.squad_id, **office.admin)
     office.squads.place(office.id, office.dev_id, "", **office.admin)
+    assert office.world.audit()[-1].detail == {
+        "squad": "",
+        "before_squad": squad.squad_id,
+        "name": "",
+        "before_name": "core",
+    }
     office.squads.delete(office.id, squad.squad_id, **office.admin)
     assert office.squads.list(office.id) == []
 
@@ -319,6 +410,55 @@ def test_one_asks_for_oneself_and_for_what_concerns_one(office: Office) -> None:
     assert ask(office, office.budget()).subject == ""
 
 
+def test_what_was_asked_for_is_withdrawn_by_whoever_asked(office: Office) -> None:
+    budget = office.budget(scope="member", scope_id=EACH)
+    asked = ask(office, budget)
+    owner = Actor(office.world.owner_id)
+    for member_id, actor in (
+        (office.world.owner_id, owner),
+        (office.dev_id, owner),
+        (office.world.owner_id, office.dev),
+    ):
+        with pytest.raises(NotFound):
+            office.requests.withdraw(office.id, asked.request_id, member_id, actor=actor)
+    gone = office.requests.withdraw(office.id, asked.request_id, office.dev_id, actor=office.dev)
+    assert gone.state == "withdrawn"
+    entry = office.world.audit()[-1]
+    assert entry.action == "budget.withdraw"
+    assert entry.detail == {
+        "amount_nusd": str(20 * USD),
+        "budget": budget.budget_id,
+        "of": "each member",
+    }
+    for decide in (office.requests.approve, office.requests.decline):
+        with pytest.raises(Conflict, match="was withdrawn already"):
+            decide(office.id, asked.request_id, **office.admin)
+    with pytest.raises(Conflict):
+        office.requests.withdraw(office.id, asked.request_id, office.dev_id, actor=office.dev)
+    assert office.budgets.raises(office.id, budget.budget_id) == []
+
+
+def test_admins_are_not_flooded_with_what_is_asked_and_taken_back(office: Office) -> None:
+    budget = office.budget()
+    for _ in range(20):
+        asked = ask(office, budget)
+        office.requests.withdraw(office.id, asked.request_id, office.dev_id, actor=office.dev)
+    with pytest.raises(Conflict, match="20 times in a day"):
+        ask(office, budget)
+    office.world.clock.now_us += DAY_US
+    assert ask(office, budget).state == "open"
+
+
+@pytest.mark.parametrize("scope", ["repository", "session"])
+def test_what_each_has_by_itself_is_asked_for_by_name(office: Office, scope: str) -> None:
+    budget = office.budget(scope=scope, scope_id=EACH)
+    for subject in ("", "a\nb"):
+        with pytest.raises(InvalidField) as refusal:
+            ask(office, budget, subject=subject)
+        assert refusal.value.field == "subject"
+    assert ask(office, budget, subject="one").subject == "one"
+
+
 def test_limits_of_rate_are_set_and_lifted(office: Office) -> None:
     office.limits.set(office.id, requests_per_minute=60, **office.admin)
     office.limits.set(office.id, scope="key", scope_id=EACH, concurrent_streams=4, **office.admin)
@@ -326,6 +466,15 @@ def test_limits_of_rate_are_set_and_lifted(office: Office) -> None:
     assert first == RateLimit(organization_id=office.id, requests_per_minute=60)
     assert (second.scope_id, second.concurrent_streams) == (EACH, 4)
     assert set(office.world.store.directory.snapshot().rate_limits) == {first, second}
+    assert office.world.audit()[-2].detail == {
+        "scope": "organization",
+        "scope_id": "",
+        "requests_per_minute": "60",
+        "before_requests_per_minute": "0",
+    }
+    written = len(office.world.audit())
+    office.limits.set(office.id, requests_per_minute=60, **office.admin)  # as it was
+    assert len(office.world.audit()) == written
     office.limits.set(office.id, **office.admin)
     assert office.limits.list(office.id) == [second]
     for wrong in (

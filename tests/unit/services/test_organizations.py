@@ -60,7 +60,9 @@ def test_update_changes_what_is_given(world: World) -> None:
     assert world.store.directory.version() == version + 1
     assert world.audit()[-1].detail == {
         "time_zone": "Asia/Kathmandu",
+        "before_time_zone": "UTC",
         "allow_own_credential": "False",
+        "before_allow_own_credential": "True",
     }
 
 

@@ -34,6 +34,7 @@ class RequestState(StrEnum):
     OPEN = "open"
     APPROVED = "approved"
     DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
 
 
@@ -302,6 +303,17 @@ def decline_budget_request(call: Call[NoQuery, BudgetDecline]) -> BudgetRequest:
     return _request(made)
 
 
+def withdraw_budget_request(call: Call[NoQuery, NoBody]) -> BudgetRequest:
+    """Take back what one asked for oneself; of colleagues none is there."""
+    made = call.services.budget_requests.withdraw(
+        call.organization_id,
+        call.path["budget_request_id"],
+        call.viewer.member_id,
+        actor=call.actor,
+    )
+    return _request(made)
+
+
 def _items(call: AnyCall, budget_id: str = "") -> list[BudgetItem]:
     """The budgets that the viewer may see, as they stand."""
     organization_id, services = call.organization_id, call.services
@@ -444,4 +456,5 @@ OPERATIONS = (
         conflicts=True,
     ),
     act(f"{_REQUEST}/decline", decline_budget_request, need=_ADMIN, tag=_TAG, conflicts=True),
+    act(f"{_REQUEST}/withdraw", withdraw_budget_request, need=_MEMBER, tag=_TAG, conflicts=True),
 )

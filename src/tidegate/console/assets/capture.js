@@ -1,11 +1,11 @@
 // The capture viewer: what is long or deep is fetched when it is asked for. Without this file the
 // same links lead to pages.
 
-const fetchPart = async (url) => {
-  const response = await fetch(url, { headers: { "HX-Request": "true" } });
-  const elsewhere = response.headers.get("HX-Redirect");
-  if (elsewhere) location.assign(elsewhere);
-  return response.status === 200 ? response.text() : null;
+import { fetchPart, isPlainClick } from "./page_parts.js";
+
+const fetchText = async (url) => {
+  const response = await fetchPart(url, { timeoutMs: 60_000 }); // bodies are long
+  return response?.status === 200 ? response.text() : null;
 };
 
 const fragmentOf = (text) => {
@@ -19,7 +19,7 @@ const putMore = async (link) => {
   const place = link.closest(".tg-rest");
   const around = place.parentElement;
   link.setAttribute("aria-busy", "true");
-  const text = await fetchPart(link.href).catch(() => null);
+  const text = await fetchText(link.href).catch(() => null);
   if (text === null) return location.assign(link.href); // the page tells why
   const fragment = fragmentOf(text);
   const next = fragment.querySelector("[data-more], summary");
@@ -31,14 +31,14 @@ const putMore = async (link) => {
 const fill = async (details) => {
   const url = details.dataset.load;
   delete details.dataset.load;
-  const text = await fetchPart(url).catch(() => null);
+  const text = await fetchText(url).catch(() => null);
   if (text === null) details.dataset.load = url; // its link still leads there
   else details.querySelector("ul").replaceChildren(fragmentOf(text));
 };
 
 // A body is fetched when it is copied: console.js copies what `data-copy` holds.
 const fetchCopy = async (button) => {
-  const text = await fetchPart(button.dataset.copyUrl).catch(() => null);
+  const text = await fetchText(button.dataset.copyUrl).catch(() => null);
   if (text === null) return;
   button.dataset.copy = text;
   button.click();
@@ -46,9 +46,8 @@ const fetchCopy = async (button) => {
 };
 
 document.addEventListener("click", (event) => {
-  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
   const link = event.target.closest("a[data-more]");
-  if (link && plain) {
+  if (link && isPlainClick(event)) {
     event.preventDefault();
     if (!link.hasAttribute("aria-busy")) putMore(link);
   }

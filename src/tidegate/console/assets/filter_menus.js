@@ -1,5 +1,7 @@
 // Menus of filters: a menu is applied by its button, and when it closes.
 
+import { addressOf } from "./page_parts.js";
+
 const LONG_LIST = 8;
 
 // A menu near the right edge opens to the left.
@@ -14,13 +16,6 @@ const panelsInView = new ResizeObserver((entries) => {
 
 export const keepPanelsInside = (root) => {
   for (const panel of root.querySelectorAll(".tg-filter-panel")) panelsInView.observe(panel);
-};
-
-export const addressOf = (form) => {
-  const fields = [...new FormData(form)].filter(([, value]) => value !== "");
-  const query = new URLSearchParams(fields).toString();
-  const path = form.getAttribute("action");
-  return query ? `${path}?${query}` : path;
 };
 
 const addFinder = (fieldset) => {

@@ -3,6 +3,7 @@
 
 import { hideTips, moveInChart, showTip, watchCharts } from "./chart_tips.js";
 import { failed, isOlderThan, onRetry, succeeded } from "./freshness.js";
+import { addressOf, fetchPart, isPageKey, isPlainClick } from "./page_parts.js";
 import { tellTimes } from "./times.js";
 
 const EVERY_MS = 15_000;
@@ -54,18 +55,13 @@ const putInPlace = async (text, whole) => {
 const fetchParts = async (search, { held = "", whole = false } = {}) => {
   running?.abort();
   const mine = (running = new AbortController());
-  const headers = { "HX-Request": "true", "HX-Current-URL": location.href };
-  if (held) headers["If-None-Match"] = held;
   try {
-    const response = await fetch(live.dataset.parts + search, {
-      headers,
-      cache: "no-store",
-      signal: AbortSignal.any([mine.signal, AbortSignal.timeout(12_000)]),
+    const response = await fetchPart(live.dataset.parts + search, {
+      headers: held ? { "If-None-Match": held } : {},
+      signal: mine.signal,
+      timeoutMs: 12_000,
     });
-    if (response.headers.has("hx-redirect")) {
-      location.assign(response.headers.get("hx-redirect"));
-      return;
-    }
+    if (!response) return;
     if (response.status === 403 || response.status === 404) {
       location.reload(); // no longer for this person
       return;
@@ -101,16 +97,9 @@ const go = (url, { replace = false } = {}) => {
   });
 };
 
-const addressOf = (form) => {
-  const fields = [...new FormData(form)].filter(([, value]) => value !== "");
-  const query = new URLSearchParams(fields).toString();
-  return query ? `${location.pathname}?${query}` : location.pathname;
-};
-
 live.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-part]");
-  if (!link || event.defaultPrevented || event.button !== 0) return;
-  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (!link || !isPlainClick(event)) return;
   event.preventDefault();
   const href = link.getAttribute("href");
   link.closest("details[open]")?.removeAttribute("open");
@@ -140,8 +129,7 @@ live.addEventListener("input", (event) => {
 addEventListener("popstate", () => fetchParts(location.search, { whole: true }));
 
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.matches("input, select, textarea") || event.target.closest("dialog")) return;
+  if (!isPageKey(event)) return;
   if (event.target.matches(".tg-bar") && moveInChart(event)) event.preventDefault();
   else if (event.key === "Escape") hideTips();
   else if (event.key === "t") {

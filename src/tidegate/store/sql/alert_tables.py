@@ -103,6 +103,15 @@ sa.Index("alerts_by_time", alerts.c.organization_id, alerts.c.at_us)
 sa.Index(
     "alerts_open",
     alerts.c.organization_id,
+    alerts.c.alert_id,
+    sqlite_where=sa.text("ended_us = 0"),
+    postgresql_where=sa.text("ended_us = 0"),
+)
+sa.Index(
+    "alerts_open_of_member",
+    alerts.c.organization_id,
+    alerts.c.member_id,
+    alerts.c.alert_id,
     sqlite_where=sa.text("ended_us = 0"),
     postgresql_where=sa.text("ended_us = 0"),
 )
@@ -132,17 +141,23 @@ deliveries = sa.Table(
     *_switches("critical"),
     *_numbers("created_us", "next_us", "attempts", "done_us", "failed_us"),
     *_texts("fault"),
-    sa.ForeignKeyConstraint(["channel_id"], ["alert_channels.channel_id"]),
+    _of_organization(),
 )
 sa.Index(
     "deliveries_once",
+    deliveries.c.organization_id,
     deliveries.c.channel_id,
     deliveries.c.source,
     deliveries.c.event,
     deliveries.c.receiver,
     unique=True,
 )
-sa.Index("deliveries_by_channel", deliveries.c.organization_id, deliveries.c.delivery_id)
+sa.Index(
+    "deliveries_by_channel",
+    deliveries.c.organization_id,
+    deliveries.c.channel_id,
+    deliveries.c.delivery_id,
+)
 sa.Index(
     "deliveries_due",
     deliveries.c.organization_id,

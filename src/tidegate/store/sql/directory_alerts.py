@@ -2,7 +2,7 @@
 gateways know nothing of alerts."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -19,6 +19,10 @@ from tidegate.store.alerts import (
 from tidegate.store.sql import alert_tables as t
 from tidegate.store.sql.directory_transaction import DirectoryTransaction, Row
 from tidegate.store.sql.upserts import insert_into
+
+_NONE: Final[sa.ColumnElement[int]] = sa.literal_column(
+    "0"
+)  # not a parameter: else a partial index may not be used
 
 
 class SqlAlertReads(DirectoryTransaction):
@@ -94,7 +98,7 @@ class SqlAlertReads(DirectoryTransaction):
         )
         query = sa.select(sa.func.count()).where(
             alerts.c.organization_id == organization_id,
-            alerts.c.ended_us == 0,
+            alerts.c.ended_us == _NONE,
             alerts.c.acknowledged_us == 0,
             alerts.c.alert_id.not_in(silent),
         )
@@ -114,11 +118,11 @@ class SqlAlertReads(DirectoryTransaction):
         return next((ChannelRecord(**row) for row in self._rows(query)), None)
 
     def deliveries(
-        self, organization_id: str, channel_id: str = "", limit: int = 50
+        self, organization_id: str, channel_id: str | None = None, limit: int = 50
     ) -> list[DeliveryRecord]:
         table = t.deliveries
         query = sa.select(table).where(table.c.organization_id == organization_id)
-        if channel_id:
+        if channel_id is not None:
             query = query.where(table.c.channel_id == channel_id)
         newest = query.order_by(table.c.delivery_id.desc()).limit(limit)
         return [DeliveryRecord(**row) for row in self._rows(newest)]
@@ -129,10 +133,15 @@ class SqlAlertReads(DirectoryTransaction):
         )
         return bool(self._rows(query))
 
-    def due_organizations(self, now_us: int, latest_us: int) -> list[str]:
-        query = sa.select(t.deliveries.c.organization_id).distinct()
-        rows = self._rows(query.where(*_due(now_us, latest_us)))
-        return [row["organization_id"] for row in rows]
+    def due_organizations(self, now_us: int, latest_us: int) -> dict[str, bool]:
+        table = t.deliveries
+        query = sa.select(table.c.organization_id, table.c.critical).distinct()
+        found: dict[str, bool] = {}
+        for row in self._rows(query.where(*_due(now_us, latest_us))):
+            found[row["organization_id"]] = bool(row["critical"]) or found.get(
+                row["organization_id"], False
+            )
+        return found
 
 
 class SqlAlertChange(SqlAlertReads):
@@ -263,14 +272,15 @@ def _state(row: Row) -> State:
 def _in_state(state: str) -> "list[sa.ColumnElement[bool]]":
     ended, acknowledged = t.alerts.c.ended_us, t.alerts.c.acknowledged_us
     if state == "ended":
-        return [ended != 0]
-    return [ended == 0, acknowledged != 0] if state == "acknowledged" else [ended == 0]
+        return [ended != _NONE]
+    is_open = ended == _NONE
+    return [is_open, acknowledged != 0] if state == "acknowledged" else [is_open]
 
 
 def _due(now_us: int, latest_us: int) -> "list[sa.ColumnElement[bool]]":
     table = t.deliveries
     return [
-        table.c.done_us == 0,
-        table.c.failed_us == 0,
+        table.c.done_us == _NONE,
+        table.c.failed_us == _NONE,
         (table.c.next_us <= now_us) | (table.c.next_us > latest_us),
     ]

@@ -1,5 +1,7 @@
 """Alerts: rules, what is known of subjects, history, channels, messages, digests."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -89,12 +91,9 @@ def _create_alerts() -> None:
     op.create_index("alerts_by_organization", "alerts", ["organization_id", "alert_id"])
     op.create_index("alerts_by_member", "alerts", ["organization_id", "member_id", "alert_id"])
     op.create_index("alerts_by_time", "alerts", ["organization_id", "at_us"])
+    op.create_index("alerts_open", "alerts", ["organization_id", "alert_id"], **_open())
     op.create_index(
-        "alerts_open",
-        "alerts",
-        ["organization_id"],
-        sqlite_where=sa.text("ended_us = 0"),
-        postgresql_where=sa.text("ended_us = 0"),
+        "alerts_open_of_member", "alerts", ["organization_id", "member_id", "alert_id"], **_open()
     )
 
 
@@ -126,12 +125,17 @@ def _create_deliveries() -> None:
         *_switches("critical"),
         *_numbers("created_us", "next_us", "attempts", "done_us", "failed_us"),
         *_texts("fault"),
-        sa.ForeignKeyConstraint(["channel_id"], ["alert_channels.channel_id"]),
+        _of_organization(),
     )
     op.create_index(
-        "deliveries_once", "deliveries", ["channel_id", "source", "event", "receiver"], unique=True
+        "deliveries_once",
+        "deliveries",
+        ["organization_id", "channel_id", "source", "event", "receiver"],
+        unique=True,
     )
-    op.create_index("deliveries_by_channel", "deliveries", ["organization_id", "delivery_id"])
+    op.create_index(
+        "deliveries_by_channel", "deliveries", ["organization_id", "channel_id", "delivery_id"]
+    )
     op.create_index(
         "deliveries_due",
         "deliveries",
@@ -157,6 +161,11 @@ def _create_leases() -> None:
         *_ids("holder"),
         *_numbers("until_us"),
     )
+
+
+def _open() -> "dict[str, Any]":
+    still_open = sa.text("ended_us = 0")
+    return {"sqlite_where": still_open, "postgresql_where": still_open}
 
 
 def _ids(*names: str) -> "list[sa.Column[str]]":
