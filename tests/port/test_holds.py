@@ -240,6 +240,21 @@ def test_all_who_have_something_of_their_own(store: SqlStore) -> None:
     ]
 
 
+@pytest.mark.parametrize("window", [TODAY, Window(0, 0)])
+def test_sessions_at_rest_may_be_left_out(store: SqlStore, window: Window) -> None:
+    late_us = START_US + 120_000_000
+    record(
+        store,
+        costing(1, 10, session_id="ses_1"),
+        costing(2, 20, session_id="ses_2"),
+        costing(3, 5, session_id="ses_2", started_us=late_us),
+    )
+    each = Envelope("bud_x", Subject("session", EACH), window)
+    used = {"ses_2": Standing(25)}
+    assert store.holds.subjects("org_1", [each], used_since_us=late_us) == [used]
+    assert store.holds.subjects("org_1", [each]) == [{"ses_1": Standing(10)} | used]
+
+
 class Clock:
     """Runs on by hand; a restart of the machine is another boot."""
 

@@ -1,6 +1,6 @@
 """The values that rules watch, as they are now."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from tidegate.core.alerts import EACH, Reading, Rule, RuleKind, Scope
 from tidegate.core.budgets import Budget, Subject, Window, WindowKind
 from tidegate.core.calendar import HOUR_US, hour_start_us, local_time
 from tidegate.core.model import Agent
+from tidegate.services.budget_standings import BudgetStanding, Standings
 from tidegate.store.alerts import HourSums
 from tidegate.store.ports import Store
 
@@ -29,25 +30,12 @@ _COLUMNS: Final = {
 _AGENTS: Final = {agent.value: agent.title for agent in Agent}
 
 
-class BudgetLine(msgspec.Struct, frozen=True, kw_only=True):
-    """How a budget stands with one subject now."""
-
-    budget: Budget
-    subject: Subject
-    window: Window
-    limit_nusd: int
-    spent_nusd: int
-
-
-BudgetLines = Callable[[str, int], Iterable[BudgetLine]]
-"""Of an organization, at a time."""
-
-
 class Names(msgspec.Struct, frozen=True):
     """What ids of an organization are called."""
 
     organization: str
-    members: dict[str, str]
+    members: dict[str, str]  # also who was removed
+    removed: frozenset[str]
     owners: dict[str, str]  # the member of a key
     agents: dict[str, str]  # the agent of a key
     squads: dict[str, str]
@@ -79,6 +67,14 @@ class Names(msgspec.Struct, frozen=True):
             return subject_id
         return self.owners.get(subject_id, "") if scope == Scope.KEY else ""
 
+    def has(self, scope: str, subject_id: str) -> bool:
+        """Whether a subject can still be used."""
+        if scope == Scope.KEY:
+            return subject_id in self.owners
+        if scope == Scope.MEMBER:
+            return subject_id in self.members and subject_id not in self.removed
+        return True
+
     def a_budget(self, budget: Budget) -> str:
         """A budget as a whole."""
         whose = f"each {budget.scope}" if budget.scope_id == EACH else ""
@@ -93,12 +89,12 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class Readings:
-    """Reads what rules ask for."""
+    """Reads what rules ask for. What is only held of a budget is not spent, and makes no alert."""
 
-    def __init__(self, store: Store, budgets: BudgetLines, behind_us: Callable[[int], int]) -> None:
+    def __init__(self, store: Store, standings: Standings, behind_us: Callable[[int], int]) -> None:
         self._directory = store.directory
         self._usage = store.usage
-        self._budgets = budgets
+        self._standings = standings
         self._behind_us = behind_us
 
     def names(self, organization_id: str) -> Names:
@@ -106,9 +102,11 @@ class Readings:
         with self._directory.reading() as reads:
             organization = reads.organization(organization_id)
             keys = reads.keys(organization_id)
+            members = reads.members(organization_id)
             return Names(
                 organization.name if organization else "",
-                {m.member_id: m.name or m.email for m in reads.members(organization_id)},
+                {m.member_id: m.name or m.email for m in members},
+                frozenset(m.member_id for m in members if m.removed_us),
                 {k.record.key_id: k.record.member_id for k in keys},
                 {k.record.key_id: k.record.agent for k in keys},
                 {s.squad_id: s.name for s in reads.squads(organization_id)},
@@ -127,9 +125,9 @@ class Readings:
         organization_id = rules[0].organization_id
         names = self.names(organization_id)
         zone = ZoneInfo(self._usage.time_zone(organization_id))
-        lines: list[BudgetLine] = []
+        lines: list[BudgetStanding] = []
         if any(rule.kind == RuleKind.BUDGET for rule in rules):
-            lines = list(self._budgets(organization_id, now_us))
+            lines = self._standings.now(organization_id)
         return {
             rule.rule_id: [_budget(line, names, zone) for line in lines if _watches(rule, line)]
             if rule.kind == RuleKind.BUDGET
@@ -162,6 +160,7 @@ class Readings:
                 subject=_subject(key) or "organization",
                 name=names.of(rule.scope, key),
                 member_id=names.member_of(rule.scope, key),
+                gone=not names.has(rule.scope, key),
             )
             for key, each in sums.items()
         ]
@@ -187,28 +186,29 @@ class Readings:
         return [Reading(subject="gateway", name="The gateway", value=hours, may_fire=usual)]
 
 
-def _watches(rule: Rule, line: BudgetLine) -> bool:
+def _watches(rule: Rule, line: BudgetStanding) -> bool:
     return rule.scope_id in {EACH, line.budget.budget_id}
 
 
-def _budget(line: BudgetLine, names: Names, zone: ZoneInfo) -> Reading:
+def _budget(line: BudgetStanding, names: Names, zone: ZoneInfo) -> Reading:
     budget, subject = line.budget, line.subject
     rolls = budget.window == WindowKind.ROLLING
     about = subject.member_id or names.member_of(subject.scope, subject.id)
-    limit = line.limit_nusd
+    limit, spent = line.limit_nusd, line.standing.spent_nusd
     return Reading(
         subject=_subject(
             f"{budget.budget_id}/{subject.text}" if subject.text else budget.budget_id
         ),
         name=names.of_budget(budget, subject),
         member_id=about,
-        value=line.spent_nusd * _FULL // limit if limit > 0 else _FULL,
+        value=spent * _FULL // limit if limit > 0 else _FULL,
         window="" if rolls else str(line.window.start_us),
         window_name=_window_name(budget, line.window, zone),
-        amount=line.spent_nusd,
+        amount=spent,
         limit=limit,
         release=_FLAPPING if rolls else _FULL,
         hard=budget.hard,
+        gone=not line.applies,
     )
 
 

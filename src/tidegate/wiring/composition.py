@@ -7,7 +7,6 @@ import msgspec
 from tidegate.console.services import AlertServices, ConsoleServices
 from tidegate.core.price_book import PriceBook
 from tidegate.services.access_tokens import AccessTokens
-from tidegate.services.alert_budgets import BudgetStandings
 from tidegate.services.alert_channels import AlertChannels
 from tidegate.services.alert_delivery import AlertDelivery
 from tidegate.services.alert_digest import AlertDigest
@@ -124,7 +123,7 @@ def _alerts(
     store: Store, subkeys: Subkeys, around: Surroundings, mail: MailSettings
 ) -> AlertServices:
     made = (store, subkeys, around.clock)
-    readings = Readings(store, BudgetStandings(store), around.behind_us)
+    readings = Readings(store, Standings(*made), around.behind_us)
     delivery = AlertDelivery(*made, mail=mail, webhooks=around.webhooks)
     url = around.public_url
     return AlertServices(

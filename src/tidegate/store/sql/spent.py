@@ -44,7 +44,7 @@ _OF_RUN: Final = (
 )
 _RUNS: Final = (
     "SELECT root_session_id, '', sum(cost_nusd - subscription_cost_nusd),"
-    " sum(subscription_cost_nusd) FROM sessions WHERE organization_id = ?"
+    " sum(subscription_cost_nusd) FROM sessions WHERE organization_id = ?{used}"
     " GROUP BY root_session_id ORDER BY 3 DESC, 4 DESC, 1"
 )
 _OF_RUNS: Final = (
@@ -52,9 +52,17 @@ _OF_RUNS: Final = (
     f" sum(CASE WHEN billing = 'subscription' THEN 0 ELSE {_COST} END),"
     f" sum(CASE WHEN billing = 'subscription' THEN {_COST} ELSE 0 END)"
     " FROM (SELECT * FROM usage_events WHERE organization_id = ? AND started_us >= ?"
-    " AND started_us < ?) AS recent JOIN sessions ON sessions.session_id = recent.session_id"
+    " AND started_us < ?{used}) AS recent JOIN sessions ON sessions.session_id = recent.session_id"
     " AND sessions.organization_id = recent.organization_id"
     " GROUP BY sessions.root_session_id ORDER BY 3 DESC, 4 DESC, 1"
+)
+_USED_ROOTS: Final = (
+    " AND root_session_id IN (SELECT root_session_id FROM sessions"
+    " WHERE organization_id = ? AND last_us >= ?)"
+)
+_USED_SESSIONS: Final = (
+    " AND session_id IN (SELECT session_id FROM sessions"  # noqa: S608 - our names
+    f" WHERE organization_id = ?{_USED_ROOTS})"
 )
 # Whatever is drained or attributed anew raises the version; a new zone does too.
 _STATE: Final = (
@@ -87,10 +95,12 @@ class SpentReads:
             api, subscription = (sum(int(row[index]) for row in rows) for index in (0, 1))
         return api + (subscription if envelope.counts_subscription else 0)
 
-    def subjects(self, organization_id: str, envelope: Envelope) -> dict[Subject, int]:
+    def subjects(
+        self, organization_id: str, envelope: Envelope, used_since_us: int = 0
+    ) -> dict[Subject, int]:
         """The same of all subjects of an envelope of EACH that spent the most."""
         if envelope.subject.scope == Scope.SESSION:
-            rows = self._of_sessions(organization_id, envelope.window)
+            rows = self._of_sessions(organization_id, envelope.window, used_since_us)
         else:
             zone = self._state(organization_id)[1]
             slices = slices_of(envelope.window, zone)
@@ -138,12 +148,16 @@ class SpentReads:
         ((api, subscription),) = self._ledger.rows(_OF_RUN, values)
         return int(api), int(subscription)
 
-    def _of_sessions(self, organization_id: str, window: Window) -> list[Any]:
+    def _of_sessions(self, organization_id: str, window: Window, used_since_us: int) -> list[Any]:
         limit = f" LIMIT {_MOST_SUBJECTS}"
+        used = (organization_id, used_since_us) if used_since_us else ()
         if not window.start_us:
-            return self._ledger.rows(_RUNS + limit, (organization_id,))
+            query = _RUNS.format(used=_USED_ROOTS if used else "")
+            return self._ledger.rows(query + limit, (organization_id, *used))
+        query = _OF_RUNS.format(used=_USED_SESSIONS if used else "")
         within = (window.start_us, window.end_us or _FOREVER_US)
-        return self._ledger.rows(_OF_RUNS + limit, (organization_id, *within))
+        more = (organization_id, *used) if used else ()
+        return self._ledger.rows(query + limit, (organization_id, *within, *more))
 
 
 @lru_cache(maxsize=1024)
