@@ -128,7 +128,7 @@ class Rows:
             mode=budget.mode if budget.hard else "",
             amount=money(budget.amount_nusd),
             state=self.state(one, passed_us),
-            exact=f"Resets {self.moment(one.resets_us)}" if one.resets_us else "",
+            exact=self._exact(one),
             notes=_notes(budget),
             tone=tone_of(one),
             percent=f"{one.used_permille // 10} %",
@@ -180,6 +180,12 @@ class Rows:
         if one.budget.window == WindowKind.ROLLING:
             return f"oldest hour leaves in {wait}"
         return f"resets in {wait}"
+
+    def _exact(self, one: BudgetStanding) -> str:
+        if not one.resets_us:
+            return ""
+        verb = "Oldest hour leaves" if one.budget.window == WindowKind.ROLLING else "Resets"
+        return f"{verb} {self.moment(one.resets_us)}"
 
     def until(self, at_us: int) -> str:
         """`18 days`, `13 h`, `5 min`."""
