@@ -178,7 +178,7 @@ def _bound(
     if fields.get("background"):
         raise _Unbounded("an answer in the background is not seen")
     uses, typed = _tool_uses(dialect, fields)
-    named = _named_types(body)
+    named = _named_types(body, members)
     types = set(named)
     if types & _LATE_TOOLS and (found := next(filter(_SERVER_TOOLS.fullmatch, types), None)):
         raise _Unbounded(_without_limit(found.decode()))
@@ -212,14 +212,24 @@ def _fields(body: bytes, members: Members | None) -> dict[str, Any]:
         raise _Unbounded("the request body cannot be read in full") from None
 
 
-def _named_types(body: bytes) -> list[bytes]:
-    """Every `type` that is named somewhere in the body, as often as it is."""
-    if b"\\u00" in body and _ESCAPED_LETTER.search(body):  # a name can be written in other ways
+def _named_types(body: bytes, members: Members | None) -> list[bytes]:
+    """Every `type` that is named somewhere in the body, as often as it is.
+
+    Not those of the tools, which are looked at one by one, and whose schemas name many.
+    """
+    if members is None:
+        return _types_in(body)
+    apart = [bytes(value) for name, value in members.items() if name != "tools"]
+    return [kind for value in apart for kind in _types_in(value)]
+
+
+def _types_in(text: bytes) -> list[bytes]:
+    if b"\\u00" in text and _ESCAPED_LETTER.search(text):  # a name can be written in other ways
         try:
-            body = json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
+            text = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
         except (ValueError, RecursionError):
             raise _Unbounded("the request body cannot be read in full") from None
-    return _TYPES.findall(body)
+    return _TYPES.findall(text)
 
 
 def _tool_uses(dialect: Dialect, fields: dict[str, Any]) -> tuple[int, int]:
