@@ -118,8 +118,10 @@ def test_a_crossing_a_message_and_a_week_are_there_once(store: SqlStore) -> None
         change.add_deliveries([replace(MESSAGE, delivery_id="dlv_2", receiver="a@b.c")])
         assert len(change.deliveries("org_1")) == 2
         assert [change.add_digest("org_1", "2026-11-16", 1) for _ in range(2)] == [True, False]
-        assert change.has_digest("org_1", "2026-11-16")
-        assert not change.has_digest("org_1", "2026-11-23")
+        assert change.has_digest("org_1", "2026-11-16", "2026-11-16")
+        assert change.has_digest("org_1", "2026-11-10", "2026-11-22")
+        assert not change.has_digest("org_1", "2026-11-17", "2026-11-29")
+        assert not change.has_digest("org_2", "2026-11-16", "2026-11-16")
 
 
 def test_the_history_is_filtered_and_paged(store: SqlStore) -> None:

@@ -142,6 +142,9 @@ def step(state: State, thresholds: Iterable[int], reading: Reading, now_us: int)
     memory = next((m for m in state.memories if m.window == reading.window), None)
     memory = memory or Memory(reading.window)
     ended = Ended.WINDOW if was != reading.window else ""
+    if memory.peak not in {0, *levels}:  # the rule has other thresholds now
+        memory = Memory(memory.window, 0, memory.rearmed + 1)
+        ended = ended or Ended.RULE
     reached = max((t for t in levels if reading.value >= t), default=0)
     fired, rearmed, passed = 0, memory.rearmed, tuple[int, ...]()
     if reached > memory.peak and reading.may_fire:

@@ -1,7 +1,7 @@
 """The weekly digest: what the week that ended cost, by whom and where, against the one before.
 
 It is made once a week, on the first morning of the organization's week, or as soon after it as
-the server runs.
+the server runs. No day is told of twice, also where weeks begin on another day from now on.
 """
 
 from datetime import date, timedelta
@@ -54,12 +54,14 @@ class AlertDigest(Service):
         if now_us < date_start_us(first + _WEEK, zone) + MORNING_H * HOUR_US:
             return False
         week = first.isoformat()
+        near = (first - _WEEK + _ONE_DAY).isoformat(), (first + _WEEK - _ONE_DAY).isoformat()
         with self._directory.reading() as reads:
-            if reads.has_digest(organization_id, week):
+            if reads.has_digest(organization_id, *near):
                 return False
         message = self._message(organization_id, organization.name, first, zone)
         with self._directory.changing() as change:
-            if not change.add_digest(organization_id, week, now_us):
+            told = change.has_digest(organization_id, *near)
+            if told or not change.add_digest(organization_id, week, now_us):
                 return False
             if message is not None:
                 change.add_deliveries(address(change, message, week, now_us=now_us))

@@ -152,7 +152,9 @@ class AlertReads(Protocol):
     ) -> list[DeliveryRecord]:
         """Newest first; of all channels or of one, "" being none."""
 
-    def has_digest(self, organization_id: str, week: str) -> bool: ...
+    def has_digest(self, organization_id: str, first: str, last: str) -> bool:
+        """Of a week that began on a day within these."""
+
     def due_organizations(self, now_us: int, latest_us: int) -> dict[str, bool]:
         """Of all: which have messages to send, and whether a critical one; one due after
         `latest_us` was set by a clock that jumped."""

@@ -29,6 +29,7 @@ from tidegate.services.alert_channels import ChannelForm
 from tidegate.services.alert_rules import RuleForm
 from tidegate.services.audit import COMMAND_LINE
 from tidegate.services.logins import Viewer
+from tidegate.services.mail_form import MailForm
 from tidegate.wiring.composition import compose
 
 pytestmark = pytest.mark.slow
@@ -263,6 +264,22 @@ def test_the_digest_goes_out_once_a_week(world: World, mail: MailServer) -> None
     assert "$0.00, 100 % less than the week before" in str(mail.messages[1])
 
 
+def test_weeks_that_begin_on_another_day_are_not_told_twice(world: World) -> None:
+    digest, whose = world.services.alerts.digest, world.organization_id
+    look(world)
+    spend(world, 12)
+    world.now_us += 20 * HOUR_US  # Monday, 8:00
+    assert digest.make(whose)
+    told = []
+    for _ in range(9):  # weeks begin on Tuesday now
+        with world.store.directory.changing() as change:
+            [organization] = change.organizations()
+            change.update_organization(replace(organization, week_start=2))
+        world.now_us += DAY_US
+        told.append(digest.make(whose))
+    assert told == [False] * 7 + [True, False]
+
+
 @pytest.mark.parametrize(
     ("answer", "fault"),
     [
@@ -294,6 +311,20 @@ def test_an_endless_answer_is_not_read_to_its_end(world: World) -> None:
         channel_id, _ = webhook(world, receiver)
         history = world.services.alerts.history
         assert history.test(world.organization_id, channel_id, actor=COMMAND_LINE).sent
+
+
+def test_a_test_to_many_ends_with_the_first_fault(world: World) -> None:
+    with MailServer(refused="b@x.dev") as server:
+        form = MailForm(host="127.0.0.1", port=str(server.port), security="none", sender="t@x.dev")
+        world.services.mail_settings.set(world.organization_id, form)
+        many = ChannelForm(kind="email", addresses="a@x.dev, b@x.dev, c@x.dev")
+        channels = world.services.alerts.channels
+        made = channels.create(world.organization_id, many, actor=COMMAND_LINE)
+        tested = world.services.alerts.history.test(
+            world.organization_id, made.record.channel_id, actor=COMMAND_LINE
+        )
+        assert "refused the recipient" in tested.fault
+        assert [m["To"] for m in server.messages] == ["a@x.dev"]
 
 
 def test_private_addresses_are_refused(world: World) -> None:

@@ -127,11 +127,11 @@ class SqlAlertReads(DirectoryTransaction):
         newest = query.order_by(table.c.delivery_id.desc()).limit(limit)
         return [DeliveryRecord(**row) for row in self._rows(newest)]
 
-    def has_digest(self, organization_id: str, week: str) -> bool:
+    def has_digest(self, organization_id: str, first: str, last: str) -> bool:
         query = sa.select(t.digests.c.at_us).where(
-            t.digests.c.organization_id == organization_id, t.digests.c.week == week
+            t.digests.c.organization_id == organization_id, t.digests.c.week.between(first, last)
         )
-        return bool(self._rows(query))
+        return bool(self._rows(query.limit(1)))
 
     def due_organizations(self, now_us: int, latest_us: int) -> dict[str, bool]:
         table = t.deliveries
