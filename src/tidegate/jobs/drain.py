@@ -22,6 +22,7 @@ from tidegate.core.crash import crashed_event
 from tidegate.core.frames import MAX_FRAME_BYTES, FrameScan, scan_frames
 from tidegate.core.pricing import PriceBook
 from tidegate.core.spool_records import is_start, read_event, read_start, unfinished
+from tidegate.jobs.passes import to_the_end
 from tidegate.jobs.releases import Releases
 from tidegate.services.log import Log
 from tidegate.store.file_locks import is_there, take_lock
@@ -29,7 +30,6 @@ from tidegate.store.ports import EventRefused, OffsetMoved, SpoolBatch, Store
 
 BATCH_EVENTS: Final = 500
 POLL_S: Final = 0.5
-_MAX_PAUSE_S: Final = 30.0
 _READ_BYTES: Final = 4 * MAX_FRAME_BYTES
 _READ_LIVE_BYTES: Final = 256 << 10  # of a file that is allocated ahead: most of it is zeros
 _TOLD_IDS: Final = 20
@@ -67,21 +67,7 @@ class SpoolDrain:
 
     async def run(self, stop: asyncio.Event, poll_s: float = POLL_S) -> None:
         """Drain until told to stop, then once more. While the ledger is away the spool grows."""
-        pause_s = poll_s
-        while True:
-            last = stop.is_set()
-            try:
-                await asyncio.to_thread(self.run_once)
-                pause_s = poll_s
-            except Exception as fault:  # noqa: BLE001 - the loop outlives whatever ails the ledger
-                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
-                self._log.error("drain.failed", error=str(fault), retry_s=pause_s)
-            if last:
-                return
-            try:
-                await asyncio.wait_for(stop.wait(), pause_s)
-            except TimeoutError:
-                continue
+        await to_the_end(stop, poll_s, self.run_once, "drain.failed", self._log)
 
     def run_once(self) -> int:
         """Move all that the workers have written so far: how many events were new."""
