@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from tidegate.core import budget_words, errors
+from tidegate.core.attribution import Kind
 from tidegate.core.budget_rules import BudgetIndex, KeyRules, Share, closes
 from tidegate.core.budgets import BudgetRefusal, HoldMode, Standing, resets_us
 from tidegate.core.errors import Failure
@@ -97,7 +98,10 @@ class Budgets:
         return then(first, go_on)
 
     def _check(self, rules: KeyRules, ticket: Ticket, reading: Reading, wait_s: float) -> Answer:
-        shares = self._shares(rules, ticket)
+        root, repository = self._place(ticket)
+        route = ticket.route
+        on_subscription = route is not None and route.billing == Billing.SUBSCRIPTION
+        shares = rules.shares(repository, root, subscription=on_subscription)
         hard = [share for share in shares if share.budget.hard]
         soft = [share for share in shares if not share.budget.hard]
         if soft and reads_headers(ticket):
@@ -157,18 +161,15 @@ class Budgets:
     def _place(self, ticket: Ticket) -> tuple[str, str]:
         """The root of a request's session, and the repository."""
         client, key = ticket.client, ticket.key
+        if not (client.session or client.repository or client.links):
+            return "", ""
         own = (key.organization_id, key.key_id)
+        named = (link.value for link in client.links if link.kind == Kind.REPOSITORY)
         return self._places.of(
             session_id(*own, client.session),
             session_id(*own, client.parent_session),
-            client.repository,
+            client.repository or next(named, ""),
         )
-
-    def _shares(self, rules: KeyRules, ticket: Ticket) -> list[Share]:
-        root, repository = self._place(ticket)
-        route = ticket.route
-        on_subscription = route is not None and route.billing == Billing.SUBSCRIPTION
-        return rules.shares(repository, root, subscription=on_subscription)
 
     def _ask(
         self, asking: "_Asking", ticket: Ticket, reading: Reading, hold: Hold | None
