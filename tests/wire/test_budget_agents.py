@@ -18,7 +18,7 @@ from tidegate.gateway.rate_counters import SharedCounters
 
 pytestmark = pytest.mark.wire
 
-AGENTS = [CLAUDE_OLD, CLAUDE_NEW, CODEX, OPENCODE]
+AGENTS = [pytest.param(CLAUDE_OLD, marks=pytest.mark.soak), CLAUDE_NEW, CODEX, OPENCODE]
 SPENT = Budget(
     budget_id="bud_1",
     organization_id=ORGANIZATION,
@@ -54,6 +54,7 @@ def test_over_a_budget(program: Program, tmp_path: Path) -> None:
         assert took_s < 60, "it waited"
 
 
+@pytest.mark.soak
 def test_a_rate_limit_makes_opencode_wait_and_go_on(tmp_path: Path) -> None:
     """It asks for its title beside the first turn: one of the two comes later."""
     rates = SharedCounters(tmp_path / "rates", 1)

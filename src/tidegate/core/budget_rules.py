@@ -96,6 +96,11 @@ class KeyRules:
         self.by_repository = any(budget.scope == Scope.REPOSITORY for budget in mine)
 
     @property
+    def by_request(self) -> bool:
+        """Whether the session or the repository of a request matters."""
+        return bool(self._by_request)
+
+    @property
     def empty(self) -> bool:
         return not (self._fixed or self._by_request)
 

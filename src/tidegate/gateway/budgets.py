@@ -67,7 +67,7 @@ class Budgets:
 
     def _placed(self, rules: KeyRules, ticket: Ticket, reading: Reading) -> Answer:
         """Check a request when it is known in which repository its session works."""
-        root, repository = self._place(ticket)
+        root, repository = self._place(ticket) if rules.by_request else ("", "")
         unplaced = rules.by_repository and root and not repository
         if not unplaced or not rules.has_hard or self._places.is_known(root):
             return self._check(rules, ticket, reading, self._wait_s)
@@ -98,7 +98,7 @@ class Budgets:
         return then(first, go_on)
 
     def _check(self, rules: KeyRules, ticket: Ticket, reading: Reading, wait_s: float) -> Answer:
-        root, repository = self._place(ticket)
+        root, repository = self._place(ticket) if rules.by_request else ("", "")
         route = ticket.route
         on_subscription = route is not None and route.billing == Billing.SUBSCRIPTION
         shares = rules.shares(repository, root, subscription=on_subscription)
@@ -161,8 +161,6 @@ class Budgets:
     def _place(self, ticket: Ticket) -> tuple[str, str]:
         """The root of a request's session, and the repository."""
         client, key = ticket.client, ticket.key
-        if not (client.session or client.repository or client.links):
-            return "", ""
         own = (key.organization_id, key.key_id)
         named = (link.value for link in client.links if link.kind == Kind.REPOSITORY)
         return self._places.of(
