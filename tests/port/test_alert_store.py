@@ -12,6 +12,7 @@ from tidegate.store.alerts import (
     AlertFilter,
     AlertRecord,
     AlertSettings,
+    Backlog,
     ChannelRecord,
     DeliveryRecord,
     HourSums,
@@ -225,6 +226,15 @@ def test_one_holds_the_lease(store: SqlStore) -> None:
     assert [take("a", 100), take("b", 110), take("a", 150)] == [True, False, True]
     assert [take("b", 209), take("b", 210)] == [False, True]
     assert take("a", 10)  # the clock went back: the lease would last too long
+
+
+def test_each_machine_says_how_far_it_is_behind(store: SqlStore) -> None:
+    with store.directory.changing() as change:
+        for place, since_us in (("plc_1", 5), ("plc_2", 6), ("plc_1", 7)):
+            change.put_backlog(Backlog(place, since_us, 8))
+        assert sorted(b.since_us for b in change.backlogs()) == [6, 7]
+        change.delete_backlog("plc_2")
+        assert change.backlogs() == [Backlog("plc_1", 7, 8)]
 
 
 def test_removing(store: SqlStore) -> None:

@@ -61,6 +61,7 @@ class SpoolDrain:
         self._releases = Releases(spool_dir, store.holds, log)
         self._log = log
         self._one_pass = threading.Lock()
+        self._began_us = time.time_ns() // 1000
         self._zones_version = -1
         self._overtaken = False
         self._damaged: set[str] = set()  # names of files that are not to be deleted
@@ -84,12 +85,12 @@ class SpoolDrain:
             return moved
 
     def behind_us(self, now_us: int) -> int:
-        """How long ago it was that the ledger had all that was written until then."""
-        try:
+        """How long ago it was that the ledger had all that was written until then; of the time
+        before there was a drain nothing is said."""
+        marked_us = 0
+        with contextlib.suppress(FileNotFoundError):  # nothing was ever drained here
             marked_us = (self._spool_dir / _DRAINED).stat().st_mtime_ns // 1000
-        except FileNotFoundError:  # nothing was ever drained here
-            return 0
-        return max(0, now_us - marked_us)
+        return max(0, now_us - max(marked_us, self._began_us))
 
     def _mark_drained(self, at: float) -> None:
         """Tell the writers that what they wrote before `at` is in the ledger."""

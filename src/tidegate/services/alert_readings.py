@@ -1,6 +1,6 @@
 """The values that rules watch, as they are now."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ _FLAPPING: Final = 95  # percent of a threshold below which a rolling sum is ove
 _ERRORS_OVER: Final = 80
 _BACKLOG_OVER: Final = 50
 _WEEK_US: Final = 7 * 24 * HOUR_US
+_LOST_US: Final = 24 * HOUR_US  # a machine that says nothing for so long will not come back
 _MINUTE_US: Final = 60_000_000
 _MAX_SUBJECT_CHARS: Final = 500
 _FULL: Final = 100
@@ -91,11 +92,10 @@ class Names(msgspec.Struct, frozen=True):
 class Readings:
     """Reads what rules ask for. What is only held of a budget is not spent, and makes no alert."""
 
-    def __init__(self, store: Store, standings: Standings, behind_us: Callable[[int], int]) -> None:
+    def __init__(self, store: Store, standings: Standings) -> None:
         self._directory = store.directory
         self._usage = store.usage
         self._standings = standings
-        self._behind_us = behind_us
 
     def names(self, organization_id: str) -> Names:
         """What an organization's ids are called now."""
@@ -138,8 +138,7 @@ class Readings:
     def _others(self, rule: Rule, names: Names, zone: ZoneInfo, now_us: int) -> list[Reading]:
         match RuleKind(rule.kind):
             case RuleKind.BACKLOG:
-                minutes = max(0, self._behind_us(now_us)) // _MINUTE_US
-                return [Reading(subject="ledger", value=minutes, release=_BACKLOG_OVER)]
+                return self._backlog(now_us)
             case RuleKind.SILENCE:
                 return self._silence(rule, zone, now_us)
             case RuleKind.PRICES:
@@ -171,6 +170,21 @@ class Readings:
         return self._usage.alert_sums.hours(
             rule.organization_id, by, hour_start_us(start_us, zone), now_us + HOUR_US
         )
+
+    def _backlog(self, now_us: int) -> list[Reading]:
+        """Of each machine; also of one that broke down before its spool was empty."""
+        with self._directory.reading() as reads:
+            backlogs = reads.backlogs()
+        return [
+            Reading(
+                subject=each.place,
+                name=f"Server {each.place}" if len(backlogs) > 1 else "",
+                value=max(0, now_us - each.since_us) // _MINUTE_US,
+                release=_BACKLOG_OVER,
+                gone=now_us - each.at_us > _LOST_US,
+            )
+            for each in backlogs
+        ]
 
     def _silence(self, rule: Rule, zone: ZoneInfo, now_us: int) -> list[Reading]:
         last_us = self._usage.alert_sums.last_use_us(rule.organization_id)

@@ -4,7 +4,7 @@ The state, the alert and its messages are written in one transaction, and a cros
 that is unique, so that neither a restart nor a second console tells it again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -37,12 +37,24 @@ from tidegate.services.alert_words import (
 from tidegate.services.context import Clock, Service, now_us
 from tidegate.services.ids import new_id
 from tidegate.services.vault import Subkeys
-from tidegate.store.alerts import AlertRecord
+from tidegate.store.alerts import AlertRecord, Backlog
 from tidegate.store.ports import DirectoryChange, DirectoryReads, Store
 
 LEASE_US: Final = 60_000_000
 _LEASE: Final = "alerts"
+_EMPTY_US: Final = 60_000_000
+_FORGOTTEN_US: Final = 2 * 86_400_000_000  # its alert ended a day ago
 _ALL: Final = 100  # percent of a budget
+
+
+class Spool(msgspec.Struct, frozen=True):
+    """The spool of this console's machine."""
+
+    place: str = "here"
+    behind_us: Callable[[int], int] = lambda _now_us: 0
+
+
+LOCAL: Final = Spool()
 
 
 class AlertWatch(Service):
@@ -56,12 +68,30 @@ class AlertWatch(Service):
         *,
         readings: Readings,
         public_url: str,
+        spool: Spool = LOCAL,
     ) -> None:
         super().__init__(store, subkeys, clock)
         self._readings = readings
         self._rules = AlertRules(store, subkeys, clock)
         self._public_url = public_url.rstrip("/")
+        self._spool = spool
         self._holder = new_id("hold")
+
+    def note_backlog(self) -> None:
+        """Say how far the ledger is behind this console's spool, whichever console looks."""
+        now_us = self._clock()
+        since_us = now_us - self._spool.behind_us(now_us)
+        with self._directory.changing() as change:
+            change.put_backlog(Backlog(self._spool.place, since_us, now_us))
+            for each in change.backlogs():
+                if now_us - each.at_us > _FORGOTTEN_US:
+                    change.delete_backlog(each.place)
+
+    def leave(self) -> None:
+        """Nothing comes into this console's spool any more; if it is empty, it is not watched."""
+        if self._spool.behind_us(self._clock()) < _EMPTY_US:
+            with self._directory.changing() as change:
+                change.delete_backlog(self._spool.place)
 
     def may_look(self) -> bool:
         """Whether it is this console's turn, as it stays while it looks every minute."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.browser.world import World
 from tests.unit.services.alert_world import (
     USD,
@@ -20,12 +21,15 @@ from tidegate.core.alerts import Ended
 from tidegate.core.budgets import EACH, Budget
 from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.alert_rules import RuleForm
+from tidegate.services.alert_watch import Spool
 from tidegate.services.audit import COMMAND_LINE, Actor
 from tidegate.services.budget_fields import BudgetDraft
+from tidegate.wiring.composition import compose
 
 pytestmark = pytest.mark.slow
 
-HOUR_US = 3_600_000_000
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
 
 
 @pytest.fixture
@@ -114,6 +118,41 @@ def test_who_moves_to_another_squad_starts_there_anew(world: World) -> None:
     use(ids[0], 30)
     assert look(world) == 2  # the pool is near its end too
     assert [alert.threshold for alert in alerts(world)[-2:]] == [80, 80]
+
+
+def test_the_spool_of_every_machine_is_watched(world: World) -> None:
+    form = RuleForm(kind="backlog", thresholds=(10,))
+    rules = world.services.alerts.rules
+    for rule in rules.list(world.organization_id):
+        rules.delete(world.organization_id, rule.rule_id, actor=COMMAND_LINE)
+    rules.create(world.organization_id, form, actor=COMMAND_LINE)
+    other = replace(world.around, spool=Spool("plc_2", lambda _now_us: 7 * MINUTE_US))
+    replica = compose(world.store, world.subkeys, other).alerts.watch
+    replica.note_backlog()
+    assert look(world) == 0
+    world.now_us += 5 * MINUTE_US  # and the other one says nothing any more
+    assert look(world) == 1
+    assert alerts(world)[0].sentence.startswith("The ledger of Server plc_2 is 12 minutes behind.")
+    replica.note_backlog()  # it is back, and behind as before
+    assert look(world) == 0
+    world.now_us += 25 * HOUR_US
+    look(world)
+    assert told(world) == [("Server plc_2", Ended.GONE)]
+    world.now_us += 24 * HOUR_US
+    look(world)
+    with world.store.directory.reading() as reads:
+        assert [each.place for each in reads.backlogs()] == ["plc_1"]
+    world.services.alerts.watch.leave()
+    with world.store.directory.reading() as reads:
+        assert reads.backlogs() == []
+
+
+def test_a_spool_that_is_not_empty_stays_watched(world: World) -> None:
+    world.behind_us = 2 * MINUTE_US
+    look(world)
+    world.services.alerts.watch.leave()
+    with world.store.directory.reading() as reads:
+        assert [each.place for each in reads.backlogs()] == ["plc_1"]
 
 
 def test_a_session_at_rest_is_watched_no_longer(world: World) -> None:
