@@ -179,7 +179,7 @@ class Rows:
             return "no reset"
         wait = self.until(one.resets_us)
         if one.budget.window == WindowKind.ROLLING:
-            return f"oldest hour leaves in {wait}"
+            return f"rolls on in {wait}"
         return f"resets in {wait}"
 
     def _exact(self, one: BudgetStanding) -> str:
