@@ -11,12 +11,12 @@ from starlette.routing import Route
 
 from tidegate.console.access import Need, page
 from tidegate.console.dialogs import actor_of
+from tidegate.console.settings import read_switch
 from tidegate.console.settings_form import OrganizationForm
 from tidegate.core.model import OrganizationRecord
 from tidegate.services.errors import InvalidField
 from tidegate.services.logins import Viewer
 
-_SWITCH: Final = {"on": True, "off": False}
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NO_PLACES: Final = ("posix/", "right/", "Etc/", "SystemV/")
 _NO_ZONES: Final = frozenset({"localtime", "Factory", "posixrules"})
@@ -31,10 +31,7 @@ class OrganizationSettings(OrganizationForm):
         return [*super().routes(), switch]
 
     async def switch(self, request: Request, viewer: Viewer) -> Response:
-        """Set what was chosen, not the opposite of what holds: a second click changes nothing."""
-        wanted = _SWITCH.get(request.state.form.get("session_tools", ""))
-        if wanted is None:
-            raise InvalidField("Session tools are on or off.", field="session_tools")
+        wanted = read_switch(request.state.form, "session_tools")
         await run_in_threadpool(
             self._services.organizations.update,
             viewer.organization_id,
