@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from tidegate.core.calendar import HOUR_US, date_start_us, local_time
+from tidegate.core.calendar import date_start_us, local_time
 from tidegate.core.figures import Figures, Metric
 from tidegate.core.periods import Period
 from tidegate.services.alert_messages import Event, Message
@@ -50,8 +50,9 @@ class AlertDigest(Service):
         if organization is None or settings is None or not settings.digest:
             return False
         zone = ZoneInfo(organization.time_zone)
-        first = _week_before(local_time(now_us, zone).date(), organization.week_start)
-        if now_us < date_start_us(first + _WEEK, zone) + MORNING_H * HOUR_US:
+        now = local_time(now_us, zone)
+        first = _week_before(now.date(), organization.week_start)
+        if now.date() == first + _WEEK and now.hour < MORNING_H:
             return False
         week = first.isoformat()
         near = (first - _WEEK + _ONE_DAY).isoformat(), (first + _WEEK - _ONE_DAY).isoformat()

@@ -1,6 +1,7 @@
 """The life of alerts: from a crossing to mail and webhook, and to its end; servers on loopback."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -263,6 +264,30 @@ def test_the_digest_goes_out_once_a_week(world: World, mail: MailServer) -> None
     assert digest.make(world.organization_id)
     send(world)
     assert "$0.00, 100 % less than the week before" in str(mail.messages[1])
+
+
+@pytest.mark.parametrize(
+    ("zone", "morning"),
+    [
+        ("Europe/Berlin", "2026-03-29T06:00:00+00:00"),  # clocks went forward at 2:00
+        ("Europe/Berlin", "2026-10-25T07:00:00+00:00"),  # and back at 3:00
+        ("Pacific/Auckland", "2026-11-21T19:00:00+00:00"),
+    ],
+)
+def test_the_digest_is_made_at_eight_by_the_clock_on_the_wall(
+    world: World, zone: str, morning: str
+) -> None:
+    at_us = int(datetime.fromisoformat(morning).timestamp()) * 1_000_000
+    with world.store.directory.changing() as change:
+        [organization] = change.organizations()
+        change.update_organization(replace(organization, week_start=7, time_zone=zone))
+    world.now_us = at_us - 2 * DAY_US
+    spend(world, 12)
+    look(world)
+    world.now_us = at_us - 1
+    assert not world.services.alerts.digest.make(world.organization_id)
+    world.now_us = at_us
+    assert world.services.alerts.digest.make(world.organization_id)
 
 
 def test_weeks_that_begin_on_another_day_are_not_told_twice(world: World) -> None:
