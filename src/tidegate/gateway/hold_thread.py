@@ -96,6 +96,7 @@ class HoldThread:
         self._looks: deque[Look] = deque()
         self._doubtful: deque[_Batch] = deque()  # one of them the store does not take
         self._runs = False
+        self._looked_last = False
         self._timer: asyncio.TimerHandle | None = None
         self._renewal: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="holds")
@@ -137,12 +138,14 @@ class HoldThread:
             return
         while self._asks and self._asks[0].over:
             self._asks.popleft()
-        if self._looks:  # few, and some of them come before an ask
+        has_work = bool(self._doubtful or self._asks or self._settlements or self._releases)
+        if self._looks and not (self._looked_last and has_work):  # in turn: nobody waits for all
+            self._looked_last = True
             self._submit(self._look, self._looks.popleft(), self._looked)
-        elif self._doubtful:
-            self._submit(self._work, self._doubtful.popleft(), self._worked)
-        elif self._asks or self._settlements or self._releases:
-            self._submit(self._work, self._next(), self._worked)
+        elif has_work:
+            self._looked_last = False
+            batch = self._doubtful.popleft() if self._doubtful else self._next()
+            self._submit(self._work, batch, self._worked)
 
     def _next(self) -> _Batch:
         asks = [self._asks.popleft() for _ in range(min(_AT_ONCE, len(self._asks)))]
