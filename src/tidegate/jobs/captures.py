@@ -19,7 +19,7 @@ from tidegate.jobs.passes import to_the_end
 from tidegate.services.log import Log
 from tidegate.services.vault import SealBroken, seal_capture, unseal_capture
 from tidegate.store.captures import StoredCapture
-from tidegate.store.file_locks import is_there, take_lock
+from tidegate.store.file_locks import opened
 from tidegate.store.ports import Store
 
 POLL_S: Final = 0.5
@@ -79,25 +79,19 @@ class CaptureImport:
             self._days_version = version
 
     def _import_file(self, path: Path) -> int:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:  # another process was faster
-            return 0
-        try:
-            is_abandoned = take_lock(descriptor)
-            if not is_there(path, descriptor):
+        with opened(path) as found:
+            if found is None:
                 return 0
             if not self._has_room():
                 self._log.error("captures.dropped", file=path.name, why="the disk is almost full")
                 path.unlink()
                 return 0
+            descriptor, is_abandoned = found
             moved = self._move(path, descriptor)
             if is_abandoned:
                 path.unlink()
                 self._places.pop(path.name, None)
             return moved
-        finally:
-            os.close(descriptor)
 
     def _has_room(self) -> bool:
         disk = os.statvfs(self._spool_dir)

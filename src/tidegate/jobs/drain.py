@@ -25,7 +25,7 @@ from tidegate.core.spool_records import is_start, read_event, read_start, unfini
 from tidegate.jobs.passes import to_the_end
 from tidegate.jobs.releases import Releases
 from tidegate.services.log import Log
-from tidegate.store.file_locks import is_there, take_lock
+from tidegate.store.file_locks import opened
 from tidegate.store.ports import EventRefused, OffsetMoved, SpoolBatch, Store
 
 BATCH_EVENTS: Final = 500
@@ -109,14 +109,10 @@ class SpoolDrain:
             self._zones_version = version
 
     def _drain_file(self, path: Path) -> int:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:  # another drain was faster
-            return 0
-        try:
-            is_abandoned = take_lock(descriptor)
-            if not is_there(path, descriptor):
+        with opened(path) as found:
+            if found is None:
                 return 0
+            descriptor, is_abandoned = found
             reading = _Reading(path, descriptor, self._pread, is_live=not is_abandoned)
             moved = self._drain_frames(reading)
             if is_abandoned and not reading.overtaken:
@@ -124,8 +120,6 @@ class SpoolDrain:
             if is_abandoned and not reading.overtaken:
                 self._remove(reading)
             self._overtaken |= reading.overtaken
-        finally:
-            os.close(descriptor)
         return moved
 
     def _drain_frames(self, reading: "_Reading") -> int:
