@@ -74,22 +74,27 @@ class BudgetStanding(msgspec.Struct, frozen=True, kw_only=True):
 class _View:
     """What the directory says about an organization's budgets at a moment."""
 
-    def __init__(self, reads: DirectoryReads, organization_id: str, now_us: int) -> None:
-        organization = reads.organization(organization_id)
-        if organization is None:
-            raise NotFound("There is no such organization.", field="organization")
-        self.organization: OrganizationRecord = organization
+    def __init__(
+        self, reads: DirectoryReads, organization_id: str, now_us: int, *, with_keys: bool
+    ) -> None:
+        """Keys, of which there are many, are read if a budget is about them, or as said."""
+        self.organization = organization = _organization_in(reads, organization_id)
         self.now_us = now_us
         self.zone = ZoneInfo(organization.time_zone)
         self.budgets = reads.budgets(organization_id)
-        self.raises: list[Raise] = reads.raises(organization_id)
+        self.raises: dict[str, list[Raise]] = {budget.budget_id: [] for budget in self.budgets}
+        for each in reads.raises(organization_id):
+            self.raises.setdefault(each.budget_id, []).append(each)
+        self._windows = {budget.budget_id: self._window(budget) for budget in self.budgets}
         self.members = {m.member_id: m for m in reads.members(organization_id)}
         self.squads = {s.squad_id: s for s in reads.squads(organization_id)}
         self.squad_of = {m.member_id: m.squad_id for m in reads.squad_members(organization_id)}
-        self.keys = {k.record.key_id: k.record for k in reads.keys(organization_id)}
+        of_keys = with_keys or any(budget.scope == Scope.KEY for budget in self.budgets)
+        keys = reads.keys(organization_id) if of_keys else []
+        self.keys = {k.record.key_id: k.record for k in keys}
 
     def window(self, budget: Budget) -> Window:
-        return window_of(budget, self.now_us, self.zone, self.organization.week_start)
+        return self._windows[budget.budget_id]
 
     def envelope(self, budget: Budget, subject: Subject) -> Envelope:
         window = self.window(budget)
@@ -128,6 +133,9 @@ class _View:
             yield Spender(
                 member_id=member_id, squad_id=squad_id, key_id=key_id, repository=repository
             )
+
+    def _window(self, budget: Budget) -> Window:
+        return window_of(budget, self.now_us, self.zone, self.organization.week_start)
 
     def _is_there(self, member_id: str) -> bool:
         member = self.members.get(member_id)
@@ -170,7 +178,7 @@ class Standings(Service):
 
         With a repository also those that bound what is spent on it.
         """
-        view = self._view(organization_id)
+        view = self._view(organization_id, with_keys=True)
         pairs: dict[tuple[str, Subject], tuple[Budget, Subject]] = {}
         for spender in view.spenders(member_id, repository):
             if key_id and spender.key_id != key_id:
@@ -188,17 +196,19 @@ class Standings(Service):
 
         The last moment is now; nothing for a lifetime, which has no beginning.
         """
-        view = self._view(organization_id)
         if not one.window.end_us:
             return ()
-        ends = list(_ends(one.window, view.now_us, view.zone))[-most:]
+        now_us = self._clock()
+        with self._directory.reading() as reads:
+            zone = ZoneInfo(_organization_in(reads, organization_id).time_zone)
+        ends = list(_ends(one.window, now_us, zone))[-most:]
         subscription = one.budget.counts_subscription
         parts = [
             Envelope("", one.subject, Window(start_us, end_us), subscription)
             for start_us, end_us in pairwise([one.window.start_us, *ends])
         ]
         spent = [s.spent_nusd for s in self._store.holds.standings(organization_id, parts)]
-        return list(zip([*ends[:-1], view.now_us], accumulate(spent), strict=True))
+        return list(zip([*ends[:-1], now_us], accumulate(spent), strict=True))
 
     @staticmethod
     def envelope_of(one: BudgetStanding) -> Envelope:
@@ -206,9 +216,9 @@ class Standings(Service):
         subscription = one.budget.counts_subscription
         return Envelope(one.budget.budget_id, one.subject, one.window, subscription)
 
-    def _view(self, organization_id: str) -> _View:
+    def _view(self, organization_id: str, *, with_keys: bool = False) -> _View:
         with self._directory.reading() as reads:
-            return _View(reads, organization_id, self._clock())
+            return _View(reads, organization_id, self._clock(), with_keys=with_keys)
 
     def _standings(
         self, view: _View, pairs: Sequence[tuple[Budget, Subject]]
@@ -283,6 +293,13 @@ def _has_one(budget: Budget) -> bool:
     return budget.scope == Scope.ORGANIZATION or (budget.scope_id != EACH and not budget.per_head)
 
 
+def _organization_in(reads: DirectoryReads, organization_id: str) -> OrganizationRecord:
+    organization = reads.organization(organization_id)
+    if organization is None:
+        raise NotFound("There is no such organization.", field="organization")
+    return organization
+
+
 def _pattern(budget: Budget) -> Subject:
     """Of a budget that several have, as whom to look for."""
     per_head = budget.scope == Scope.SQUAD and budget.per_head
@@ -295,7 +312,7 @@ def _only(budget: Budget) -> Subject:
 
 def _made(view: _View, budget: Budget, subject: Subject, standing: Standing) -> BudgetStanding:
     window = view.window(budget)
-    limit = limit_at(budget, view.raises, view.now_us, subject.text)
+    limit = limit_at(budget, view.raises[budget.budget_id], view.now_us, subject.text)
     return BudgetStanding(
         budget=budget,
         subject=subject,
