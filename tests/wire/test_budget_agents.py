@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.gateway.held import MemoryHolds
 from tests.wire.agents import CLAUDE_NEW, CLAUDE_OLD, CODEX, OPENCODE, Program
@@ -52,6 +53,35 @@ def test_over_a_budget(program: Program, tmp_path: Path) -> None:
         assert it.upstream.book.turns == []
         assert set(it.outcomes) == {"refused"}
         assert took_s < 60, "it waited"
+
+
+STRICT = msgspec.structs.replace(SPENT, amount_nusd=1_000_000_000_000, mode="strict")
+
+
+def test_codex_under_a_strict_budget_is_told_to_turn_off_its_search(tmp_path: Path) -> None:
+    holds = MemoryHolds()
+    with scene(tmp_path, holds=holds.source, records={"budgets": (STRICT,)}) as it:
+        run = it.run(CODEX)
+        assert run.status == 1, run.said
+        said = run.said.replace('\\"', '"')
+        assert 'Turn that tool off in your agent (Codex: web_search = "disabled" in its' in said
+        assert it.upstream.book.turns == []
+        (it.workplace.codex_home / "config.toml").write_text('web_search = "disabled"\n')
+        run = it.run(CODEX)
+        assert run.status == 0, run.said
+    assert holds.settled
+    assert holds.held == {}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("program", [CLAUDE_NEW, OPENCODE], ids=names)
+def test_a_strict_budget_lets_agents_work(program: Program, tmp_path: Path) -> None:
+    holds = MemoryHolds()
+    with scene(tmp_path, holds=holds.source, records={"budgets": (STRICT,)}) as it:
+        run = it.run(program)
+        assert run.status == 0, run.said
+    assert holds.settled
+    assert holds.held == {}
 
 
 @pytest.mark.soak
