@@ -81,6 +81,7 @@ def dialogs(world: World) -> dict[str, str]:
         **_dialogs_of_an_agent(world),
         "edit": f"/settings/members/{member.member_id}",
         "remove": f"/settings/members/{member.member_id}/remove",
+        "new budget": "/budgets/new",
         "new squad": "/settings/squads/add",
         "models of everyone": "/settings/models/organization",
         "limits of each key": "/settings/limits/each-key",

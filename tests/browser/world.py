@@ -17,6 +17,7 @@ from tidegate.core.price_book import PriceBook
 from tidegate.gateway.options import GatewayOptions
 from tidegate.services.alert_channels import ChannelForm
 from tidegate.services.alert_rules import RuleForm
+from tidegate.services.alert_watch import Spool
 from tidegate.services.audit import Actor
 from tidegate.services.budget_fields import BudgetDraft
 from tidegate.services.demo import Demo, Opened
@@ -71,7 +72,7 @@ class World:
             prices=price_book,
             mail_sender=MailSender(outbound.connect, outbound.tls),
             webhooks=WebhookSender(outbound.connect, outbound.tls),
-            behind_us=lambda _now_us: self.behind_us,
+            spool=Spool("plc_1", lambda _now_us: self.behind_us),
             probe=UpstreamProbe(upstreams),
             github_transport=lambda: UpstreamTransport(upstreams),
             clock=self.clock,

@@ -12,6 +12,7 @@ from tidegate.store.alerts import (
     AlertFilter,
     AlertRecord,
     AlertSettings,
+    Backlog,
     ChannelRecord,
     DeliveryRecord,
     HourSums,
@@ -118,8 +119,10 @@ def test_a_crossing_a_message_and_a_week_are_there_once(store: SqlStore) -> None
         change.add_deliveries([replace(MESSAGE, delivery_id="dlv_2", receiver="a@b.c")])
         assert len(change.deliveries("org_1")) == 2
         assert [change.add_digest("org_1", "2026-11-16", 1) for _ in range(2)] == [True, False]
-        assert change.has_digest("org_1", "2026-11-16")
-        assert not change.has_digest("org_1", "2026-11-23")
+        assert change.has_digest("org_1", "2026-11-16", "2026-11-16")
+        assert change.has_digest("org_1", "2026-11-10", "2026-11-22")
+        assert not change.has_digest("org_1", "2026-11-17", "2026-11-29")
+        assert not change.has_digest("org_2", "2026-11-16", "2026-11-16")
 
 
 def test_the_history_is_filtered_and_paged(store: SqlStore) -> None:
@@ -223,6 +226,15 @@ def test_one_holds_the_lease(store: SqlStore) -> None:
     assert [take("a", 100), take("b", 110), take("a", 150)] == [True, False, True]
     assert [take("b", 209), take("b", 210)] == [False, True]
     assert take("a", 10)  # the clock went back: the lease would last too long
+
+
+def test_each_machine_says_how_far_it_is_behind(store: SqlStore) -> None:
+    with store.directory.changing() as change:
+        for place, since_us in (("plc_1", 5), ("plc_2", 6), ("plc_1", 7)):
+            change.put_backlog(Backlog(place, since_us, 8))
+        assert sorted(b.since_us for b in change.backlogs()) == [6, 7]
+        change.delete_backlog("plc_2")
+        assert change.backlogs() == [Backlog("plc_1", 7, 8)]
 
 
 def test_removing(store: SqlStore) -> None:

@@ -186,6 +186,37 @@ def test_spent_is_what_the_ledger_says(
         assert standing(store, Envelope("bud_1", subject, window, True)) == (paid + 1000, 0)
 
 
+def test_runs_across_the_ends_of_a_window_count_with_what_is_in_it(store: SqlStore) -> None:
+    before_us, within_us, after_us = TODAY.start_us - 1, TODAY.start_us, TODAY.end_us
+    child = {"session_id": "ses_child", "parent_session_id": "ses_across"}
+    record(
+        store,
+        costing(1, 1, session_id="ses_across", started_us=before_us),
+        costing(2, 20, **child, started_us=within_us),
+        costing(3, 300, **child, started_us=within_us, billing="subscription"),
+        costing(4, 4000, **child, started_us=after_us),
+        costing(5, 50_000, session_id="ses_before", started_us=before_us),
+        costing(6, 6, session_id="ses_whole", started_us=within_us),
+        costing(7, 70, session_id="ses_whole", started_us=after_us - 1, billing="subscription"),
+        costing(8, 800, session_id="ses_later", started_us=within_us),
+        costing(9, 9000, session_id="ses_later", started_us=after_us),
+        costing(10, 1, session_id="ses_other", organization_id="org_2", started_us=within_us),
+    )
+
+    def spent(window: Window, counts: bool) -> dict[str, int]:
+        each = Envelope("bud_s", Subject("session", EACH), window, counts)
+        [found] = store.holds.subjects("org_1", [each])
+        return {name: one.spent_nusd for name, one in found.items()}
+
+    assert spent(TODAY, False) == {"ses_across": 20, "ses_whole": 6, "ses_later": 800}
+    assert spent(TODAY, True) == {"ses_across": 320, "ses_whole": 76, "ses_later": 800}
+    ever = spent(Window(0, 0), False)
+    assert ever == {"ses_across": 4021, "ses_before": 50_000, "ses_whole": 6, "ses_later": 9800}
+    for session_id, amount in spent(TODAY, True).items():  # as each is told by itself
+        one = Envelope("bud_s", Subject("session", session_id), TODAY, True)
+        assert standing(store, one)[0] == amount
+
+
 def test_a_session_spends_with_its_sub_agents(store: SqlStore) -> None:
     record(
         store,
@@ -238,6 +269,21 @@ def test_all_who_have_something_of_their_own(store: SqlStore) -> None:
     assert store.holds.subjects("org_1", [heads]) == [
         {"sqd_1/mem_1": Standing(10), "sqd_1/mem_2": Standing(20)}
     ]
+
+
+@pytest.mark.parametrize("window", [TODAY, Window(0, 0)])
+def test_sessions_at_rest_may_be_left_out(store: SqlStore, window: Window) -> None:
+    late_us = START_US + 120_000_000
+    record(
+        store,
+        costing(1, 10, session_id="ses_1"),
+        costing(2, 20, session_id="ses_2"),
+        costing(3, 5, session_id="ses_2", started_us=late_us),
+    )
+    each = Envelope("bud_x", Subject("session", EACH), window)
+    used = {"ses_2": Standing(25)}
+    assert store.holds.subjects("org_1", [each], used_since_us=late_us) == [used]
+    assert store.holds.subjects("org_1", [each]) == [{"ses_1": Standing(10)} | used]
 
 
 class Clock:

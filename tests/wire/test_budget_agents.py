@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.gateway.held import MemoryHolds
 from tests.wire.agents import CLAUDE_NEW, CLAUDE_OLD, CODEX, OPENCODE, Program
@@ -18,7 +19,7 @@ from tidegate.gateway.rate_counters import SharedCounters
 
 pytestmark = pytest.mark.wire
 
-AGENTS = [CLAUDE_OLD, CLAUDE_NEW, CODEX, OPENCODE]
+AGENTS = [pytest.param(CLAUDE_OLD, marks=pytest.mark.soak), CLAUDE_NEW, CODEX, OPENCODE]
 SPENT = Budget(
     budget_id="bud_1",
     organization_id=ORGANIZATION,
@@ -54,6 +55,36 @@ def test_over_a_budget(program: Program, tmp_path: Path) -> None:
         assert took_s < 60, "it waited"
 
 
+STRICT = msgspec.structs.replace(SPENT, amount_nusd=1_000_000_000_000, mode="strict")
+
+
+def test_codex_under_a_strict_budget_is_told_to_turn_off_its_search(tmp_path: Path) -> None:
+    holds = MemoryHolds()
+    with scene(tmp_path, holds=holds.source, records={"budgets": (STRICT,)}) as it:
+        run = it.run(CODEX)
+        assert run.status == 1, run.said
+        said = run.said.replace('\\"', '"')
+        assert 'Turn that tool off in your agent (Codex: web_search = "disabled" in its' in said
+        assert it.upstream.book.turns == []
+        (it.workplace.codex_home / "config.toml").write_text('web_search = "disabled"\n')
+        run = it.run(CODEX)
+        assert run.status == 0, run.said
+    assert holds.settled
+    assert holds.held == {}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("program", [CLAUDE_NEW, OPENCODE], ids=names)
+def test_a_strict_budget_lets_agents_work(program: Program, tmp_path: Path) -> None:
+    holds = MemoryHolds()
+    with scene(tmp_path, holds=holds.source, records={"budgets": (STRICT,)}) as it:
+        run = it.run(program)
+        assert run.status == 0, run.said
+    assert holds.settled
+    assert holds.held == {}
+
+
+@pytest.mark.soak
 def test_a_rate_limit_makes_opencode_wait_and_go_on(tmp_path: Path) -> None:
     """It asks for its title beside the first turn: one of the two comes later."""
     rates = SharedCounters(tmp_path / "rates", 1)

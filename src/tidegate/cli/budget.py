@@ -82,7 +82,7 @@ def request(
         raise CommandError(f"Nothing was asked for. {error}") from None
     typer.echo(
         f"Asked for {usd(asked.amount_nusd)} more of: {wanted.state.title}. "
-        "An admin will decide; `tidegate budget` shows it once it is granted."
+        "An admin will decide; `tidegate budget` shows what became of it."
     )
 
 
@@ -120,13 +120,17 @@ def _lines(state: BudgetState) -> list[str]:
     raised = f", {usd(state.raised_nusd)} of it a raise" if state.raised_nusd else ""
     held = f", {usd(state.held_nusd)} held" if state.held_nusd else ""
     resets = f"resets {local_time_text(state.resets_at)}" if state.resets_at else "never resets"
-    return [
+    lines = [
         f"{state.title} ({state.whose})",
         f"  {_bar(state.used_percent)} {state.used_percent} %",
         f"  {usd(state.spent_nusd)} of {usd(state.limit_nusd)} spent{held},"
         f" {usd(state.left_nusd)} left{raised}",
         f"  {resets}; {kind}; id {state.budget_id}",
     ]
+    if (asked := state.asked) is not None:
+        note = f": {asked.note}" if asked.note else ""
+        lines.append(f"  you asked for {usd(asked.amount_nusd)} more: {asked.state}{note}")
+    return lines
 
 
 def _bar(percent: int) -> str:

@@ -103,6 +103,16 @@ class BudgetState:
     left_nusd: int
     used_percent: int
     resets_at: datetime | None
+    asked: "AskedState | None" = None  # of late, for more of it
+
+
+@dataclass(frozen=True, slots=True)
+class AskedState:
+    """A request for more, and what became of it."""
+
+    amount_nusd: int
+    state: str  # open, approved, declined
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +321,14 @@ def _read_budget(entry: dict[str, Any]) -> BudgetState:
         int(entry["left_nusd"]),
         int(entry["used_percent"]),
         _time(entry["resets_at"]),
+        _read_asked(entry.get("asked")),
     )
+
+
+def _read_asked(entry: dict[str, Any] | None) -> AskedState | None:
+    if entry is None:
+        return None
+    return AskedState(int(entry["amount_nusd"]), _text(entry["state"]), _text(entry["note"]))
 
 
 def _time(value: object) -> datetime | None:

@@ -242,6 +242,8 @@ class AlertChannelsPage:
         newest = self._alerts.channels.deliveries(viewer.organization_id, BY_MAIL)
         sent_us = max((each.done_us for each in newest), default=0)
         failed = next((each for each in newest if each.fault), None)
+        if failed and 0 < failed.failed_us < sent_us:
+            failed = None  # mail goes out again
         return {
             "no_mail": not configured,
             "sent": self._view.moment(viewer, sent_us) if sent_us else None,

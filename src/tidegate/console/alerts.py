@@ -29,6 +29,7 @@ _ENDED: Final = {
     Ended.OVERTAKEN: "Higher threshold reached",
     Ended.WINDOW: "New window",
     Ended.RULE: "Rule changed",
+    Ended.GONE: "No longer there",
 }
 
 

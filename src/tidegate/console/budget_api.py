@@ -1,5 +1,6 @@
 """The JSON of `tidegate budget`: how a key's budgets stand, and asking for more."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tidegate.console import formats
+from tidegate.console.budget_asked import newest
 from tidegate.console.key_callers import key_of
 from tidegate.console.refusals import ApiRefusal
 from tidegate.console.web import Web, peer_of
@@ -18,6 +20,7 @@ from tidegate.services import money
 from tidegate.services.audit import Actor
 from tidegate.services.budget_standings import BudgetStanding
 from tidegate.services.errors import Refused
+from tidegate.store.budgets import BudgetRequestRecord
 
 _MAX_REPOSITORY_CHARS: Final = 500
 
@@ -47,7 +50,10 @@ class BudgetApi:
         key = await key_of(self._services, request)
         repository = request.query_params.get("repository", "")
         found = await run_in_threadpool(self._of, key, repository)
-        return JSONResponse({"budgets": [_shown(one) for one in found]})
+        requests = await run_in_threadpool(self._requests, key)
+        now_us = self._web.clock()
+        shown = [_shown(one, _asked(one, requests, now_us)) for one in found]
+        return JSONResponse({"budgets": shown})
 
     async def ask(self, request: Request) -> Response:
         """Ask an admin for more."""
@@ -91,6 +97,10 @@ class BudgetApi:
             raise ApiRefusal(404, "no_budget", "No such budget bounds what this key spends.")
         return max(found, key=lambda one: (one.budget.hard, one.used_permille))
 
+    def _requests(self, key: KeyRecord) -> list[BudgetRequestRecord]:
+        reads = self._services.budget_requests
+        return reads.list(key.organization_id, member_id=key.member_id)
+
     def _of(self, key: KeyRecord, repository: str) -> list[BudgetStanding]:
         self._services.drain_now()
         return self._services.budget_standings.of_member(
@@ -98,7 +108,22 @@ class BudgetApi:
         )
 
 
-def _shown(one: BudgetStanding) -> dict[str, Any]:
+def _asked(
+    one: BudgetStanding, requests: Iterable[BudgetRequestRecord], now_us: int
+) -> dict[str, Any] | None:
+    """What the member asked of this budget, while it is open or was decided of late."""
+    own = [
+        each
+        for each in requests
+        if each.budget_id == one.budget.budget_id and each.subject in {"", one.subject.text}
+    ]
+    found = newest(own, now_us)
+    if found is None:
+        return None
+    return {"amount_nusd": found.amount_nusd, "state": found.state, "note": found.note}
+
+
+def _shown(one: BudgetStanding, asked: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "budget_id": one.budget.budget_id,
         "title": words(one.budget),
@@ -111,4 +136,5 @@ def _shown(one: BudgetStanding) -> dict[str, Any]:
         "left_nusd": one.left_nusd,
         "used_percent": one.used_permille // 10,
         "resets_at": formats.utc(one.resets_us) if one.resets_us else None,
+        "asked": asked,
     }

@@ -42,7 +42,7 @@ def budget_bar(one: MemberBudget) -> BudgetBar:
     if budget.scope == Scope.SQUAD and budget.per_head:
         whose = "each head of the squad's"
     name = f" “{budget.name}”" if budget.name else ""
-    shared = "" if _is_own(one) else f"{whose} "
+    shared = "" if _is_own(one) else "shared " if _is_of_all(one) else f"{whose} "
     return BudgetBar(
         percent=gone,
         width=min(gone, FULL),
@@ -51,6 +51,10 @@ def budget_bar(one: MemberBudget) -> BudgetBar:
         hover=f"{whose[0].upper()}{whose[1:]} {'hard' if budget.hard else 'soft'} budget{name}:"
         f" {formats.money(one.standing.gone_nusd)} of {formats.money(one.limit_nusd)} {window}",
     )
+
+
+def _is_of_all(one: MemberBudget) -> bool:
+    return one.budget.scope == Scope.ORGANIZATION
 
 
 def _is_own(one: MemberBudget) -> bool:

@@ -10,7 +10,8 @@ from tidegate.core.budgets import EACH, WindowKind
 from tidegate.services.budget_standings import BudgetStanding
 from tidegate.store.budgets import BudgetRequestRecord
 
-MOST: Final = 4
+_MOST_REQUESTS: Final = 50
+_MOST_OTHERS: Final = 4  # and fewer where much was asked
 _THIS: Final = {
     WindowKind.DAY: "today",
     WindowKind.WEEK: "this week",
@@ -39,16 +40,21 @@ def decisions(
     requests: Sequence[BudgetRequestRecord],
     names: Mapping[str, str],
 ) -> tuple[list[Decision], int]:
-    """The most urgent ones, and how many more there are."""
-    found = [_asked(rows, standings, each, names) for each in requests if each.state == "open"]
-    asked = {(each.budget_id, each.subject) for each in requests if each.state == "open"}
+    """All that was asked, the first comes first, then the most urgent; and how many more there are.
+
+    Requests wait for an answer that is given nowhere else: none of them stands behind others.
+    """
+    waiting = [each for each in reversed(requests) if each.state == "open"]
+    wishes = [_asked(rows, standings, each, names) for each in waiting[:_MOST_REQUESTS]]
+    asked = {(each.budget_id, each.subject) for each in waiting}
     rest = [one for one in standings if (one.budget.budget_id, _text(one)) not in asked]
     gone: dict[str, list[BudgetStanding]] = {}
     for one in sorted((one for one in rest if tone_of(one)), key=_urgency):
         gone.setdefault(one.budget.budget_id, []).append(one)
-    found += [_gone(first, len(others)) for first, *others in gone.values()]
+    found = [_gone(first, len(others)) for first, *others in gone.values()]
     found += [_passing(rows, now_us, one) for one in rest if not tone_of(one) and will_pass(one)]
-    return found[:MOST], max(len(found) - MOST, 0)
+    shown = found[: max(_MOST_OTHERS - len(wishes), 0)]
+    return [*wishes, *shown], len(found) - len(shown)
 
 
 def will_pass(one: BudgetStanding) -> bool:

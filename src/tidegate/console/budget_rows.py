@@ -14,6 +14,7 @@ from tidegate.services.budget_standings import BudgetStanding
 
 NEAR_PERMILLE: Final = 800
 FULL_PERMILLE: Final = 1000
+_MOST_PERCENT: Final = 999
 NEAREST: Final = 3
 """Of a budget that each one has by itself, so many are shown in its place."""
 _MINUTE_US: Final = 60_000_000
@@ -128,10 +129,10 @@ class Rows:
             mode=budget.mode if budget.hard else "",
             amount=money(budget.amount_nusd),
             state=self.state(one, passed_us),
-            exact=f"Resets {self.moment(one.resets_us)}" if one.resets_us else "",
+            exact=self._exact(one),
             notes=_notes(budget),
             tone=tone_of(one),
-            percent=f"{one.used_permille // 10} %",
+            percent=_percent(one),
             bar=f"{min(one.used_permille, FULL_PERMILLE) / 10:.1f}%",
             spent=money(standing.spent_nusd),
             held=money(standing.held_nusd),
@@ -178,8 +179,14 @@ class Rows:
             return "no reset"
         wait = self.until(one.resets_us)
         if one.budget.window == WindowKind.ROLLING:
-            return f"oldest hour leaves in {wait}"
+            return f"rolls on in {wait}"
         return f"resets in {wait}"
+
+    def _exact(self, one: BudgetStanding) -> str:
+        if not one.resets_us:
+            return ""
+        verb = "Oldest hour leaves" if one.budget.window == WindowKind.ROLLING else "Resets"
+        return f"{verb} {self.moment(one.resets_us)}"
 
     def until(self, at_us: int) -> str:
         """`18 days`, `13 h`, `5 min`."""
@@ -244,6 +251,12 @@ def each_words(budget: Budget) -> str:
     if budget.scope == Scope.SQUAD and budget.per_head:
         return "Each member of each squad" if budget.scope_id == EACH else "Each member of a squad"
     return _EACH[Scope(budget.scope)]
+
+
+def _percent(one: BudgetStanding) -> str:
+    """`108 %`; how much beyond ten times the limit it is says nothing more."""
+    percent = one.used_permille // 10
+    return f"{percent} %" if percent <= _MOST_PERCENT else f"> {_MOST_PERCENT} %"
 
 
 def _notes(budget: Budget) -> str:

@@ -65,6 +65,7 @@ class LivePage:
             viewer=viewer,
             current=self._name,
             view=view,
+            parts=f"/{self._name.replace('_', '-')}/parts",
             tag=tag if view.whole else "",
             now_ms=now_us // 1000,
         )

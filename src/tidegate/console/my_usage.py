@@ -182,7 +182,8 @@ class MyUsagePage:
 
     def _budget(self, viewer: Viewer, now_us: int) -> OwnBudget | None:
         organization_id, member_id = viewer.organization_id, viewer.member_id
-        found = self._services.budget_bars.of_members(organization_id, [member_id])
+        keys = [key.record.key_id for key in self._own_keys(viewer)]
+        found = self._services.budget_bars.of_members(organization_id, {member_id: keys})
         if not found:
             return None
         one = found[member_id]

@@ -11,9 +11,10 @@ from starlette.routing import Route
 from tidegate.console.access import Need, page
 from tidegate.console.dialogs import Dialogs, Moment
 from tidegate.console.web import SEE_OTHER, Web, is_partial
-from tidegate.services.errors import Conflict
+from tidegate.services.errors import Conflict, InvalidField
 from tidegate.services.logins import Viewer
 
+_SWITCH: Final = {"on": True, "off": False}
 _START: Final = "/settings/organization"
 CHANGED: Final = (
     "Someone else changed this in the meantime. What holds now is shown; make your change again."
@@ -126,6 +127,14 @@ class Settings:
 
     async def start(self, _request: Request, _viewer: Viewer) -> Response:
         return RedirectResponse(_START, SEE_OTHER)
+
+
+def read_switch(fields: dict[str, str], name: str) -> bool:
+    """What was chosen, not the opposite of what holds: a second click changes nothing."""
+    chosen = _SWITCH.get(fields.get(name, ""))
+    if chosen is None:
+        raise InvalidField(f"The switch “{name.replace('_', ' ')}” is on or off.", field=name)
+    return chosen
 
 
 def seen(*values: object) -> str:

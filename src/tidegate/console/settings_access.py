@@ -9,14 +9,12 @@ from starlette.routing import Route
 
 from tidegate.console.access import Need, page
 from tidegate.console.dialogs import actor_of
-from tidegate.console.settings import SettingsView
+from tidegate.console.settings import SettingsView, read_switch
 from tidegate.console.web import Web
-from tidegate.services.errors import InvalidField
 from tidegate.services.logins import Viewer
 
 _PATH: Final = "/settings/access"
 _SECTION: Final = "access"
-_SWITCH: Final = {"on": True, "off": False}
 
 
 class AccessSettings:
@@ -36,10 +34,7 @@ class AccessSettings:
         )
 
     async def switch(self, request: Request, viewer: Viewer) -> Response:
-        """Set what was chosen, not the opposite of what holds: a second click changes nothing."""
-        wanted = _SWITCH.get(request.state.form.get("self_enrolment", ""))
-        if wanted is None:
-            raise InvalidField("Self-enrolment is on or off.", field="self_enrolment")
+        wanted = read_switch(request.state.form, "self_enrolment")
         await run_in_threadpool(
             self._services.organizations.update,
             viewer.organization_id,

@@ -3,27 +3,20 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from tidegate.console import formats
-from tidegate.console.access import Need, page
 from tidegate.console.dialogs import actor_of
 from tidegate.console.formats import DASH
 from tidegate.console.log_compression import LEVELS
-from tidegate.console.settings import SettingsView, refuse_stale, seen
-from tidegate.console.web import Web
+from tidegate.console.settings_form import OrganizationForm
 from tidegate.core.comparison import SessionGroup
 from tidegate.core.model import OrganizationRecord
 from tidegate.services.compression_report import Comparison
 from tidegate.services.compression_settings import MAX_HOLDOUT_PERMILLE
-from tidegate.services.errors import Conflict, InvalidField, Refused
+from tidegate.services.errors import InvalidField
 from tidegate.services.logins import Viewer
 
-_PATH: Final = "/settings/compression"
-_SECTION: Final = "compression"
 _HONEST: Final = {
     "lossless": "Says the same in less: line numbers only now and then, a path or folder once"
     " instead of on each line, no colour codes. Nothing is left out: the gateway rebuilds every"
@@ -59,34 +52,14 @@ class ComparisonView:
     enough: bool
 
 
-class CompressionPage:
-    def __init__(self, web: Web) -> None:
-        self._view = SettingsView(web)
-        self._web = web
-        self._services = web.services
+class CompressionPage(OrganizationForm):
+    PATH = "/settings/compression"
+    SECTION = "compression"
+    SAVED = "Saved. It counts for new sessions."
 
-    def routes(self) -> list[Route]:
-        return [
-            page(_PATH, self.form, need=Need.ADMIN, name="compression_settings"),
-            page(_PATH, self.save, methods=["POST"], need=Need.ADMIN),
-        ]
-
-    async def form(self, request: Request, viewer: Viewer) -> Response:
-        return await self._form(request, viewer)
-
-    async def save(self, request: Request, viewer: Viewer) -> Response:
-        fields: dict[str, str] = request.state.form
-        try:
-            await run_in_threadpool(self._set, request, viewer, fields)
-        except Refused as refused:
-            told, stale = {refused.field: refused.message}, isinstance(refused, Conflict)
-            status, typed = (409, None) if stale else (422, fields)
-            return await self._form(request, viewer, status=status, errors=told, typed=typed)
-        return self._view.web.done(request, _PATH, "Saved. It counts for new sessions.", leave=True)
-
-    def _set(self, request: Request, viewer: Viewer, fields: dict[str, str]) -> None:
-        now = self._services.organizations.get(viewer.organization_id)
-        refuse_stale(fields, *_shown(now))
+    def _set(
+        self, request: Request, viewer: Viewer, fields: dict[str, str], now: OrganizationRecord
+    ) -> None:
         self._services.compression.set(
             viewer.organization_id,
             level=fields.get("level", ""),
@@ -96,37 +69,28 @@ class CompressionPage:
             actor=actor_of(request, viewer),
         )
 
-    async def _form(
-        self,
-        request: Request,
-        viewer: Viewer,
-        *,
-        status: int = 200,
-        errors: dict[str, str] | None = None,
-        typed: dict[str, str] | None = None,
-    ) -> Response:
-        shown = await run_in_threadpool(self._look, viewer)
-        if typed is not None:
-            names = ("level", "default", "locked", "holdout")
-            shown["values"] = {name: typed.get(name, "") for name in names}
-        return self._view.show(
-            request, viewer, _SECTION, status=status, errors=errors or {}, **shown
+    def _compared(self, now: OrganizationRecord) -> tuple[object, ...]:
+        return (
+            now.compression_level,
+            now.compression_default,
+            now.compression_locked,
+            now.holdout_permille,
         )
 
-    def _look(self, viewer: Viewer) -> dict[str, Any]:
-        now = self._services.organizations.get(viewer.organization_id)
+    def _values(self, now: OrganizationRecord) -> dict[str, str]:
+        return {
+            "level": now.compression_level,
+            "default": "yes" if now.compression_default else "",
+            "locked": "yes" if now.compression_locked else "",
+            "holdout": share_text(now.holdout_permille),
+        }
+
+    def _more(self, viewer: Viewer, now: OrganizationRecord) -> dict[str, Any]:
         found = self._services.compression_reports.comparison(
             viewer.organization_id, self._web.clock()
         )
         return {
-            "values": {
-                "level": now.compression_level,
-                "default": "yes" if now.compression_default else "",
-                "locked": "yes" if now.compression_locked else "",
-                "holdout": share_text(now.holdout_permille),
-            },
             "levels": [Level(name, LEVELS[name], what) for name, what in _HONEST.items()],
-            "seen": seen(*_shown(now)),
             "comparison": comparison_view(found),
         }
 
@@ -205,12 +169,3 @@ def _cost(group: SessionGroup) -> str:
 def _cached(group: SessionGroup) -> str:
     tokens = group.prompt_tokens
     return f"{100 * group.cache_read_tokens / tokens:.1f} %" if tokens else DASH
-
-
-def _shown(record: OrganizationRecord) -> tuple[object, ...]:
-    return (
-        record.compression_level,
-        record.compression_default,
-        record.compression_locked,
-        record.holdout_permille,
-    )

@@ -2,7 +2,7 @@
 
 import zoneinfo
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -11,70 +11,43 @@ from starlette.routing import Route
 
 from tidegate.console.access import Need, page
 from tidegate.console.dialogs import actor_of
-from tidegate.console.settings import SettingsView, refuse_stale, seen
-from tidegate.console.web import Web
+from tidegate.console.settings import read_switch
+from tidegate.console.settings_form import OrganizationForm
 from tidegate.core.model import OrganizationRecord
-from tidegate.services.errors import InvalidField, Refused
+from tidegate.services.errors import InvalidField
 from tidegate.services.logins import Viewer
 
-_PATH: Final = "/settings/organization"
-_SECTION: Final = "organization"
-_SWITCH: Final = {"on": True, "off": False}
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _NO_PLACES: Final = ("posix/", "right/", "Etc/", "SystemV/")
 _NO_ZONES: Final = frozenset({"localtime", "Factory", "posixrules"})
 
 
-class OrganizationSettings:
-    def __init__(self, web: Web) -> None:
-        self._view = SettingsView(web)
-        self._organizations = web.services.organizations
+class OrganizationSettings(OrganizationForm):
+    PATH = "/settings/organization"
+    SECTION = "organization"
 
     def routes(self) -> list[Route]:
-        return [
-            page(_PATH, self.form, need=Need.ADMIN),
-            page(_PATH, self.save, methods=["POST"], need=Need.ADMIN),
-            page(_PATH + "/session-tools", self.switch, methods=["POST"], need=Need.ADMIN),
-        ]
-
-    async def form(self, request: Request, viewer: Viewer) -> Response:
-        now = await run_in_threadpool(self._organizations.get, viewer.organization_id)
-        return self._form(request, viewer, now)
-
-    async def save(self, request: Request, viewer: Viewer) -> Response:
-        fields: dict[str, str] = request.state.form
-        now = await run_in_threadpool(self._organizations.get, viewer.organization_id)
-        try:
-            refuse_stale(fields, *_shown(now))
-        except Refused as refused:
-            told = {refused.field: refused.message}
-            return self._form(request, viewer, now, status=409, errors=told)
-        try:
-            await run_in_threadpool(self._update, request, viewer, fields)
-        except Refused as refused:
-            told = {refused.field: refused.message}
-            return self._form(request, viewer, now, status=422, errors=told, typed=fields)
-        return self._view.web.done(request, _PATH, "Saved.", leave=True)
+        switch = page(self.PATH + "/session-tools", self.switch, methods=["POST"], need=Need.ADMIN)
+        return [*super().routes(), switch]
 
     async def switch(self, request: Request, viewer: Viewer) -> Response:
-        """Set what was chosen, not the opposite of what holds: a second click changes nothing."""
-        wanted = _SWITCH.get(request.state.form.get("session_tools", ""))
-        if wanted is None:
-            raise InvalidField("Session tools are on or off.", field="session_tools")
+        wanted = read_switch(request.state.form, "session_tools")
         await run_in_threadpool(
-            self._organizations.update,
+            self._services.organizations.update,
             viewer.organization_id,
             session_tools=wanted,
             actor=actor_of(request, viewer),
         )
         told = "New launches get the tools." if wanted else "Agents do not get the tools any more."
-        return self._view.web.done(request, _PATH, told, leave=True)
+        return self._web.done(request, self.PATH, told, leave=True)
 
-    def _update(self, request: Request, viewer: Viewer, fields: dict[str, str]) -> None:
+    def _set(
+        self, request: Request, viewer: Viewer, fields: dict[str, str], now: OrganizationRecord
+    ) -> None:
         week_start = fields.get("week_start", "")
         if week_start not in {str(day) for day in range(1, 8)}:
             raise InvalidField("Choose a day of the week.", field="week_start")
-        self._organizations.update(
+        self._services.organizations.update(
             viewer.organization_id,
             name=fields.get("organization", ""),
             time_zone=zone_named(fields.get("time_zone", "")),
@@ -82,33 +55,18 @@ class OrganizationSettings:
             actor=actor_of(request, viewer),
         )
 
-    def _form(
-        self,
-        request: Request,
-        viewer: Viewer,
-        now: OrganizationRecord,
-        *,
-        status: int = 200,
-        errors: dict[str, str] | None = None,
-        typed: dict[str, str] | None = None,
-    ) -> Response:
-        stored = {
+    def _compared(self, now: OrganizationRecord) -> tuple[object, ...]:
+        return now.name, now.time_zone, now.week_start
+
+    def _values(self, now: OrganizationRecord) -> dict[str, str]:
+        return {
             "organization": now.name,
             "time_zone": now.time_zone,
             "week_start": str(now.week_start),
         }
-        return self._view.show(
-            request,
-            viewer,
-            _SECTION,
-            status=status,
-            errors=errors or {},
-            values=stored | {key: text for key, text in (typed or {}).items() if key in stored},
-            seen=seen(*_shown(now)),
-            session_tools=now.session_tools,
-            zones=time_zones(),
-            days=DAYS,
-        )
+
+    def _more(self, viewer: Viewer, now: OrganizationRecord) -> dict[str, Any]:
+        return {"session_tools": now.session_tools, "zones": time_zones(), "days": DAYS}
 
 
 @cache
@@ -122,7 +80,3 @@ def zone_named(text: str) -> str:
     """The name as the database of zones writes it; one that is not there stays as typed."""
     wanted = text.strip().replace(" ", "_").casefold()
     return next((name for name in time_zones() if name.casefold() == wanted), text)
-
-
-def _shown(record: OrganizationRecord) -> tuple[str, str, int]:
-    return record.name, record.time_zone, record.week_start

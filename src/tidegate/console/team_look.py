@@ -200,7 +200,7 @@ class _Look:
             keys=by_member,
             present=sum(not member.removed_us for member in people),
             pending=self._pending(people),
-            budgets=self._budgets(page),
+            budgets=self._budgets(page, by_member),
         )
 
     def top(self) -> TopView:
@@ -232,11 +232,14 @@ class _Look:
             find=query.find,
         )
 
-    def _budgets(self, page: MemberPage) -> dict[str, MemberBudget]:
+    def _budgets(
+        self, page: MemberPage, keys: dict[str, list[StoredKey]]
+    ) -> dict[str, MemberBudget]:
         """Of the cards that are shown; a table has no bars."""
         if self.query.view == "table":
             return {}
-        shown = [use.member.member_id for use in page.uses if not use.member.removed_us]
+        ids = [use.member.member_id for use in page.uses if not use.member.removed_us]
+        shown = {one: [key.record.key_id for key in keys.get(one, ())] for one in ids}
         bars = self.services.budget_bars
         return attempt(lambda: bars.of_members(self.organization_id, shown)) or {}
 

@@ -45,7 +45,8 @@ class Ended(StrEnum):
     BELOW = "below"  # the value came back
     OVERTAKEN = "overtaken"  # a higher threshold was reached
     WINDOW = "window"  # the budget's next window began
-    RULE = "rule"  # the rule or what it watches was removed or switched off
+    RULE = "rule"  # the rule was removed, switched off or given something else to watch
+    GONE = "gone"  # what it watches was removed, or is at rest
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +80,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     may_fire: bool = True  # else it is only watched whether it is over
     release: int = _FULL  # percent of a threshold below which it is over; less where it may flap
     hard: bool = False  # requests are refused from 100 % on
+    gone: bool = False  # nobody can use it any more
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -133,11 +135,16 @@ def crossing(reading: Reading, threshold: int, rearmed: int) -> str:
 
 def step(state: State, thresholds: Iterable[int], reading: Reading, now_us: int) -> Step:
     """Take in one reading."""
+    if reading.gone:
+        return leave(state, Ended.GONE)
     levels = sorted(thresholds)
     was = state.memories[-1].window if state.memories else reading.window
     memory = next((m for m in state.memories if m.window == reading.window), None)
     memory = memory or Memory(reading.window)
     ended = Ended.WINDOW if was != reading.window else ""
+    if memory.peak not in {0, *levels}:  # the rule has other thresholds now
+        memory = Memory(memory.window, 0, memory.rearmed + 1)
+        ended = ended or Ended.RULE
     reached = max((t for t in levels if reading.value >= t), default=0)
     fired, rearmed, passed = 0, memory.rearmed, tuple[int, ...]()
     if reached > memory.peak and reading.may_fire:
@@ -164,6 +171,12 @@ def step(state: State, thresholds: Iterable[int], reading: Reading, now_us: int)
         ended=ended if is_open else "",
         reminded=woken and is_open and not ended and not state.muted,
     )
+
+
+def leave(state: State, ended: Ended) -> Step:
+    """What was told stays told, but is open no longer."""
+    after = msgspec.structs.replace(state, alert_id="")
+    return Step(state=after, ended=ended if state.alert_id else "")
 
 
 def _is_over(reading: Reading, threshold: int) -> bool:

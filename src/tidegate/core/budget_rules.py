@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from tidegate.core.budgets import (
     Budget,
     Envelope,
-    HoldMode,
     Raise,
     Scope,
     Spender,
@@ -84,7 +83,7 @@ class Share(NamedTuple):
 class KeyRules:
     """The budgets of one key."""
 
-    __slots__ = ("_by_request", "_fixed", "_spender", "by_repository", "has_hard", "has_strict")
+    __slots__ = ("_by_request", "_fixed", "_spender", "by_repository", "has_closed", "has_hard")
 
     def __init__(self, spender: Spender, terms: list[Terms]) -> None:
         self._spender = spender
@@ -93,8 +92,13 @@ class KeyRules:
         self._by_request = tuple(each for each in terms if each.budget.scope in _BY_REQUEST)
         mine = [*(share.budget for share in self._fixed), *(e.budget for e in self._by_request)]
         self.has_hard = any(budget.hard for budget in mine)
-        self.has_strict = any(b.hard and b.mode == HoldMode.STRICT for b in mine)
+        self.has_closed = any(b.hard and b.when_unknown == WhenUnknown.CLOSED for b in mine)
         self.by_repository = any(budget.scope == Scope.REPOSITORY for budget in mine)
+
+    @property
+    def by_request(self) -> bool:
+        """Whether the session or the repository of a request matters."""
+        return bool(self._by_request)
 
     @property
     def empty(self) -> bool:

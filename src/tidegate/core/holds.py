@@ -37,8 +37,10 @@ _FIELDS: Final = (
     *_OUTPUT_FIELDS,
     *_STORED_FIELDS,
     *("n", "mcp_servers", "background", "web_search_options", "prediction"),
+    *("max_tool_calls", "context_management"),
 )
 _COUNTED_TOOL: Final = re.compile(r"web_(search|fetch)_\d+")  # each has a `max_uses`
+_SEARCH: Final = re.compile(r"web_search(_preview\w*)?")  # all together have `max_tool_calls`
 _OWN_TOOLS: Final = {
     Dialect.MESSAGES: re.compile(r"custom|(bash|text_editor|computer|memory)_\d+"),
     Dialect.RESPONSES: re.compile(
@@ -176,7 +178,7 @@ def _bound(
     if fields.get("background"):
         raise _Unbounded("an answer in the background is not seen")
     uses, typed = _tool_uses(dialect, fields)
-    named = _named_types(body)
+    named = _named_types(body, members)
     types = set(named)
     if types & _LATE_TOOLS and (found := next(filter(_SERVER_TOOLS.fullmatch, types), None)):
         raise _Unbounded(_without_limit(found.decode()))
@@ -188,6 +190,8 @@ def _bound(
     rounds = 1 + uses
     output = _answers(fields) * _output_tokens(book, listed, fields)
     output += len(body) if fields.get("prediction") else 0  # what of it is wrong is charged
+    if _compacts(fields):  # each round may be preceded by one that makes a summary
+        prompt, output = prompt * 2, output + _longest(book, listed)
     prompt, output = prompt * rounds, output * rounds
     return ceiling(book, what, prompt).cost(prompt, output, uses)
 
@@ -208,14 +212,24 @@ def _fields(body: bytes, members: Members | None) -> dict[str, Any]:
         raise _Unbounded("the request body cannot be read in full") from None
 
 
-def _named_types(body: bytes) -> list[bytes]:
-    """Every `type` that is named somewhere in the body, as often as it is."""
-    if _ESCAPED_LETTER.search(body):  # a name can be written in other ways
+def _named_types(body: bytes, members: Members | None) -> list[bytes]:
+    """Every `type` that is named somewhere in the body, as often as it is.
+
+    Not those of the tools, which are looked at one by one, and whose schemas name many.
+    """
+    if members is None:
+        return _types_in(body)
+    apart = [bytes(value) for name, value in members.items() if name != "tools"]
+    return [kind for value in apart for kind in _types_in(value)]
+
+
+def _types_in(text: bytes) -> list[bytes]:
+    if b"\\u00" in text and _ESCAPED_LETTER.search(text):  # a name can be written in other ways
         try:
-            body = json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
+            text = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
         except (ValueError, RecursionError):
             raise _Unbounded("the request body cannot be read in full") from None
-    return _TYPES.findall(body)
+    return _TYPES.findall(text)
 
 
 def _tool_uses(dialect: Dialect, fields: dict[str, Any]) -> tuple[int, int]:
@@ -223,28 +237,44 @@ def _tool_uses(dialect: Dialect, fields: dict[str, Any]) -> tuple[int, int]:
     for name in ("mcp_servers", "web_search_options"):
         if fields.get(name):
             raise _Unbounded(_without_limit(name))
-    uses = typed = 0
+    uses = together = typed = 0
     for tool in fields.get("tools") or []:
         kind = tool.type
         if kind is None and dialect is Dialect.MESSAGES:
             continue
         if not isinstance(kind, str) or not _OWN_TOOLS[dialect].fullmatch(kind):
-            uses += _counted_uses(dialect, str(kind), tool)
+            if dialect is Dialect.RESPONSES and _SEARCH.fullmatch(str(kind)):
+                together = _counted(str(kind), fields.get("max_tool_calls"))
+            elif dialect is Dialect.MESSAGES and _COUNTED_TOOL.fullmatch(str(kind)):
+                uses += _counted(str(kind), tool.max_uses)
+            else:
+                raise _Unbounded(_without_limit(str(kind)[:60]))
         typed += kind not in {"custom", "function", "namespace"}
-    return uses, typed
+    return uses + together, typed
 
 
-def _counted_uses(dialect: Dialect, kind: str, tool: _Tool) -> int:
+def _counted(kind: str, uses: Any) -> int:
     """How often a tool of the provider's may be used at most."""
-    if dialect is Dialect.MESSAGES and _COUNTED_TOOL.fullmatch(kind):
-        uses = tool.max_uses
-        if type(uses) is int and 0 <= uses <= _MOST_USES:
-            return int(uses)
+    if type(uses) is int and 0 <= uses <= _MOST_USES:
+        return int(uses)
     raise _Unbounded(_without_limit(kind[:60]))
 
 
 def _without_limit(tool: str) -> str:
-    return f"the provider may use {tool!r} as often as it likes. Turn that tool off in your agent"
+    off = "Turn that tool off in your agent"
+    if tool == "web_search":
+        off += f' (Codex: {tool} = "disabled" in its config.toml)'
+    return f"the provider may use {tool!r} as often as it likes. {off}"
+
+
+def _compacts(fields: dict[str, Any]) -> bool:
+    """Whether the provider may make the conversation shorter first."""
+    management = fields.get("context_management")
+    edits = management.get("edits") if isinstance(management, dict) else management
+    if not isinstance(edits, list):
+        return False
+    kinds = [each.get("type") for each in edits if isinstance(each, dict)]
+    return any(str(kind).startswith("compact") for kind in kinds)
 
 
 def _known_window(listed: ListedModel) -> int:
@@ -259,6 +289,10 @@ def _output_tokens(book: PriceBook, listed: ListedModel, fields: dict[str, Any])
     asked = [fields[name] for name in _OUTPUT_FIELDS if fields.get(name) is not None]
     if asked and all(type(value) is int and value > 0 for value in asked):
         return int(min(max(asked), _window(listed) or _ABSURD_TOKENS))
+    return _longest(book, listed)
+
+
+def _longest(book: PriceBook, listed: ListedModel) -> int:
     limit = output_limit(book, listed)
     if limit is None:
         raise _Unbounded("the model's longest answer is not known. Send max_tokens")

@@ -6,10 +6,12 @@ It is held before anything of it goes to an upstream, and settled when its usage
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from tidegate.core import budget_words, errors
+from tidegate.core.attribution import Kind
 from tidegate.core.budget_rules import BudgetIndex, KeyRules, Share, closes
 from tidegate.core.budgets import BudgetRefusal, HoldMode, Standing, resets_us
 from tidegate.core.errors import Failure
@@ -25,7 +27,7 @@ from tidegate.gateway.hold_memory import CostMemory, Places, SoftStandings
 from tidegate.gateway.hold_thread import HoldSource, HoldThread
 from tidegate.store.holds import Decision, HoldRequest, Settlement, Want
 
-_LARGE_BYTES: Final = 512 << 10  # to go through more takes too long for the loop
+_LARGE_BYTES: Final = 256 << 10  # to go through more takes too long for the loop
 
 
 class Budgets:
@@ -44,7 +46,7 @@ class Budgets:
         self._counters = counters
         self._log = log
         self._asked: dict[str, _Asking] = {}
-        self._placing: set[str] = set()  # ids of requests of which something is looked for first
+        self._pending: set[str] = set()  # ids of requests of which something is looked for first
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="bounds")
         self._readers_book = PriceBook(book.sheet)  # a book is for one thread
 
@@ -53,60 +55,86 @@ class Budgets:
         rules = index.of(ticket.key)
         if rules is None or ticket.facts is None or ticket.route is None:
             return None
-        root, repository = self._place(ticket)
+        return self._safely(rules, lambda: self._placed(rules, ticket, reading))
+
+    def _safely(self, rules: KeyRules, ask: Callable[[], Answer]) -> Answer:
+        """Ask. If that fails by a fault of ours, the budgets say whether the request passes."""
+        try:
+            return ask()
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the request needs an answer
+            self._tell("budget_checks_failed", "gateway.budgets_failed", fault)
+            return errors.budget_unknown() if rules.has_closed else None
+
+    def _placed(self, rules: KeyRules, ticket: Ticket, reading: Reading) -> Answer:
+        """Check a request when it is known in which repository its session works."""
+        root, repository = self._place(ticket) if rules.by_request else ("", "")
         unplaced = rules.by_repository and root and not repository
-        if unplaced and rules.has_hard and not self._places.is_known(root):
-            placing = _Placing(self._places, ticket.key.organization_id, root, self._wait_s)
-            self._thread.look(placing)
-            self._placing.add(ticket.event_id)
-            return then(placing.answer, lambda: self._when_placed(rules, ticket, reading))
-        return self._check(rules, ticket, reading)
+        if not unplaced or not rules.has_hard or self._places.is_known(root):
+            return self._check(rules, ticket, reading, self._wait_s)
+        placing = _Placing(self._places, ticket.key.organization_id, root, self._wait_s)
+        self._thread.look(placing)
 
-    def _when_placed(self, rules: KeyRules, ticket: Ticket, reading: Reading) -> Answer:
-        """Go on with a request, unless it is over."""
-        if ticket.event_id not in self._placing:
-            return None
-        self._placing.discard(ticket.event_id)
-        return self._check(rules, ticket, reading)
+        def check() -> Answer:
+            return self._check(rules, ticket, reading, placing.left_s)
 
-    def _check(self, rules: KeyRules, ticket: Ticket, reading: Reading) -> Answer:
-        shares = self._shares(rules, ticket)
+        return self._after(placing.answer, rules, ticket, check)
+
+    def _after(
+        self,
+        first: "asyncio.Future[Failure | None]",
+        rules: KeyRules,
+        ticket: Ticket,
+        ask: Callable[[], Answer],
+    ) -> Answer:
+        """Go on with a request later, unless it is over by then."""
+        self._pending.add(ticket.event_id)
+
+        def go_on() -> Answer:
+            if ticket.event_id not in self._pending:
+                return None
+            self._pending.discard(ticket.event_id)
+            return self._safely(rules, ask)
+
+        return then(first, go_on)
+
+    def _check(self, rules: KeyRules, ticket: Ticket, reading: Reading, wait_s: float) -> Answer:
+        root, repository = self._place(ticket) if rules.by_request else ("", "")
+        route = ticket.route
+        on_subscription = route is not None and route.billing == Billing.SUBSCRIPTION
+        shares = rules.shares(repository, root, subscription=on_subscription)
         hard = [share for share in shares if share.budget.hard]
         soft = [share for share in shares if not share.budget.hard]
         if soft and reads_headers(ticket):
             self._soft.note(ticket, soft)
         if not hard:
             return None
-        asking = _Asking(self, ticket, hard)
+        asking = _Asking(self, ticket, hard, wait_s)
         is_strict = any(share.budget.mode == HoldMode.STRICT for share in hard)
         if is_strict and len(reading.plain) > _LARGE_BYTES:
-            return self._bound_apart(asking, ticket, reading)
+            return self._bound_apart(asking, rules, ticket, reading)
         hold = _bound(self._book, ticket, reading) if is_strict else None
         return self._ask(asking, ticket, reading, hold)
 
-    def _bound_apart(self, asking: "_Asking", ticket: Ticket, reading: Reading) -> Answer:
+    def _bound_apart(
+        self, asking: "_Asking", rules: KeyRules, ticket: Ticket, reading: Reading
+    ) -> Answer:
         """Go through a large body in a thread, then ask."""
         loop = asyncio.get_running_loop()
         first: asyncio.Future[Failure | None] = loop.create_future()
         found = loop.run_in_executor(self._reader, _bound, self._readers_book, ticket, reading)
         found.add_done_callback(lambda _: first.set_result(None))
-        self._placing.add(ticket.event_id)
-        return then(first, lambda: self._when_bounded(asking, ticket, reading, found.result()))
 
-    def _when_bounded(
-        self, asking: "_Asking", ticket: Ticket, reading: Reading, hold: Hold
-    ) -> Answer:
-        if ticket.event_id not in self._placing:
-            return None
-        self._placing.discard(ticket.event_id)
-        return self._ask(asking, ticket, reading, hold)
+        def ask() -> Answer:
+            return self._ask(asking, ticket, reading, found.result())
+
+        return self._after(first, rules, ticket, ask)
 
     def ended(self, event: UsageEvent) -> None:
         """Settle what was held for a request, or give it back if it cost nothing."""
         cost_nusd = event.cost.total
         if cost_nusd:
             self.costs.add(event.key_id, event.model_asked, cost_nusd)
-        self._placing.discard(event.event_id)
+        self._pending.discard(event.event_id)
         asking = self._asked.pop(event.event_id, None)
         if asking is not None:
             asking.ended(cost_nusd)
@@ -134,17 +162,12 @@ class Budgets:
         """The root of a request's session, and the repository."""
         client, key = ticket.client, ticket.key
         own = (key.organization_id, key.key_id)
+        named = (link.value for link in client.links if link.kind == Kind.REPOSITORY)
         return self._places.of(
             session_id(*own, client.session),
             session_id(*own, client.parent_session),
-            client.repository,
+            client.repository or next(named, ""),
         )
-
-    def _shares(self, rules: KeyRules, ticket: Ticket) -> list[Share]:
-        root, repository = self._place(ticket)
-        route = ticket.route
-        on_subscription = route is not None and route.billing == Billing.SUBSCRIPTION
-        return rules.shares(repository, root, subscription=on_subscription)
 
     def _ask(
         self, asking: "_Asking", ticket: Ticket, reading: Reading, hold: Hold | None
@@ -162,7 +185,7 @@ class Budgets:
             if not known:
                 asking.first_nusd = first_typical(self._book, what, *size)
         self._asked[asking.event_id] = asking
-        asking.wait(self._wait_s)
+        asking.wait()
         self._thread.ask(asking)
         return asking.answer
 
@@ -181,12 +204,13 @@ class Budgets:
             self._soft.tell(ticket, pairs)
 
     def _failed(self, fault: BaseException) -> None:
-        self._counters.add("budget_store_failures")
+        self._tell("budget_store_failures", "gateway.budgets_unavailable", fault)
+
+    def _tell(self, counter: str, event: str, fault: BaseException) -> None:
+        self._counters.add(counter)
         now = asyncio.get_running_loop().time()
-        if (unreported := self._counters.due("budget_store_failures", now)) is not None:
-            self._log.warning(
-                "gateway.budgets_unavailable", error=str(fault)[:200], count=unreported
-            )
+        if (unreported := self._counters.due(counter, now)) is not None:
+            self._log.warning(event, error=str(fault)[:200], count=unreported)
 
 
 def reads_headers(ticket: Ticket) -> bool:
@@ -219,7 +243,13 @@ class _Placing:
         self._root = root
         loop = asyncio.get_running_loop()
         self.answer: asyncio.Future[Failure | None] = loop.create_future()
-        self._timer = loop.call_later(wait_s, self.seen, None)
+        self._until = loop.time() + wait_s
+        self._timer = loop.call_at(self._until, self.seen, None)
+
+    @property
+    def left_s(self) -> float:
+        """How long the request may still wait."""
+        return max(0.0, self._until - asyncio.get_running_loop().time())
 
     def look(self, source: HoldSource) -> str:
         return source.past.repository(self._organization_id, self._root)
@@ -235,8 +265,11 @@ class _Placing:
 class _Asking:
     """One request, from the question whether it may pass until it ended."""
 
-    def __init__(self, budgets: Budgets, ticket: Ticket, shares: list[Share]) -> None:
+    def __init__(
+        self, budgets: Budgets, ticket: Ticket, shares: list[Share], wait_s: float
+    ) -> None:
         self._budgets = budgets
+        self._wait_s = wait_s
         self._ticket = ticket
         self.shares = shares
         self.event_id = ticket.event_id
@@ -284,9 +317,9 @@ class _Asking:
         except Exception:  # noqa: BLE001 - whatever ails the ledger: there is another amount
             return []
 
-    def wait(self, seconds: float) -> None:
-        """Begin to wait for the decision, at most for so long."""
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._too_late)
+    def wait(self) -> None:
+        """Begin to wait for the decision, not for long."""
+        self._timer = asyncio.get_running_loop().call_later(self._wait_s, self._too_late)
 
     def stop_waiting(self) -> None:
         if self._timer is not None:

@@ -1,6 +1,7 @@
 """Reserves, settles and releases in one thread: what comes while it works goes together next time.
 
-Settlements and releases that the store does not take are tried again; what is never taken, the
+While the store is away it is all tried again. What it refuses for another reason goes alone the
+next time, so that it is in nobody's way, and not a third time. What is never settled the
 drain sees to when it has the request's usage event.
 """
 
@@ -19,6 +20,7 @@ from tidegate.store.holds import (
     Settlement,
 )
 from tidegate.store.past import PastReads
+from tidegate.store.ports import StoreUnavailable
 
 _AT_ONCE: Final = 256  # requests in one transaction
 _AGAIN_S: Final = 0.1  # after a failure
@@ -36,6 +38,8 @@ class HoldSource(NamedTuple):
 class Asking(Protocol):
     """A request that waits for its hold."""
 
+    @property
+    def event_id(self) -> str: ...
     @property
     def over(self) -> bool:
         """Whether nobody waits for it any more."""
@@ -70,6 +74,13 @@ class _Batch:
         self.settlements = settlements
         self.releases = releases
 
+    def singly(self) -> "list[_Batch]":
+        """The same with a transaction for each; nothing if it is one already."""
+        parts = [_Batch([], [settlement], []) for settlement in self.settlements]
+        parts += [_Batch([], [], [event_id]) for event_id in self.releases]
+        parts += [_Batch([asking], [], []) for asking in self.asks]
+        return parts if len(parts) > 1 else []
+
 
 class HoldThread:
     """All but `_work` and `_look` runs in the loop."""
@@ -83,7 +94,9 @@ class HoldThread:
         self._settlements: deque[Settlement] = deque(maxlen=_KEPT)
         self._releases: deque[str] = deque(maxlen=_KEPT)
         self._looks: deque[Look] = deque()
+        self._doubtful: deque[_Batch] = deque()  # one of them the store does not take
         self._runs = False
+        self._looked_last = False
         self._timer: asyncio.TimerHandle | None = None
         self._renewal: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="holds")
@@ -109,6 +122,8 @@ class HoldThread:
 
     def close(self) -> None:
         """Do at once what can be done, and nothing more."""
+        if self._closed:
+            return
         self._closed = True
         for timer in (self._timer, self._renewal):
             if timer is not None:
@@ -123,10 +138,14 @@ class HoldThread:
             return
         while self._asks and self._asks[0].over:
             self._asks.popleft()
-        if self._looks:  # few, and some of them come before an ask
+        has_work = bool(self._doubtful or self._asks or self._settlements or self._releases)
+        if self._looks and not (self._looked_last and has_work):  # in turn: nobody waits for all
+            self._looked_last = True
             self._submit(self._look, self._looks.popleft(), self._looked)
-        elif self._asks or self._settlements or self._releases:
-            self._submit(self._work, self._next(), self._worked)
+        elif has_work:
+            self._looked_last = False
+            batch = self._doubtful.popleft() if self._doubtful else self._next()
+            self._submit(self._work, batch, self._worked)
 
     def _next(self) -> _Batch:
         asks = [self._asks.popleft() for _ in range(min(_AT_ONCE, len(self._asks)))]
@@ -166,14 +185,24 @@ class HoldThread:
         self._runs = False
         if (fault := future.exception()) is not None:
             self._on_fault(fault)
-            self._asks.extendleft(reversed(batch.asks))
-            self._settlements.extendleft(reversed(batch.settlements))
-            self._releases.extendleft(reversed(batch.releases))
-            self._pause()
+            self._failed(batch, is_away=isinstance(fault, StoreUnavailable))
             return
         for asking, decision in zip(batch.asks, future.result(), strict=True):
             asking.decided(decision)
         self._start()
+
+    def _failed(self, batch: _Batch, *, is_away: bool) -> None:
+        if not is_away:
+            self._doubtful.extend(batch.singly())
+            self._start()
+            return
+        self._asks.extendleft(reversed(batch.asks))
+        self._settlements.extendleft(reversed(batch.settlements))
+        self._releases.extendleft(reversed(batch.releases))
+        # A commit may have failed when all was done: then these are not to count beside themselves.
+        again = {asking.event_id for asking in batch.asks}
+        self._releases.extendleft(again.difference(self._releases))
+        self._pause()
 
     def _looked(self, look: Look, future: "Future[Any]") -> None:
         self._runs = False

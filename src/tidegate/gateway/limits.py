@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+from tidegate.core.limit_rules import Limited
 from tidegate.core.model import UsageEvent
 from tidegate.core.pricing import PriceBook
 from tidegate.core.ticket import Ticket
@@ -38,23 +39,21 @@ class Limits:
 
     def check(self, ticket: Ticket, reading: Reading) -> Answer:
         """Why a request may not go on, None if it may, or what will say so."""
-        try:
-            return self._check(ticket, reading)
-        except Exception as fault:  # noqa: BLE001 - a fault of ours is no reason to stop an agent
-            self._counters.add("limits_failed")
-            if (unreported := self._counters.due("limits_failed", time.monotonic())) is not None:
-                self._log.error("gateway.limits_failed", error=str(fault)[:200], count=unreported)
-            return None
-
-    def _check(self, ticket: Ticket, reading: Reading) -> Answer:
         if self._rates is not None and (limited := self._directory.limits.of(ticket.key)):
-            rated = self._rates.check(limited, ticket)
+            rated = self._rate(self._rates, limited, ticket)
             if isinstance(rated, asyncio.Future):
                 self._rating.add(ticket.event_id)
                 return then(rated, lambda: self._rated(ticket, reading))
             if rated is not None:
                 return rated
         return self._within_budget(ticket, reading)
+
+    def _rate(self, rates: RateLimits, limited: tuple[Limited, ...], ticket: Ticket) -> Answer:
+        try:
+            return rates.check(limited, ticket)
+        except Exception as fault:  # noqa: BLE001 - a fault of ours is no reason to stop an agent
+            self._failed(fault)
+            return None
 
     def _rated(self, ticket: Ticket, reading: Reading) -> Answer:
         """Go on to the budgets with a request that had to wait, unless it is over."""
@@ -63,15 +62,26 @@ class Limits:
     def _within_budget(self, ticket: Ticket, reading: Reading) -> Answer:
         if self._budgets is None:
             return None
-        return self._budgets.check(self._directory.budgets, ticket, reading)
+        try:
+            return self._budgets.check(self._directory.budgets, ticket, reading)
+        except Exception as fault:  # noqa: BLE001 - a fault of ours is no reason to stop an agent
+            self._failed(fault)
+            return None
 
     def ended(self, event: UsageEvent) -> None:
         """Settle a request's hold, and count what it used."""
         self._rating.discard(event.event_id)
-        if self._budgets is not None:
-            self._budgets.ended(event)
-        if self._rates is not None:
-            self._rates.ended(event)
+        for part in (self._budgets, self._rates):
+            try:
+                if part is not None:
+                    part.ended(event)
+            except Exception as fault:  # noqa: BLE001 - the answer goes on; the drain knows its end
+                self._failed(fault)
+
+    def _failed(self, fault: Exception) -> None:
+        self._counters.add("limits_failed")
+        if (unreported := self._counters.due("limits_failed", time.monotonic())) is not None:
+            self._log.error("gateway.limits_failed", error=str(fault)[:200], count=unreported)
 
     def counters(self) -> dict[str, int]:
         return self._budgets.counters() if self._budgets is not None else {}

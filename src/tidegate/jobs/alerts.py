@@ -48,6 +48,7 @@ class AlertsJob:
 
     def look(self) -> None:
         """Look once, if it is this console's turn. One organization's fault is not another's."""
+        self._watch.note_backlog()
         if not self._watch.may_look():
             return
         for organization_id in self._watch.organizations():

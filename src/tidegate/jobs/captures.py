@@ -5,7 +5,6 @@ holds locked has no living writer: what is whole in it is moved, then it is dele
 """
 
 import asyncio
-import contextlib
 import os
 import threading
 import time
@@ -16,14 +15,14 @@ from typing import Final
 from tidegate.core.capture_records import FILES, FREE_BYTES, Assembly, SealedCapture
 from tidegate.core.captures import compressed
 from tidegate.core.frames import MAX_FRAME_BYTES, scan_frames
+from tidegate.jobs.passes import to_the_end
 from tidegate.services.log import Log
 from tidegate.services.vault import SealBroken, seal_capture, unseal_capture
 from tidegate.store.captures import StoredCapture
-from tidegate.store.file_locks import is_there, take_lock
+from tidegate.store.file_locks import opened
 from tidegate.store.ports import Store
 
 POLL_S: Final = 0.5
-_MAX_PAUSE_S: Final = 30.0
 _READ_BYTES: Final = 4 * MAX_FRAME_BYTES
 _BATCH_BYTES: Final = 8 << 20
 _DAY_US: Final = 86_400_000_000
@@ -60,19 +59,7 @@ class CaptureImport:
 
     async def run(self, stop: asyncio.Event, poll_s: float = POLL_S) -> None:
         """Import until told to stop, then once more. While the store is away the files wait."""
-        pause_s = poll_s
-        while True:
-            last = stop.is_set()
-            try:
-                await asyncio.to_thread(self.run_once)
-                pause_s = poll_s
-            except Exception as fault:  # noqa: BLE001 - the loop outlives whatever ails the store
-                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
-                self._log.error("captures.failed", error=str(fault)[:300], retry_s=pause_s)
-            if last:
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause_s)
+        await to_the_end(stop, poll_s, self.run_once, "captures.failed", self._log)
 
     def run_once(self) -> int:
         """Import all that the workers have written so far: how many were moved."""
@@ -92,25 +79,19 @@ class CaptureImport:
             self._days_version = version
 
     def _import_file(self, path: Path) -> int:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:  # another process was faster
-            return 0
-        try:
-            is_abandoned = take_lock(descriptor)
-            if not is_there(path, descriptor):
+        with opened(path) as found:
+            if found is None:
                 return 0
             if not self._has_room():
                 self._log.error("captures.dropped", file=path.name, why="the disk is almost full")
                 path.unlink()
                 return 0
+            descriptor, is_abandoned = found
             moved = self._move(path, descriptor)
             if is_abandoned:
                 path.unlink()
                 self._places.pop(path.name, None)
             return moved
-        finally:
-            os.close(descriptor)
 
     def _has_room(self) -> bool:
         disk = os.statvfs(self._spool_dir)

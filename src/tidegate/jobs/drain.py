@@ -22,14 +22,14 @@ from tidegate.core.crash import crashed_event
 from tidegate.core.frames import MAX_FRAME_BYTES, FrameScan, scan_frames
 from tidegate.core.pricing import PriceBook
 from tidegate.core.spool_records import is_start, read_event, read_start, unfinished
+from tidegate.jobs.passes import to_the_end
 from tidegate.jobs.releases import Releases
 from tidegate.services.log import Log
-from tidegate.store.file_locks import is_there, take_lock
+from tidegate.store.file_locks import opened
 from tidegate.store.ports import EventRefused, OffsetMoved, SpoolBatch, Store
 
 BATCH_EVENTS: Final = 500
 POLL_S: Final = 0.5
-_MAX_PAUSE_S: Final = 30.0
 _READ_BYTES: Final = 4 * MAX_FRAME_BYTES
 _READ_LIVE_BYTES: Final = 256 << 10  # of a file that is allocated ahead: most of it is zeros
 _TOLD_IDS: Final = 20
@@ -61,27 +61,14 @@ class SpoolDrain:
         self._releases = Releases(spool_dir, store.holds, log)
         self._log = log
         self._one_pass = threading.Lock()
+        self._began_us = time.time_ns() // 1000
         self._zones_version = -1
         self._overtaken = False
         self._damaged: set[str] = set()  # names of files that are not to be deleted
 
     async def run(self, stop: asyncio.Event, poll_s: float = POLL_S) -> None:
         """Drain until told to stop, then once more. While the ledger is away the spool grows."""
-        pause_s = poll_s
-        while True:
-            last = stop.is_set()
-            try:
-                await asyncio.to_thread(self.run_once)
-                pause_s = poll_s
-            except Exception as fault:  # noqa: BLE001 - the loop outlives whatever ails the ledger
-                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
-                self._log.error("drain.failed", error=str(fault), retry_s=pause_s)
-            if last:
-                return
-            try:
-                await asyncio.wait_for(stop.wait(), pause_s)
-            except TimeoutError:
-                continue
+        await to_the_end(stop, poll_s, self.run_once, "drain.failed", self._log)
 
     def run_once(self) -> int:
         """Move all that the workers have written so far: how many events were new."""
@@ -98,12 +85,12 @@ class SpoolDrain:
             return moved
 
     def behind_us(self, now_us: int) -> int:
-        """How long ago it was that the ledger had all that was written until then."""
-        try:
+        """How long ago it was that the ledger had all that was written until then; of the time
+        before there was a drain nothing is said."""
+        marked_us = 0
+        with contextlib.suppress(FileNotFoundError):  # nothing was ever drained here
             marked_us = (self._spool_dir / _DRAINED).stat().st_mtime_ns // 1000
-        except FileNotFoundError:  # nothing was ever drained here
-            return 0
-        return max(0, now_us - marked_us)
+        return max(0, now_us - max(marked_us, self._began_us))
 
     def _mark_drained(self, at: float) -> None:
         """Tell the writers that what they wrote before `at` is in the ledger."""
@@ -122,14 +109,10 @@ class SpoolDrain:
             self._zones_version = version
 
     def _drain_file(self, path: Path) -> int:
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:  # another drain was faster
-            return 0
-        try:
-            is_abandoned = take_lock(descriptor)
-            if not is_there(path, descriptor):
+        with opened(path) as found:
+            if found is None:
                 return 0
+            descriptor, is_abandoned = found
             reading = _Reading(path, descriptor, self._pread, is_live=not is_abandoned)
             moved = self._drain_frames(reading)
             if is_abandoned and not reading.overtaken:
@@ -137,8 +120,6 @@ class SpoolDrain:
             if is_abandoned and not reading.overtaken:
                 self._remove(reading)
             self._overtaken |= reading.overtaken
-        finally:
-            os.close(descriptor)
         return moved
 
     def _drain_frames(self, reading: "_Reading") -> int:

@@ -1,11 +1,11 @@
 """Asks GitHub, beside the console's pages, for what webhooks did not tell."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
 
+from tidegate.jobs.passes import again
 from tidegate.services.github_sync import GithubSync
 from tidegate.services.log import Log
 
@@ -26,13 +26,7 @@ class GithubJob:
 
     async def run(self, stop: asyncio.Event, poll_s: float = POLL_S) -> None:
         """Ask until told to stop."""
-        while not stop.is_set():
-            try:
-                await asyncio.to_thread(self.run_once, stop)
-            except Exception as fault:  # noqa: BLE001 - the loop outlives whatever ails the store
-                self._log.error("github.failed", error=str(fault)[:300], retry_s=poll_s)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), poll_s)
+        await again(stop, poll_s, lambda: self.run_once(stop), "github.failed", self._log)
 
     def run_once(self, stop: asyncio.Event) -> int:
         """One pass for each whose turn it is: how many."""

@@ -1,11 +1,11 @@
 """Deletes detail that is older than its organization keeps it: hourly, and after a change."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
 
+from tidegate.jobs.passes import again
 from tidegate.services.log import Log
 from tidegate.services.retention import Retention, Settings
 
@@ -28,13 +28,7 @@ class RetentionJob:
 
     async def run(self, stop: asyncio.Event, poll_s: float = POLL_S) -> None:
         """Delete what is due until told to stop."""
-        while not stop.is_set():
-            try:
-                await asyncio.to_thread(self.run_once, stop)
-            except Exception as fault:  # noqa: BLE001 - the loop outlives whatever ails the store
-                self._log.error("retention.failed", error=str(fault), retry_s=poll_s)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), poll_s)
+        await again(stop, poll_s, lambda: self.run_once(stop), "retention.failed", self._log)
 
     def run_once(self, stop: asyncio.Event) -> bool:
         """Delete what is due, if a pass is: whether it was."""

@@ -1,9 +1,9 @@
 """Settles, now and then, the calls of agents that no request has claimed for a day."""
 
 import asyncio
-import contextlib
 from typing import Final
 
+from tidegate.jobs.passes import again
 from tidegate.services.log import Log
 from tidegate.services.session_calls import SessionCalls
 
@@ -19,13 +19,9 @@ class SessionCallsJob:
 
     async def run(self, stop: asyncio.Event, every_s: float = EVERY_S) -> None:
         """Settle what is due until told to stop."""
-        while not stop.is_set():
-            try:
-                settled = await asyncio.to_thread(self._calls.expire)
-            except Exception as fault:  # noqa: BLE001 - the loop outlives whatever ails the store
-                self._log.error("session_calls.failed", error=str(fault), retry_s=every_s)
-            else:
-                if settled:
-                    self._log.info("session_calls.settled", calls=settled)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), every_s)
+        await again(stop, every_s, self.run_once, "session_calls.failed", self._log)
+
+    def run_once(self) -> None:
+        """Settle what is due."""
+        if settled := self._calls.expire():
+            self._log.info("session_calls.settled", calls=settled)

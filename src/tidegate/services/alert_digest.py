@@ -1,14 +1,14 @@
 """The weekly digest: what the week that ended cost, by whom and where, against the one before.
 
 It is made once a week, on the first morning of the organization's week, or as soon after it as
-the server runs.
+the server runs. No day is told of twice, also where weeks begin on another day from now on.
 """
 
 from datetime import date, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from tidegate.core.calendar import HOUR_US, date_start_us, local_time
+from tidegate.core.calendar import date_start_us, local_time
 from tidegate.core.figures import Figures, Metric
 from tidegate.core.periods import Period
 from tidegate.services.alert_messages import Event, Message
@@ -50,16 +50,19 @@ class AlertDigest(Service):
         if organization is None or settings is None or not settings.digest:
             return False
         zone = ZoneInfo(organization.time_zone)
-        first = _week_before(local_time(now_us, zone).date(), organization.week_start)
-        if now_us < date_start_us(first + _WEEK, zone) + MORNING_H * HOUR_US:
+        now = local_time(now_us, zone)
+        first = _week_before(now.date(), organization.week_start)
+        if now.date() == first + _WEEK and now.hour < MORNING_H:
             return False
         week = first.isoformat()
+        near = (first - _WEEK + _ONE_DAY).isoformat(), (first + _WEEK - _ONE_DAY).isoformat()
         with self._directory.reading() as reads:
-            if reads.has_digest(organization_id, week):
+            if reads.has_digest(organization_id, *near):
                 return False
         message = self._message(organization_id, organization.name, first, zone)
         with self._directory.changing() as change:
-            if not change.add_digest(organization_id, week, now_us):
+            told = change.has_digest(organization_id, *near)
+            if told or not change.add_digest(organization_id, week, now_us):
                 return False
             if message is not None:
                 change.add_deliveries(address(change, message, week, now_us=now_us))

@@ -1,6 +1,6 @@
 """The values that rules watch, as they are now."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from tidegate.core.alerts import EACH, Reading, Rule, RuleKind, Scope
 from tidegate.core.budgets import Budget, Subject, Window, WindowKind
 from tidegate.core.calendar import HOUR_US, hour_start_us, local_time
 from tidegate.core.model import Agent
+from tidegate.services.budget_standings import BudgetStanding, Standings
 from tidegate.store.alerts import HourSums
 from tidegate.store.ports import Store
 
@@ -17,6 +18,7 @@ _FLAPPING: Final = 95  # percent of a threshold below which a rolling sum is ove
 _ERRORS_OVER: Final = 80
 _BACKLOG_OVER: Final = 50
 _WEEK_US: Final = 7 * 24 * HOUR_US
+_LOST_US: Final = 24 * HOUR_US  # a machine that says nothing for so long will not come back
 _MINUTE_US: Final = 60_000_000
 _MAX_SUBJECT_CHARS: Final = 500
 _FULL: Final = 100
@@ -29,25 +31,12 @@ _COLUMNS: Final = {
 _AGENTS: Final = {agent.value: agent.title for agent in Agent}
 
 
-class BudgetLine(msgspec.Struct, frozen=True, kw_only=True):
-    """How a budget stands with one subject now."""
-
-    budget: Budget
-    subject: Subject
-    window: Window
-    limit_nusd: int
-    spent_nusd: int
-
-
-BudgetLines = Callable[[str, int], Iterable[BudgetLine]]
-"""Of an organization, at a time."""
-
-
 class Names(msgspec.Struct, frozen=True):
     """What ids of an organization are called."""
 
     organization: str
-    members: dict[str, str]
+    members: dict[str, str]  # also who was removed
+    removed: frozenset[str]
     owners: dict[str, str]  # the member of a key
     agents: dict[str, str]  # the agent of a key
     squads: dict[str, str]
@@ -79,6 +68,14 @@ class Names(msgspec.Struct, frozen=True):
             return subject_id
         return self.owners.get(subject_id, "") if scope == Scope.KEY else ""
 
+    def has(self, scope: str, subject_id: str) -> bool:
+        """Whether a subject can still be used."""
+        if scope == Scope.KEY:
+            return subject_id in self.owners
+        if scope == Scope.MEMBER:
+            return subject_id in self.members and subject_id not in self.removed
+        return True
+
     def a_budget(self, budget: Budget) -> str:
         """A budget as a whole."""
         whose = f"each {budget.scope}" if budget.scope_id == EACH else ""
@@ -93,22 +90,23 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class Readings:
-    """Reads what rules ask for."""
+    """Reads what rules ask for. What is only held of a budget is not spent, and makes no alert."""
 
-    def __init__(self, store: Store, budgets: BudgetLines, behind_us: Callable[[int], int]) -> None:
+    def __init__(self, store: Store, standings: Standings) -> None:
         self._directory = store.directory
         self._usage = store.usage
-        self._budgets = budgets
-        self._behind_us = behind_us
+        self._standings = standings
 
     def names(self, organization_id: str) -> Names:
         """What an organization's ids are called now."""
         with self._directory.reading() as reads:
             organization = reads.organization(organization_id)
             keys = reads.keys(organization_id)
+            members = reads.members(organization_id)
             return Names(
                 organization.name if organization else "",
-                {m.member_id: m.name or m.email for m in reads.members(organization_id)},
+                {m.member_id: m.name or m.email for m in members},
+                frozenset(m.member_id for m in members if m.removed_us),
                 {k.record.key_id: k.record.member_id for k in keys},
                 {k.record.key_id: k.record.agent for k in keys},
                 {s.squad_id: s.name for s in reads.squads(organization_id)},
@@ -127,9 +125,9 @@ class Readings:
         organization_id = rules[0].organization_id
         names = self.names(organization_id)
         zone = ZoneInfo(self._usage.time_zone(organization_id))
-        lines: list[BudgetLine] = []
+        lines: list[BudgetStanding] = []
         if any(rule.kind == RuleKind.BUDGET for rule in rules):
-            lines = list(self._budgets(organization_id, now_us))
+            lines = self._standings.now(organization_id)
         return {
             rule.rule_id: [_budget(line, names, zone) for line in lines if _watches(rule, line)]
             if rule.kind == RuleKind.BUDGET
@@ -140,8 +138,7 @@ class Readings:
     def _others(self, rule: Rule, names: Names, zone: ZoneInfo, now_us: int) -> list[Reading]:
         match RuleKind(rule.kind):
             case RuleKind.BACKLOG:
-                minutes = max(0, self._behind_us(now_us)) // _MINUTE_US
-                return [Reading(subject="ledger", value=minutes, release=_BACKLOG_OVER)]
+                return self._backlog(now_us)
             case RuleKind.SILENCE:
                 return self._silence(rule, zone, now_us)
             case RuleKind.PRICES:
@@ -162,6 +159,7 @@ class Readings:
                 subject=_subject(key) or "organization",
                 name=names.of(rule.scope, key),
                 member_id=names.member_of(rule.scope, key),
+                gone=not names.has(rule.scope, key),
             )
             for key, each in sums.items()
         ]
@@ -172,6 +170,21 @@ class Readings:
         return self._usage.alert_sums.hours(
             rule.organization_id, by, hour_start_us(start_us, zone), now_us + HOUR_US
         )
+
+    def _backlog(self, now_us: int) -> list[Reading]:
+        """Of each machine; also of one that broke down before its spool was empty."""
+        with self._directory.reading() as reads:
+            backlogs = reads.backlogs()
+        return [
+            Reading(
+                subject=each.place,
+                name=f"Server {each.place}" if len(backlogs) > 1 else "",
+                value=max(0, now_us - each.since_us) // _MINUTE_US,
+                release=_BACKLOG_OVER,
+                gone=now_us - each.at_us > _LOST_US,
+            )
+            for each in backlogs
+        ]
 
     def _silence(self, rule: Rule, zone: ZoneInfo, now_us: int) -> list[Reading]:
         last_us = self._usage.alert_sums.last_use_us(rule.organization_id)
@@ -187,28 +200,29 @@ class Readings:
         return [Reading(subject="gateway", name="The gateway", value=hours, may_fire=usual)]
 
 
-def _watches(rule: Rule, line: BudgetLine) -> bool:
+def _watches(rule: Rule, line: BudgetStanding) -> bool:
     return rule.scope_id in {EACH, line.budget.budget_id}
 
 
-def _budget(line: BudgetLine, names: Names, zone: ZoneInfo) -> Reading:
+def _budget(line: BudgetStanding, names: Names, zone: ZoneInfo) -> Reading:
     budget, subject = line.budget, line.subject
     rolls = budget.window == WindowKind.ROLLING
     about = subject.member_id or names.member_of(subject.scope, subject.id)
-    limit = line.limit_nusd
+    limit, spent = line.limit_nusd, line.standing.spent_nusd
     return Reading(
         subject=_subject(
             f"{budget.budget_id}/{subject.text}" if subject.text else budget.budget_id
         ),
         name=names.of_budget(budget, subject),
         member_id=about,
-        value=line.spent_nusd * _FULL // limit if limit > 0 else _FULL,
+        value=spent * _FULL // limit if limit > 0 else _FULL,
         window="" if rolls else str(line.window.start_us),
         window_name=_window_name(budget, line.window, zone),
-        amount=line.spent_nusd,
+        amount=spent,
         limit=limit,
         release=_FLAPPING if rolls else _FULL,
         hard=budget.hard,
+        gone=not line.applies,
     )
 
 

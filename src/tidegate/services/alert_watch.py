@@ -4,7 +4,7 @@ The state, the alert and its messages are written in one transaction, and a cros
 that is unique, so that neither a restart nor a second console tells it again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -19,8 +19,10 @@ from tidegate.core.alerts import (
     State,
     Step,
     crossing,
+    leave,
     step,
 )
+from tidegate.core.budgets import Scope as BudgetScope
 from tidegate.core.model import OrganizationRecord
 from tidegate.services.alert_messages import Event, Message, Subject
 from tidegate.services.alert_outbox import address
@@ -35,12 +37,24 @@ from tidegate.services.alert_words import (
 from tidegate.services.context import Clock, Service, now_us
 from tidegate.services.ids import new_id
 from tidegate.services.vault import Subkeys
-from tidegate.store.alerts import AlertRecord
-from tidegate.store.ports import DirectoryChange, Store
+from tidegate.store.alerts import AlertRecord, Backlog
+from tidegate.store.ports import DirectoryChange, DirectoryReads, Store
 
 LEASE_US: Final = 60_000_000
 _LEASE: Final = "alerts"
+_EMPTY_US: Final = 60_000_000
+_FORGOTTEN_US: Final = 2 * 86_400_000_000  # its alert ended a day ago
 _ALL: Final = 100  # percent of a budget
+
+
+class Spool(msgspec.Struct, frozen=True):
+    """The spool of this console's machine."""
+
+    place: str = "here"
+    behind_us: Callable[[int], int] = lambda _now_us: 0
+
+
+LOCAL: Final = Spool()
 
 
 class AlertWatch(Service):
@@ -54,12 +68,30 @@ class AlertWatch(Service):
         *,
         readings: Readings,
         public_url: str,
+        spool: Spool = LOCAL,
     ) -> None:
         super().__init__(store, subkeys, clock)
         self._readings = readings
         self._rules = AlertRules(store, subkeys, clock)
         self._public_url = public_url.rstrip("/")
+        self._spool = spool
         self._holder = new_id("hold")
+
+    def note_backlog(self) -> None:
+        """Say how far the ledger is behind this console's spool, whichever console looks."""
+        now_us = self._clock()
+        since_us = now_us - self._spool.behind_us(now_us)
+        with self._directory.changing() as change:
+            change.put_backlog(Backlog(self._spool.place, since_us, now_us))
+            for each in change.backlogs():
+                if now_us - each.at_us > _FORGOTTEN_US:
+                    change.delete_backlog(each.place)
+
+    def leave(self) -> None:
+        """Nothing comes into this console's spool any more; if it is empty, it is not watched."""
+        if self._spool.behind_us(self._clock()) < _EMPTY_US:
+            with self._directory.changing() as change:
+                change.delete_backlog(self._spool.place)
 
     def may_look(self) -> bool:
         """Whether it is this console's turn, as it stays while it looks every minute."""
@@ -78,8 +110,9 @@ class AlertWatch(Service):
         with self._directory.reading() as reads:
             rules = [rule for rule in reads.alert_rules(organization_id) if rule.enabled]
             states = reads.alert_states(organization_id)
+            budgets = _lasting(reads, organization_id)
         readings = self._readings.of(rules, now_us)
-        if not any(_changes(rules, states, readings, now_us)):
+        if not any(_changes(rules, states, readings, budgets, now_us)):
             return 0
         with self._directory.changing() as change:
             organization = change.organization(organization_id)
@@ -88,23 +121,32 @@ class AlertWatch(Service):
             states = change.alert_states(organization_id)
             current = [r for r in rules if change.alert_rule(organization_id, r.rule_id) == r]
             writer = _Writer(change, organization, self._public_url, now_us)
-            return sum(
-                writer.write(rule, reading, taken)
-                for rule, reading, taken in _changes(current, states, readings, now_us)
-            )
+            budgets = _lasting(change, organization_id)
+            changes = _changes(current, states, readings, budgets, now_us)
+            return sum(writer.write(each) for each in changes)
 
     def _has_lease(self, change: DirectoryChange) -> bool:
         now_us = self._clock()
         return change.take_lease(_LEASE, self._holder, now_us, now_us + LEASE_US)
 
 
+class _Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that changes something."""
+
+    rule: Rule
+    before: State
+    reading: Reading
+    taken: Step
+    is_last: bool = False  # nothing need be known of the subject any more
+
+
 def _changes(
     rules: Iterable[Rule],
     states: Iterable[State],
     readings: dict[str, list[Reading]],
+    budgets: frozenset[str],
     now_us: int,
-) -> Iterator[tuple[Rule, Reading, Step]]:
-    """The steps that change anything."""
+) -> Iterator[_Change]:
     known: dict[str, dict[str, State]] = {}
     for state in states:
         known.setdefault(state.rule_id, {})[state.subject] = state
@@ -119,20 +161,31 @@ def _changes(
             state = mine.pop(reading.subject, new)
             taken = step(state, rule.thresholds, reading, now_us)
             if taken.state != state:
-                yield rule, reading, taken
+                yield _Change(rule=rule, before=state, reading=reading, taken=taken)
         for state in mine.values():
-            reading = Reading(subject=state.subject, value=0, window=_window(state))
-            taken = _without_reading(rule, state, reading, now_us)
-            if taken.state != state:
-                yield rule, reading, taken
+            made = _without_reading(rule, state, budgets, now_us)
+            if made.is_last or made.taken.state != state:
+                yield made
 
 
-def _without_reading(rule: Rule, state: State, reading: Reading, now_us: int) -> Step:
-    """Nothing was spent of it, or it is gone. A budget's window is then another."""
-    if rule.kind == RuleKind.BUDGET and reading.window:
-        after = msgspec.structs.replace(state, alert_id="")
-        return Step(state=after, ended=Ended.WINDOW if state.alert_id else "")
-    return step(state, rule.thresholds, reading, now_us)
+def _without_reading(rule: Rule, state: State, budgets: frozenset[str], now_us: int) -> _Change:
+    """Nothing was spent of it, and a budget's window is then another; or it is gone."""
+    reading = Reading(subject=state.subject, value=0, window=_window(state))
+    is_last = False
+    if rule.kind == RuleKind.BUDGET and state.subject.partition("/")[0] not in budgets:
+        taken = leave(state, Ended.GONE)
+        is_last = not state.is_silent(now_us)
+    elif rule.kind == RuleKind.BUDGET and reading.window:
+        taken = leave(state, Ended.WINDOW)
+    else:
+        taken = step(state, rule.thresholds, reading, now_us)
+    return _Change(rule=rule, before=state, reading=reading, taken=taken, is_last=is_last)
+
+
+def _lasting(reads: DirectoryReads, organization_id: str) -> frozenset[str]:
+    """The budgets there are whose subjects stay: a session is at rest some day."""
+    budgets = reads.budgets(organization_id)
+    return frozenset(b.budget_id for b in budgets if b.scope != BudgetScope.SESSION)
 
 
 def _window(state: State) -> str:
@@ -155,10 +208,11 @@ class _Writer:
         self._public_url = public_url
         self._now_us = now_us
 
-    def write(self, rule: Rule, reading: Reading, taken: Step) -> int:
+    def write(self, made: _Change) -> int:
         """How many alerts are new."""
+        rule, reading, taken = made.rule, made.reading, made.taken
         state, new = taken.state, 0
-        before = self._open(rule, reading.subject)
+        before = self._open(made.before)
         silent = state.is_silent(self._now_us)
         if taken.ended and before is not None:
             self._end(rule, before, taken, reading, silent=silent)
@@ -171,13 +225,16 @@ class _Writer:
                     self._tell(rule, record, Event.FIRED)
         elif taken.reminded and before is not None:
             self._tell(rule, before, Event.REMINDER)
-        self._change.put_alert_state(state)
+        if made.is_last:
+            self._change.delete_alert_state(state)
+        else:
+            self._change.put_alert_state(state)
         return new
 
-    def _open(self, rule: Rule, subject: str) -> AlertRecord | None:
-        states = self._change.alert_states(rule.organization_id, rule.rule_id)
-        alert_id = next((s.alert_id for s in states if s.subject == subject), "")
-        return self._change.alert(rule.organization_id, alert_id) if alert_id else None
+    def _open(self, state: State) -> AlertRecord | None:
+        if not state.alert_id:
+            return None
+        return self._change.alert(state.organization_id, state.alert_id)
 
     def _end(
         self, rule: Rule, before: AlertRecord, taken: Step, reading: Reading, *, silent: bool

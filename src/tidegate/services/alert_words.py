@@ -83,8 +83,9 @@ def _reached(rule: Rule, reading: Reading, threshold: int) -> str:
                 " What it costs is a guess until its rates are set."
             )
         case RuleKind.BACKLOG:
+            of = f" of {reading.name}" if reading.name else ""
             return (
-                f"The ledger is {value} behind. Reports and budgets do not show the newest"
+                f"The ledger{of} is {value} behind. Reports and budgets do not show the newest"
                 " requests; look at the server's log and its disk."
             )
         case RuleKind.SILENCE:
@@ -96,6 +97,7 @@ def _reached(rule: Rule, reading: Reading, threshold: int) -> str:
 
 def ended_sentence(rule: Rule, name: str, threshold: int, value: int) -> str:
     """That it is over."""
+    of = f" of {name}" if name else ""
     name, limit = name or _EVERYONE, quantity(rule.kind, threshold)
     now = quantity(rule.kind, value)
     match RuleKind(rule.kind):
@@ -108,7 +110,7 @@ def ended_sentence(rule: Rule, name: str, threshold: int, value: int) -> str:
         case RuleKind.PRICES:
             return f"No request to {name} had an unknown price in {_last(rule.window_hours)}."
         case RuleKind.BACKLOG:
-            return f"The ledger is up to date again: {now} behind."
+            return f"The ledger{of} is up to date again: {now} behind."
         case RuleKind.SILENCE:
             return "Requests come again."
 

@@ -1,6 +1,6 @@
 """The budget that is nearest to its end, of each of some members: what their cards show."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -39,11 +39,11 @@ class BudgetBars(Service):
     """Reads of many members in one go."""
 
     def of_members(
-        self, organization_id: str, member_ids: Iterable[str]
+        self, organization_id: str, keys_of: Mapping[str, Sequence[str]]
     ) -> dict[str, MemberBudget]:
         """By member: a hard budget before a soft one, then the one that is used most.
 
-        Who is under none is left out.
+        Given are the keys of each member that is asked for. Who is under none is left out.
         """
         with self._directory.reading() as reads:
             budgets = [b for b in reads.budgets(organization_id) if b.scope not in _NO_CARD]
@@ -52,14 +52,11 @@ class BudgetBars(Service):
                 return {}
             raises = reads.raises(organization_id)
             squad_of = {m.member_id: m.squad_id for m in reads.squad_members(organization_id)}
-            keys_of: dict[str, list[str]] = {}
-            for key in reads.keys(organization_id):
-                keys_of.setdefault(key.record.member_id, []).append(key.record.key_id)
         now_us, zone = self._clock(), ZoneInfo(organization.time_zone)
         windows = [window_of(b, now_us, zone, organization.week_start) for b in budgets]
         wanted: dict[str, list[tuple[Budget, Envelope]]] = {}
-        for member_id in member_ids:
-            squad_id, keys = squad_of.get(member_id, ""), keys_of.get(member_id, [])
+        for member_id, keys in keys_of.items():
+            squad_id = squad_of.get(member_id, "")
             wanted[member_id] = [
                 (budget, Envelope(budget.budget_id, subject, window, budget.counts_subscription))
                 for budget, window in zip(budgets, windows, strict=True)

@@ -34,6 +34,7 @@ from tidegate.store.ports import DirectoryReads
 
 _DAY_US: Final = 24 * 3_600_000_000
 _SHORT_US: Final = 3 * _DAY_US
+_AT_REST_US: Final = _DAY_US
 MOST_SUBJECTS: Final = 100
 """Of a budget that each one has by itself: those who are nearest to its end."""
 
@@ -50,6 +51,7 @@ class BudgetStanding(msgspec.Struct, frozen=True, kw_only=True):
     raised_nusd: int
     standing: Standing
     band: Band | None = None  # where the window will likely end
+    applies: bool = True  # not to who left, or moved to another squad
 
     @property
     def left_nusd(self) -> int:
@@ -72,22 +74,27 @@ class BudgetStanding(msgspec.Struct, frozen=True, kw_only=True):
 class _View:
     """What the directory says about an organization's budgets at a moment."""
 
-    def __init__(self, reads: DirectoryReads, organization_id: str, now_us: int) -> None:
-        organization = reads.organization(organization_id)
-        if organization is None:
-            raise NotFound("There is no such organization.", field="organization")
-        self.organization: OrganizationRecord = organization
+    def __init__(
+        self, reads: DirectoryReads, organization_id: str, now_us: int, *, with_keys: bool
+    ) -> None:
+        """Keys, of which there are many, are read if a budget is about them, or as said."""
+        self.organization = organization = _organization_in(reads, organization_id)
         self.now_us = now_us
         self.zone = ZoneInfo(organization.time_zone)
         self.budgets = reads.budgets(organization_id)
-        self.raises: list[Raise] = reads.raises(organization_id)
+        self.raises: dict[str, list[Raise]] = {budget.budget_id: [] for budget in self.budgets}
+        for each in reads.raises(organization_id):
+            self.raises.setdefault(each.budget_id, []).append(each)
+        self._windows = {budget.budget_id: self._window(budget) for budget in self.budgets}
         self.members = {m.member_id: m for m in reads.members(organization_id)}
         self.squads = {s.squad_id: s for s in reads.squads(organization_id)}
         self.squad_of = {m.member_id: m.squad_id for m in reads.squad_members(organization_id)}
-        self.keys = {k.record.key_id: k.record for k in reads.keys(organization_id)}
+        of_keys = with_keys or any(budget.scope == Scope.KEY for budget in self.budgets)
+        keys = reads.keys(organization_id) if of_keys else []
+        self.keys = {k.record.key_id: k.record for k in keys}
 
     def window(self, budget: Budget) -> Window:
-        return window_of(budget, self.now_us, self.zone, self.organization.week_start)
+        return self._windows[budget.budget_id]
 
     def envelope(self, budget: Budget, subject: Subject) -> Envelope:
         window = self.window(budget)
@@ -107,6 +114,17 @@ class _View:
             return f"{Agent(key.agent).title} of {self._member(key.member_id)}"
         return subject.id
 
+    def applies_to(self, subject: Subject) -> bool:
+        """Whether requests may still count as of a subject."""
+        if subject.scope == Scope.MEMBER:
+            return self._is_there(subject.id)
+        if subject.scope == Scope.KEY:
+            return subject.id in self.keys
+        if subject.scope == Scope.SQUAD:
+            in_it = self.squad_of.get(subject.member_id) == subject.id
+            return subject.id in self.squads and (in_it or not subject.member_id)
+        return True
+
     def spenders(self, member_id: str, repository: str) -> Iterable[Spender]:
         """A member's requests with each of its keys, or without any."""
         squad_id = self.squad_of.get(member_id, "")
@@ -115,6 +133,13 @@ class _View:
             yield Spender(
                 member_id=member_id, squad_id=squad_id, key_id=key_id, repository=repository
             )
+
+    def _window(self, budget: Budget) -> Window:
+        return window_of(budget, self.now_us, self.zone, self.organization.week_start)
+
+    def _is_there(self, member_id: str) -> bool:
+        member = self.members.get(member_id)
+        return member is not None and not member.removed_us
 
     def _member(self, member_id: str) -> str:
         member = self.members.get(member_id)
@@ -127,15 +152,24 @@ class Standings(Service):
     def all(self, organization_id: str, budget_id: str = "") -> list[BudgetStanding]:
         """Of every budget, or of one; where each one has its own, those who used most of it."""
         view = self._view(organization_id)
-        found: list[BudgetStanding] = []
         chosen = [b for b in view.budgets if budget_id in {"", b.budget_id}]
-        single = [b for b in chosen if _has_one(b)]
-        found.extend(self._standings(view, [(b, _only(b)) for b in single]))
-        for budget in chosen:
-            if not _has_one(budget):
-                found.extend(self._each(view, budget))
+        found = [self._with_band(view, one) for one in self._of_one(view, chosen)]
+        for of_each in self._of_each(view, chosen):
+            of_each.sort(key=lambda one: (-one.used_permille, one.title))
+            found.extend(of_each[:MOST_SUBJECTS])
         places = {budget.budget_id: at for at, budget in enumerate(chosen)}
         return sorted(found, key=lambda one: places[one.budget.budget_id])
+
+    def now(self, organization_id: str) -> list[BudgetStanding]:
+        """Of every budget and everyone who has one, without a band: what alerts watch.
+
+        Of sessions only those that were used within a day.
+        """
+        view = self._view(organization_id)
+        found = self._of_one(view, view.budgets)
+        for of_each in self._of_each(view, view.budgets, view.now_us - _AT_REST_US):
+            found.extend(of_each)
+        return found
 
     def of_member(
         self, organization_id: str, member_id: str, key_id: str = "", repository: str = ""
@@ -144,7 +178,7 @@ class Standings(Service):
 
         With a repository also those that bound what is spent on it.
         """
-        view = self._view(organization_id)
+        view = self._view(organization_id, with_keys=True)
         pairs: dict[tuple[str, Subject], tuple[Budget, Subject]] = {}
         for spender in view.spenders(member_id, repository):
             if key_id and spender.key_id != key_id:
@@ -153,7 +187,7 @@ class Standings(Service):
                 subject = subject_of(budget, spender)
                 if subject is not None:
                     pairs.setdefault((budget.budget_id, subject), (budget, subject))
-        return self._standings(view, list(pairs.values()))
+        return [self._with_band(view, one) for one in self._standings(view, list(pairs.values()))]
 
     def course(
         self, organization_id: str, one: BudgetStanding, most: int = 100
@@ -162,17 +196,19 @@ class Standings(Service):
 
         The last moment is now; nothing for a lifetime, which has no beginning.
         """
-        view = self._view(organization_id)
         if not one.window.end_us:
             return ()
-        ends = list(_ends(one.window, view.now_us, view.zone))[-most:]
+        now_us = self._clock()
+        with self._directory.reading() as reads:
+            zone = ZoneInfo(_organization_in(reads, organization_id).time_zone)
+        ends = list(_ends(one.window, now_us, zone))[-most:]
         subscription = one.budget.counts_subscription
         parts = [
             Envelope("", one.subject, Window(start_us, end_us), subscription)
             for start_us, end_us in pairwise([one.window.start_us, *ends])
         ]
         spent = [s.spent_nusd for s in self._store.holds.standings(organization_id, parts)]
-        return list(zip([*ends[:-1], view.now_us], accumulate(spent), strict=True))
+        return list(zip([*ends[:-1], now_us], accumulate(spent), strict=True))
 
     @staticmethod
     def envelope_of(one: BudgetStanding) -> Envelope:
@@ -180,9 +216,9 @@ class Standings(Service):
         subscription = one.budget.counts_subscription
         return Envelope(one.budget.budget_id, one.subject, one.window, subscription)
 
-    def _view(self, organization_id: str) -> _View:
+    def _view(self, organization_id: str, *, with_keys: bool = False) -> _View:
         with self._directory.reading() as reads:
-            return _View(reads, organization_id, self._clock())
+            return _View(reads, organization_id, self._clock(), with_keys=with_keys)
 
     def _standings(
         self, view: _View, pairs: Sequence[tuple[Budget, Subject]]
@@ -190,24 +226,33 @@ class Standings(Service):
         organization_id = view.organization.organization_id
         wanted = [view.envelope(budget, subject) for budget, subject in pairs]
         standings = self._store.holds.standings(organization_id, wanted)
-        found = [
+        return [
             _made(view, budget, subject, standing)
             for (budget, subject), standing in zip(pairs, standings, strict=True)
         ]
-        return [self._with_band(view, one) for one in found]
 
-    def _each(self, view: _View, budget: Budget) -> list[BudgetStanding]:
-        """Of a budget of EACH: who is nearest to the end first."""
-        per_head = budget.scope == Scope.SQUAD and budget.per_head
-        whom = Subject(budget.scope, budget.scope_id, EACH if per_head else "")
-        envelope = view.envelope(budget, whom)
-        [standings] = self._store.holds.subjects(view.organization.organization_id, [envelope])
-        found = [
-            _made(view, budget, subject_from(budget, text), standing)
-            for text, standing in standings.items()
+    def _of_one(self, view: _View, budgets: Iterable[Budget]) -> list[BudgetStanding]:
+        return self._standings(view, [(b, _only(b)) for b in budgets if _has_one(b)])
+
+    def _of_each(
+        self, view: _View, budgets: Iterable[Budget], used_since_us: int = 0
+    ) -> list[list[BudgetStanding]]:
+        """Of each of the budgets that several have by themselves."""
+        several = [budget for budget in budgets if not _has_one(budget)]
+        if not several:
+            return []
+        found = self._store.holds.subjects(
+            view.organization.organization_id,
+            [view.envelope(budget, _pattern(budget)) for budget in several],
+            used_since_us=used_since_us,
+        )
+        return [
+            [
+                _made(view, budget, subject_from(budget, text), standing)
+                for text, standing in standings.items()
+            ]
+            for budget, standings in zip(several, found, strict=True)
         ]
-        found.sort(key=lambda one: (-one.used_permille, one.title))
-        return found[:MOST_SUBJECTS]
 
     def _with_band(self, view: _View, one: BudgetStanding) -> BudgetStanding:
         """With where it will end by the pace of the last whole days."""
@@ -248,13 +293,26 @@ def _has_one(budget: Budget) -> bool:
     return budget.scope == Scope.ORGANIZATION or (budget.scope_id != EACH and not budget.per_head)
 
 
+def _organization_in(reads: DirectoryReads, organization_id: str) -> OrganizationRecord:
+    organization = reads.organization(organization_id)
+    if organization is None:
+        raise NotFound("There is no such organization.", field="organization")
+    return organization
+
+
+def _pattern(budget: Budget) -> Subject:
+    """Of a budget that several have, as whom to look for."""
+    per_head = budget.scope == Scope.SQUAD and budget.per_head
+    return Subject(budget.scope, budget.scope_id, EACH if per_head else "")
+
+
 def _only(budget: Budget) -> Subject:
     return Subject(budget.scope, budget.scope_id)
 
 
 def _made(view: _View, budget: Budget, subject: Subject, standing: Standing) -> BudgetStanding:
     window = view.window(budget)
-    limit = limit_at(budget, view.raises, view.now_us, subject.text)
+    limit = limit_at(budget, view.raises[budget.budget_id], view.now_us, subject.text)
     return BudgetStanding(
         budget=budget,
         subject=subject,
@@ -264,4 +322,5 @@ def _made(view: _View, budget: Budget, subject: Subject, standing: Standing) -> 
         limit_nusd=limit,
         raised_nusd=limit - budget.amount_nusd,
         standing=standing,
+        applies=view.applies_to(subject),
     )

@@ -70,9 +70,8 @@ class Captures(Service):
 
     def delete_all(self, organization_id: str, actor: Actor) -> int:
         """Delete all of an organization for good: how many."""
-        action = Action("capture.delete_all", organization_id, organization_id)
         with self._directory.changing() as change:
-            audit.record(change, actor, action, self._clock())
+            self._audit_organization(change, actor, "capture.delete_all", organization_id, {})
         return self._store.usage.captures.delete_captures(organization_id)
 
     def purge(self) -> int:

@@ -2,19 +2,16 @@
 
 from typing import Final
 
-import msgspec
-
 from tidegate.core.model import OrganizationRecord
-from tidegate.services import audit
-from tidegate.services.audit import Action, Actor
-from tidegate.services.context import Service
-from tidegate.services.errors import InvalidField, NotFound
+from tidegate.services.audit import Actor
+from tidegate.services.errors import InvalidField
+from tidegate.services.organization_changes import OrganizationChanges
 
 LEVELS: Final = ("lossless", "references", "trims")
 MAX_HOLDOUT_PERMILLE: Final = 500
 
 
-class CompressionSettings(Service):
+class CompressionSettings(OrganizationChanges):
     """Sets level, default, lock and holdout. Running sessions stay as they began."""
 
     def set(
@@ -38,20 +35,5 @@ class CompressionSettings(Service):
             "compression_locked": locked,
             "holdout_permille": holdout_permille,
         }
-        with self._directory.changing() as change:
-            before = change.organization(organization_id)
-            if before is None:
-                raise NotFound("There is no such organization.", field="organization")
-            changes = {
-                name: value
-                for name, value in given.items()
-                if value is not None and value != getattr(before, name)
-            }
-            if not changes:
-                return before
-            after = msgspec.structs.replace(before, **changes)
-            change.update_organization(after)
-            detail = {name: str(value) for name, value in changes.items()}
-            action = Action("organization.update", organization_id, organization_id, detail)
-            audit.record(change, actor, action, self._clock())
-        return after
+        changes = {name: value for name, value in given.items() if value is not None}
+        return self._change(organization_id, changes, actor)

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable
 
+from tidegate.services import audit
+from tidegate.services.audit import Action, Actor
 from tidegate.services.vault import Subkeys
-from tidegate.store.ports import Store
+from tidegate.store.ports import DirectoryChange, Store
 
 Clock = Callable[[], int]
 
@@ -22,3 +24,15 @@ class Service:
         self._directory = store.directory
         self._subkeys = subkeys
         self._clock = clock
+
+    def _audit_organization(
+        self,
+        change: DirectoryChange,
+        actor: Actor,
+        name: str,
+        organization_id: str,
+        detail: dict[str, str],
+    ) -> None:
+        """Write what is done to an organization itself."""
+        action = Action(name, organization_id, organization_id, detail)
+        audit.record(change, actor, action, self._clock())

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tidegate.core.model import Agent, CredentialMode, Provider, Role
@@ -127,20 +127,27 @@ def credential_mode(text: str) -> CredentialMode:
 def base_url(text: str) -> str:
     """A provider's base URL without a slash at its end; how its path is joined is up to routing."""
     url = text.strip()
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    plain = not (parts.query or parts.fragment or "@" in parts.netloc or port == 0)
-    safe = len(url) <= _MAX_URL_CHARS and _HEADER_SAFE.fullmatch(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain or not safe:
+    parts = web_address(url, _MAX_URL_CHARS)
+    if parts is None or parts.query:
         raise InvalidField(
             f"{_shown(text)} is no base URL; write it like https://api.example.com,"
             " without user name, query or fragment.",
             field="base_url",
         )
     return url.rstrip("/")
+
+
+def web_address(url: str, most: int) -> SplitResult | None:
+    """The parts of an address on the web; None without a host, with a user name or a fragment."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    plain = not parts.fragment and "@" not in parts.netloc and port != 0
+    safe = len(url) <= most and _HEADER_SAFE.fullmatch(url)
+    known = parts.scheme in {"http", "https"} and parts.hostname
+    return parts if known and plain and safe else None
 
 
 def api_key(text: str) -> str:

@@ -11,8 +11,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tidegate.services import audit, github_addresses
-from tidegate.services.audit import COMMAND_LINE, Action, Actor
+from tidegate.services import github_addresses
+from tidegate.services.audit import COMMAND_LINE, Actor
 from tidegate.services.codes import LIFETIME_US, Purpose, hash_code
 from tidegate.services.context import Clock, Service, now_us
 from tidegate.services.errors import Conflict, InvalidCode, InvalidField, NotFound
@@ -21,7 +21,7 @@ from tidegate.services.github_calls import Access, AppInfo, GithubCalls, GithubF
 from tidegate.services.github_events import clean
 from tidegate.services.vault import SealBroken, Subkeys, hash_secret, new_token, seal, unseal
 from tidegate.store.github import GithubApp
-from tidegate.store.ports import Code, DirectoryChange, Store
+from tidegate.store.ports import Code, Store
 
 _HOOK_CHARS: Final = 32
 _LEAST_SECRET_CHARS: Final = 16
@@ -150,7 +150,7 @@ class GithubConnection(Service):
             tried = Tried(False, str(fault))
         with self._directory.changing() as change:
             detail = {"ok": "yes" if tried.ok else "no"}
-            self._audit(change, actor, "github_app.test", organization_id, detail)
+            self._audit_organization(change, actor, "github_app.test", organization_id, detail)
         return tried
 
     def refresh(self, organization_id: str) -> None:
@@ -166,7 +166,9 @@ class GithubConnection(Service):
                 raise NotFound("GitHub is not connected.")
             change.delete_github_app(organization_id)
             detail = {"name": app.name, "kept": "yes" if keep else "no"}
-            self._audit(change, actor, "github_app.disconnect", organization_id, detail)
+            self._audit_organization(
+                change, actor, "github_app.disconnect", organization_id, detail
+            )
         self._calls.forget()
         self._store.usage.forge.forget_status(organization_id)
         if not keep:
@@ -240,7 +242,7 @@ class GithubConnection(Service):
                 raise Conflict(_OTHER_APP)
             change.put_github_app(app)
             detail = {"name": app.name, "app_id": str(app.app_id), "web_url": app.web_url}
-            self._audit(change, actor, "github_app.connect", organization_id, detail)
+            self._audit_organization(change, actor, "github_app.connect", organization_id, detail)
         self._store.usage.forge.forget_status(organization_id)
         self._store.usage.forge.request_sync(organization_id, at_us)
         return app
@@ -272,17 +274,6 @@ class GithubConnection(Service):
                 "The App's key cannot be read with this master key. Disconnect GitHub and connect"
                 " it anew."
             ) from None
-
-    def _audit(
-        self,
-        change: DirectoryChange,
-        actor: Actor,
-        name: str,
-        organization_id: str,
-        detail: dict[str, str],
-    ) -> None:
-        action = Action(name, organization_id, organization_id, detail)
-        audit.record(change, actor, action, self._clock())
 
 
 def _login(text: str) -> str:

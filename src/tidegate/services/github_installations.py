@@ -7,8 +7,7 @@ organization alone, and whether it is the App's at all is asked of GitHub.
 
 import msgspec
 
-from tidegate.services import audit
-from tidegate.services.audit import Action, Actor
+from tidegate.services.audit import Actor
 from tidegate.services.context import Clock, Service, now_us
 from tidegate.services.errors import Conflict, InvalidCode, NotFound
 from tidegate.services.github import GithubConnection
@@ -115,8 +114,7 @@ class GithubInstallations(Service):
     def _approve(self, change: DirectoryChange, found: GithubInstallation, actor: Actor) -> None:
         change.put_github_installation(msgspec.structs.replace(found, approved=True))
         detail = {"account": found.account, "installation_id": str(found.installation_id)}
-        action = Action("github_app.install", found.organization_id, found.organization_id, detail)
-        audit.record(change, actor, action, self._clock())
+        self._audit_organization(change, actor, "github_app.install", found.organization_id, detail)
 
     def _asked(self, app: GithubApp, installation_id: int) -> InstallationInfo:
         try:

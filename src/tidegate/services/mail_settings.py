@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
-from tidegate.services import audit, fields
-from tidegate.services.audit import COMMAND_LINE, Action, Actor
+from tidegate.services import fields
+from tidegate.services.audit import COMMAND_LINE, Actor
 from tidegate.services.context import Clock, Service, now_us
 from tidegate.services.errors import InvalidField, NotFound
 from tidegate.services.letters import Envelope, Letter, make_message
@@ -13,7 +13,7 @@ from tidegate.services.mail import MailFault, MailSender, MailServer
 from tidegate.services.mail_form import MailForm, checked
 from tidegate.services.vault import SealBroken, Subkeys, seal, unseal
 from tidegate.store.people import MailSettingsRecord
-from tidegate.store.ports import DirectoryChange, Store
+from tidegate.store.ports import Store
 
 _TEST: Final = Letter(
     subject="Tidegate can send mail",
@@ -85,7 +85,7 @@ class MailSettings(Service):
             )
             change.put_mail_settings(record)
             detail = _detail(record) | {"new_password": "yes" if form.password else "no"}
-            self._audit(change, actor, "mail_settings.set", organization_id, detail)
+            self._audit_organization(change, actor, "mail_settings.set", organization_id, detail)
         return _view(record)
 
     def remove(self, organization_id: str, *, actor: Actor = COMMAND_LINE) -> None:
@@ -94,7 +94,7 @@ class MailSettings(Service):
             if change.mail_settings(organization_id) is None:
                 raise NotFound("There is no mail server to remove.")
             change.delete_mail_settings(organization_id)
-            self._audit(change, actor, "mail_settings.remove", organization_id, {})
+            self._audit_organization(change, actor, "mail_settings.remove", organization_id, {})
 
     def test(self, organization_id: str, to: str, *, actor: Actor = COMMAND_LINE) -> Delivery:
         """Send a test message. Takes seconds: not for an event loop."""
@@ -103,7 +103,9 @@ class MailSettings(Service):
         if delivery.configured:
             detail = {"to": address, "sent": "yes" if delivery.sent else "no"}
             with self._directory.changing() as change:
-                self._audit(change, actor, "mail_settings.test", organization_id, detail)
+                self._audit_organization(
+                    change, actor, "mail_settings.test", organization_id, detail
+                )
         return delivery
 
     def send(
@@ -152,17 +154,6 @@ class MailSettings(Service):
     def _sealed(self, organization_id: str, password: str) -> bytes:
         context = _context(organization_id)
         return seal(self._subkeys.credential, password, context=context) if password else b""
-
-    def _audit(
-        self,
-        change: DirectoryChange,
-        actor: Actor,
-        name: str,
-        organization_id: str,
-        detail: dict[str, str],
-    ) -> None:
-        action = Action(name, organization_id, organization_id, detail)
-        audit.record(change, actor, action, self._clock())
 
 
 def _kept(before: MailSettingsRecord | None, host: str) -> bytes:

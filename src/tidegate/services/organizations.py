@@ -1,6 +1,6 @@
 """Organizations: the tenants that own all else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -8,9 +8,9 @@ from tidegate.core.model import OrganizationRecord, Role
 from tidegate.services import audit, fields
 from tidegate.services.audit import COMMAND_LINE, Action, Actor
 from tidegate.services.codes import Purpose, make_code
-from tidegate.services.context import Service
-from tidegate.services.errors import Conflict, InvalidField, NotFound
+from tidegate.services.errors import InvalidField, NotFound
 from tidegate.services.ids import new_id
+from tidegate.services.organization_changes import OrganizationChanges, refuse_taken, same_name
 from tidegate.services.people_changes import ensure_member, new_member
 from tidegate.store.ports import DirectoryChange
 
@@ -23,7 +23,7 @@ class Bootstrapped(msgspec.Struct, frozen=True):
     sign_in_token: str
 
 
-class Organizations(Service):
+class Organizations(OrganizationChanges):
     """Making, finding and changing organizations."""
 
     def bootstrap(
@@ -74,7 +74,7 @@ class Organizations(Service):
             return organizations[0]
         wanted = name_or_id.strip()
         for organization in organizations:
-            if wanted == organization.organization_id or _same(wanted, organization.name):
+            if wanted == organization.organization_id or same_name(wanted, organization.name):
                 return organization
         raise NotFound(f"There is no organization “{wanted}”.", field="organization")
 
@@ -109,29 +109,7 @@ class Organizations(Service):
             changes["session_tools"] = session_tools
         if allowed_models is not None:
             changes["allowed_models"] = fields.model_globs(allowed_models)
-        return self._apply(organization_id, changes, actor)
-
-    def _apply(
-        self, organization_id: str, changes: dict[str, object], actor: Actor
-    ) -> OrganizationRecord:
-        with self._directory.changing() as change:
-            before = change.organization(organization_id)
-            if before is None:
-                raise NotFound("There is no such organization.", field="organization")
-            after = msgspec.structs.replace(before, **changes)
-            if after == before:
-                return before
-            if not _same(after.name, before.name):
-                _refuse_taken(change, after.name)
-            change.update_organization(after)
-            detail = audit.changed(_shown(before, changes), _shown(after, changes))
-            action = Action("organization.update", organization_id, organization_id, detail)
-            audit.record(change, actor, action, self._clock())
-        return after
-
-
-def _shown(record: OrganizationRecord, names: Iterable[str]) -> dict[str, str]:
-    return {name: audit.text(getattr(record, name)) for name in names}
+        return self._change(organization_id, changes, actor)
 
 
 def found_organization(
@@ -140,7 +118,7 @@ def found_organization(
     """Add an organization and its owner; the token is left empty."""
     name = fields.display_name(name, field="organization")
     owner = new_member(new_id("org"), fields.email_address(email), Role.OWNER)
-    _refuse_taken(change, name)
+    refuse_taken(change, name)
     organization = OrganizationRecord(
         organization_id=owner.organization_id, name=name, time_zone=zone
     )
@@ -150,12 +128,3 @@ def found_organization(
     audit.record(change, actor, action, now_us)
     member = ensure_member(change, actor, now_us, owner)
     return Bootstrapped(owner.organization_id, member.member_id, "")
-
-
-def _refuse_taken(change: DirectoryChange, name: str) -> None:
-    if any(_same(name, organization.name) for organization in change.organizations()):
-        raise Conflict(f"There is an organization “{name}” already.", field="organization")
-
-
-def _same(name: str, other: str) -> bool:
-    return name.casefold() == other.casefold()

@@ -9,11 +9,10 @@ from typing import Final
 import msgspec
 
 from tidegate.core.model import OrganizationRecord
-from tidegate.services import audit
-from tidegate.services.audit import Action, Actor
+from tidegate.services.audit import Actor
 from tidegate.services.captures import Captures
-from tidegate.services.context import Service
-from tidegate.services.errors import InvalidField, NotFound
+from tidegate.services.errors import InvalidField
+from tidegate.services.organization_changes import OrganizationChanges
 
 LEDGER_DAYS: Final = (7, 3650)  # least and most; 0: for ever
 CAPTURE_DAYS: Final = (1, 30)
@@ -30,7 +29,7 @@ class Deleted(msgspec.Struct, frozen=True):
     captures: int = 0
 
 
-class Retention(Service):
+class Retention(OrganizationChanges):
     """Sets how long detail is kept, and deletes what is older."""
 
     def set(
@@ -50,18 +49,7 @@ class Retention(Service):
         if capture_days is not None:
             _refuse_beyond(capture_days, CAPTURE_DAYS, "capture_days")
             changes["capture_days"] = capture_days
-        with self._directory.changing() as change:
-            before = change.organization(organization_id)
-            if before is None:
-                raise NotFound("There is no such organization.", field="organization")
-            after = msgspec.structs.replace(before, **changes)
-            if after == before:
-                return before
-            change.update_organization(after)
-            detail = {name: str(days) for name, days in changes.items()}
-            action = Action("organization.update", organization_id, organization_id, detail)
-            audit.record(change, actor, action, self._clock())
-        return after
+        return self._change(organization_id, changes, actor)
 
     def settings(self) -> Settings:
         """What every organization has set: it changes when a pass is due."""

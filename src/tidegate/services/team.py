@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Iterable
 from datetime import date
 from operator import attrgetter
-from typing import Final
+from typing import Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -31,8 +31,11 @@ from tidegate.store.team import PlaceSums
 
 __all__ = [
     "Figures", "MemberPage", "MemberUse", "Metric", "ModelUse", "Overview", "PullRequestUse",
-    "RankedPullRequests", "RankedRepositories", "RepositoryUse", "TeamReports", "Unattributed",
+    "Ranked", "RankedPullRequests", "RankedRepositories", "RepositoryUse", "TeamReports",
+    "Unattributed",
 ]  # fmt: skip
+
+Use = TypeVar("Use")
 
 _NOTHING: Final = Figures()
 _FIELDS: Final = {Metric.COST: "cost_nusd", Metric.TOKENS: "tokens", Metric.REQUESTS: "requests"}
@@ -90,16 +93,16 @@ class Unattributed(msgspec.Struct, frozen=True, kw_only=True):
     figures: Figures = Figures()
 
 
-class RankedRepositories(msgspec.Struct, frozen=True, kw_only=True):
-    rows: list[RepositoryUse]
+class Ranked(msgspec.Struct, Generic[Use], frozen=True, kw_only=True):
+    """Some of what there is, most first."""
+
+    rows: list[Use]
     total: int
     unattributed: Unattributed
 
 
-class RankedPullRequests(msgspec.Struct, frozen=True, kw_only=True):
-    rows: list[PullRequestUse]
-    total: int
-    unattributed: Unattributed
+RankedRepositories = Ranked[RepositoryUse]
+RankedPullRequests = Ranked[PullRequestUse]
 
 
 class ModelUse(msgspec.Struct, frozen=True, kw_only=True):

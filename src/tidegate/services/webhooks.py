@@ -15,13 +15,13 @@ from urllib.parse import SplitResult, urlsplit
 
 from tidegate.services.deadline import Deadline
 from tidegate.services.errors import InvalidField
+from tidegate.services.fields import web_address
 from tidegate.services.mail import Connect, Unreachable
 
 ANSWER_S: Final = 10.0  # for the connection, and for each answer of the server
 WHOLE_S: Final = 15.0  # for everything together
 _READ_BYTES: Final = 4096
 _MAX_URL_CHARS: Final = 2000
-_SAFE: Final = re.compile(r"[\x21-\x7e]+")
 _ERROR_WORD: Final = re.compile(r"[a-z][a-z_]{2,59}")
 
 
@@ -92,14 +92,7 @@ class _Connection(http.client.HTTPConnection):
 def webhook_url(text: str, *, field: str = "url") -> str:
     """An address that messages may be posted to."""
     url = text.strip()
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    plain = not parts.fragment and "@" not in parts.netloc and port != 0
-    safe = len(url) <= _MAX_URL_CHARS and _SAFE.fullmatch(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain or not safe:
+    if web_address(url, _MAX_URL_CHARS) is None:
         raise InvalidField(
             "Give a whole address, such as https://hooks.example.com/services/…, without user name"
             " and fragment.",

@@ -94,6 +94,14 @@ class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
 EVERY_ALERT: Final = AlertFilter()
 
 
+class Backlog(msgspec.Struct, frozen=True):
+    """How far the ledger is behind the spool of one machine."""
+
+    place: str  # the spool's name
+    since_us: int  # what was written there until then the ledger has
+    at_us: int  # when its console said so
+
+
 class HourSums(msgspec.Struct, frozen=True):
     """What the requests of some hours come to."""
 
@@ -152,7 +160,12 @@ class AlertReads(Protocol):
     ) -> list[DeliveryRecord]:
         """Newest first; of all channels or of one, "" being none."""
 
-    def has_digest(self, organization_id: str, week: str) -> bool: ...
+    def has_digest(self, organization_id: str, first: str, last: str) -> bool:
+        """Of a week that began on a day within these."""
+
+    def backlogs(self) -> list[Backlog]:
+        """Of all machines that did not end in order."""
+
     def due_organizations(self, now_us: int, latest_us: int) -> dict[str, bool]:
         """Of all: which have messages to send, and whether a critical one; one due after
         `latest_us` was set by a clock that jumped."""
@@ -164,6 +177,8 @@ class AlertChange(AlertReads, Protocol):
     def take_lease(self, name: str, holder: str, now_us: int, until_us: int) -> bool:
         """Have it until then, unless another has it."""
 
+    def put_backlog(self, record: Backlog) -> None: ...
+    def delete_backlog(self, place: str) -> None: ...
     def put_alert_settings(self, record: AlertSettings) -> None: ...
     def put_alert_rule(self, rule: Rule) -> None: ...
     def delete_alert_rule(self, organization_id: str, rule_id: str) -> None:

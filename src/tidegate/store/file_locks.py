@@ -5,6 +5,8 @@ import fcntl
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -25,6 +27,24 @@ def is_there(path: Path, descriptor: int) -> bool:
         return path.stat().st_ino == os.fstat(descriptor).st_ino
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[int, bool] | None]:
+    """A file to read, and whether its writer is gone: nobody else takes it then meanwhile.
+
+    None: it is not there any more, since another process was faster.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        is_abandoned = take_lock(descriptor)
+        yield (descriptor, is_abandoned) if is_there(path, descriptor) else None
+    finally:
+        os.close(descriptor)
 
 
 def make_locked(directory: Path, pattern: str, writer: str, flags: int = 0) -> tuple[Path, int]:

@@ -91,12 +91,12 @@ class HoldStore(Protocol):
         ...
 
     def subjects(
-        self, organization_id: str, envelopes: Sequence[Envelope]
+        self, organization_id: str, envelopes: Sequence[Envelope], *, used_since_us: int = 0
     ) -> list[dict[str, Standing]]:
         """Of envelopes of EACH, all who spent or hold anything, by `Subject.text`.
 
         `Subject.id` of such an envelope is EACH, or of a squad per head the squad's id with the
-        member EACH.
+        member EACH. Of sessions only those that were used since then.
         """
         ...
 

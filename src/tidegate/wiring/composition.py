@@ -7,13 +7,12 @@ import msgspec
 from tidegate.console.services import AlertServices, ConsoleServices
 from tidegate.core.price_book import PriceBook
 from tidegate.services.access_tokens import AccessTokens
-from tidegate.services.alert_budgets import BudgetStandings
 from tidegate.services.alert_channels import AlertChannels
 from tidegate.services.alert_delivery import AlertDelivery
 from tidegate.services.alert_digest import AlertDigest
 from tidegate.services.alert_readings import Readings
 from tidegate.services.alert_rules import AlertRules
-from tidegate.services.alert_watch import AlertWatch
+from tidegate.services.alert_watch import LOCAL, AlertWatch, Spool
 from tidegate.services.alerts import Alerts
 from tidegate.services.audit_log import AuditLog
 from tidegate.services.budget_bars import BudgetBars
@@ -66,7 +65,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     mail_sender: MailSender
     probe: Probe  # tries provider credentials
     webhooks: WebhookSender
-    behind_us: Callable[[int], int] = lambda _now_us: 0  # how far the ledger is behind
+    spool: Spool = LOCAL
     github_transport: Transport = no_transport  # what GitHub is asked by
     clock: Clock = now_us
     hashing: PasswordHashing = STANDARD
@@ -124,7 +123,7 @@ def _alerts(
     store: Store, subkeys: Subkeys, around: Surroundings, mail: MailSettings
 ) -> AlertServices:
     made = (store, subkeys, around.clock)
-    readings = Readings(store, BudgetStandings(store), around.behind_us)
+    readings = Readings(store, Standings(*made))
     delivery = AlertDelivery(*made, mail=mail, webhooks=around.webhooks)
     url = around.public_url
     return AlertServices(
@@ -132,7 +131,7 @@ def _alerts(
         rules=AlertRules(*made),
         channels=AlertChannels(*made),
         readings=readings,
-        watch=AlertWatch(*made, readings=readings, public_url=url),
+        watch=AlertWatch(*made, readings=readings, public_url=url, spool=around.spool),
         digest=AlertDigest(*made, team=TeamReports(store), public_url=url),
         delivery=delivery,
     )

@@ -29,9 +29,12 @@ from tidegate.jobs.drain import SpoolDrain
 from tidegate.jobs.github import GithubJob
 from tidegate.jobs.retention import RetentionJob
 from tidegate.jobs.session_calls import SessionCallsJob
+from tidegate.services.alert_watch import Spool
 from tidegate.services.mail import MailSender
+from tidegate.services.places import place_of
 from tidegate.services.price_book import agent_models
 from tidegate.services.webhooks import WebhookSender
+from tidegate.store.ports import StoreUnavailable
 from tidegate.store.sql.database import SqlStore
 from tidegate.wiring import runtime_dir
 from tidegate.wiring.channel import Channel, leave
@@ -78,7 +81,7 @@ def services_of(
         prices=prices,
         mail_sender=MailSender(outbound.connect, outbound.tls),
         webhooks=WebhookSender(outbound.connect, outbound.tls),
-        behind_us=drain.behind_us,
+        spool=Spool(place_of(Path(orders.place.data_dir) / SPOOL), drain.behind_us),
         probe=UpstreamProbe(orders.upstreams),
         github_transport=partial(_github_transport, orders.upstreams),
     )
@@ -136,6 +139,8 @@ async def serve(
     stop.set()
     await asyncio.gather(asking, serving, draining, importing, deleting, settling)
     await asyncio.wait({alerting}, timeout=_FINISH_S)  # an endpoint may hang: it is asked again
+    with contextlib.suppress(StoreUnavailable):
+        await asyncio.to_thread(of_alerts.watch.leave)
 
 
 async def prepare(orders: ConsoleOrders, store: SqlStore, channel: Channel) -> bool:

@@ -67,6 +67,19 @@ def test_each_budget_is_shown_once_however_many_agents_count_under_it(
     assert len(server.asked) == 2
 
 
+def test_what_became_of_asking_for_more_is_shown(
+    tidegate: Run, machine: Machine, server: FakeServer
+) -> None:
+    machine.log_in(server.base_url, "claude_code")
+    waiting = {"amount_nusd": 20_000_000_000, "state": "open", "note": ""}
+    decided = {"amount_nusd": 5_500_000_000, "state": "declined", "note": "Next month"}
+    answer(server, {**BUDGET, "asked": waiting}, {**SOFT, "asked": decided})
+    code, said, _ = tidegate("budget")
+    assert code == 0
+    assert "  you asked for $20.00 more: open\n" in said
+    assert "  you asked for $5.50 more: declined: Next month\n" in said
+
+
 def test_without_budgets_that_is_said(tidegate: Run, machine: Machine, server: FakeServer) -> None:
     machine.log_in(server.base_url, "claude_code")
     answer(server)

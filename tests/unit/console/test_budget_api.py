@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
-from tests.browser.world import World
+from tests.browser.world import DAY_US, World
 
 from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.alert_channels import ChannelForm
 from tidegate.services.audit import Actor
 from tidegate.services.budget_fields import BudgetDraft
 from tidegate.services.enrolment import Enrolled
+from tidegate.services.mail_form import MailForm
 from tidegate.store.alerts import DeliveryRecord
 
 pytestmark = pytest.mark.slow
@@ -63,7 +64,32 @@ def test_how_a_keys_budgets_stand(world: World, client: TestClient, noah: Enroll
         "left_nusd": 15 * USD,
         "used_percent": 25,
         "resets_at": "2026-11-23T00:00:00Z",
+        "asked": None,
     }
+
+
+def test_what_a_member_asked_for_of_late_is_told(
+    world: World, client: TestClient, noah: Enrolled
+) -> None:
+    make(world, scope="member", scope_id="*")
+    make(world)
+
+    def told() -> list[Any]:
+        answer = client.get("/api/budgets", headers=headers(noah)).json()
+        return [each["asked"] for each in answer["budgets"]]
+
+    request_id = ask(client, noah).json()["request_id"]
+    waiting = {"amount_nusd": 30 * USD, "state": "open", "note": ""}
+    assert told() == [waiting, None]
+    world.services.budget_requests.decline(
+        world.organization_id, request_id, note="No", by_role="owner", actor=Actor(world.owner_id)
+    )
+    assert told() == [waiting | {"state": "declined", "note": "No"}, None]
+    other = world.enroll("aiko@brightwater.dev")
+    [mine, _] = client.get("/api/budgets", headers=headers(other)).json()["budgets"]
+    assert mine["asked"] is None
+    world.now_us += 8 * DAY_US
+    assert told() == [None, None]
 
 
 def test_the_hard_budget_nearest_to_its_end_is_asked_for(
@@ -146,7 +172,8 @@ def test_admins_are_told_of_it_and_whoever_asked_of_the_decision(
     slack = ChannelForm(kind="slack", url="http://127.0.0.1:1/hook")
     channels = world.services.alerts.channels
     channel = channels.create(world.organization_id, slack, actor=actor)
-    channels.create(world.organization_id, ChannelForm(kind="email"), actor=actor)
+    mail = MailForm(host="localhost", security="none", sender="t@brightwater.dev")
+    world.services.mail_settings.set(world.organization_id, mail)
     request_id = ask(client, noah).json()["request_id"]
     told = outbox(world)
     assert channel.record.channel_id in {each.channel_id for each in told}

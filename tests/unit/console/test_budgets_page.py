@@ -230,6 +230,23 @@ def test_where_each_key_has_its_own_one_says_which(
     assert asked.subject == codex.key_id
 
 
+def test_no_request_stands_behind_other_things(world: World, owner: TestClient) -> None:
+    budget = make(world, amount_nusd=1, hard=True)
+    full = make(world, amount_nusd=2, name="Second")
+    people = [world.enroll(f"person{number}@brightwater.dev") for number in range(6)]
+    paths = [ask(world, each, budget) for each in people]
+    world.use(people[0], TokenCounts(output=1), Cost(output=5 * USD))
+    page = owner.get("/budgets").text
+    places = [page.index(path) for path in paths]
+    assert places == sorted(places)
+    assert f'href="/budgets/{full.budget_id}"' not in page[: page.index("All budgets")]
+    assert "1 more" in page
+    for path in paths[1:]:
+        send(owner, f"{path}/decline")
+    page = owner.get("/budgets").text
+    assert f'href="/budgets/{full.budget_id}"' in page[: page.index("All budgets")]
+
+
 def test_a_request_is_decided_by_a_post_alone(
     world: World, owner: TestClient, noah: Enrolled
 ) -> None:

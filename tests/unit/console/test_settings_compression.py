@@ -39,9 +39,13 @@ def test_the_settings_are_kept_and_written_down(world: World, owner: TestClient)
     [entry, *_] = world.services.audit_log.page(world.organization_id).entries
     assert entry.detail == {
         "compression_level": "trims",
+        "before_compression_level": "lossless",
         "compression_default": "False",
+        "before_compression_default": "True",
         "compression_locked": "True",
+        "before_compression_locked": "False",
         "holdout_permille": "125",
+        "before_holdout_permille": "0",
     }
     page = owner.get(PATH).text
     assert 'value="trims" checked' in page

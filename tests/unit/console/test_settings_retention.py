@@ -36,7 +36,12 @@ def test_the_days_are_set_and_written_down(world: World, owner: TestClient) -> N
     assert kept(world) == (90, 30)
     entry = world.services.audit_log.page(world.organization_id).entries[0]
     assert (entry.action, entry.actor) == ("organization.update", world.owner_id)
-    assert entry.detail == {"ledger_days": "90", "capture_days": "30"}
+    assert entry.detail == {
+        "ledger_days": "90",
+        "before_ledger_days": "0",
+        "capture_days": "30",
+        "before_capture_days": "3",
+    }
     send(owner, PATH, form(owner, ledger_days=""))  # longer needs no consent
     assert kept(world) == (0, 3)
 

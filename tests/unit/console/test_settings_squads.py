@@ -208,7 +208,8 @@ def test_the_bar_of_the_nearest_budget(world: World, owner: TestClient) -> None:
     put_budget(world, name="All", amount_nusd=0)
     put_budget(world, scope="member", scope_id=EACH, hard=True, window="month")
     put_budget(world, scope="repository", scope_id=EACH, hard=True, amount_nusd=0, rolling_hours=1)
-    bars = world.services.budget_bars.of_members(world.organization_id, [world.owner_id, "mem_x"])
+    keys_of: dict[str, list[str]] = {world.owner_id: [], "mem_x": []}
+    bars = world.services.budget_bars.of_members(world.organization_id, keys_of)
     assert bars[world.owner_id].budget.scope == "member"  # hard first, though the other is full
     for path in ("/my-usage", "/"):
         page = owner.get(path).text

@@ -1,6 +1,12 @@
 """The state machine of alerts: told once, over, re-armed, silenced."""
 
+import hashlib
+import hmac
+import re
+import time
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -91,6 +97,28 @@ def test_a_clock_that_jumps_to_another_window_and_back_tells_nothing_anew() -> N
     for window in ("5", "9", "5", "1", "5", "9"):
         watched.read(100, window=window)
     assert watched.told == ["5:100:0", "9:100:0", "1:100:0"]
+
+
+@pytest.mark.parametrize(
+    ("value", "levels", "fired", "ended"),
+    [
+        (55, (50,), 0, ""),
+        (55, (90,), 0, Ended.RULE),  # no threshold of the rule is reached
+        (95, (90,), 90, Ended.RULE),
+        (55, (20, 90), 20, Ended.RULE),
+        (55, (40, 54), 54, Ended.RULE),
+    ],
+)
+def test_other_thresholds_end_what_they_told(
+    value: int, levels: tuple[int, ...], fired: int, ended: str
+) -> None:
+    watched = Watched()
+    watched.read(55)
+    reading = Reading(subject="bud_1", value=value)
+    taken = step(watched.state, levels, reading, 0)
+    assert (taken.fired, taken.ended) == (fired, ended)
+    assert step(taken.state, levels, reading, 0).state == taken.state
+    assert step(taken.state, LEVELS, replace(reading, value=0), 0).state.peak == 0
 
 
 def test_what_cannot_be_told_is_not_told_but_ends() -> None:
@@ -187,3 +215,21 @@ def test_a_signature(secret: str, timestamp: str, body: bytes, now_s: int, good:
     assert given.startswith("v1=")
     assert is_signed(secret, given, timestamp, body, now_s) is good
     assert not is_signed(secret, "v1=", "1000", b"{}", 1000)
+
+
+def test_receivers_can_check_a_signature_as_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text()
+    [example] = re.findall(r"```python\n(.*?)```", page, re.S)
+    timestamp, body = str(int(time.time())), b'{"id": "dlv_1"}'
+
+    def is_genuine(secret: str, given: bytes, at: str) -> bool:
+        names: dict[str, Any] = {"hmac": hmac, "hashlib": hashlib, "time": time}
+        names |= {"secret": secret, "timestamp": at, "body": given}
+        names["signature"] = signature("tgw_1", int(timestamp), body)
+        exec(example, names)
+        return bool(names["genuine"])
+
+    assert is_genuine("tgw_1", body, timestamp)
+    assert not is_genuine("tgw_2", body, timestamp)
+    assert not is_genuine("tgw_1", body + b" ", timestamp)
+    assert not is_genuine("tgw_1", body, str(int(timestamp) - 301))

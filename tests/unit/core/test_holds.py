@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.effort import examples
 
 from tidegate.core.dialects import read_members
-from tidegate.core.holds import Hold, Priceable, bound, first_typical, size_bound, typical
+from tidegate.core.holds import _FIELDS, Hold, Priceable, bound, first_typical, size_bound, typical
 from tidegate.core.model import Dialect, TokenCounts, Usage
 from tidegate.core.pricing import price
 from tidegate.services.price_book import compile_price_book
@@ -67,6 +67,9 @@ def test_nonsense_asks_for_the_longest_answer(nonsense: Any) -> None:
         (MESSAGES, {"tools": "web_search"}),
         (MESSAGES, {"mcp_servers": [{"type": "url", "url": "https://m.example"}]}),
         (RESPONSES, {"tools": [{"type": "web_search"}]}),
+        (RESPONSES, {"tools": [{"type": "web_search"}], "max_tool_calls": -1}),
+        (RESPONSES, {"tools": [{"type": "web_search"}], "max_tool_calls": 10**9}),
+        (RESPONSES, {"tools": [{"type": "code_interpreter"}], "max_tool_calls": 2}),
         (RESPONSES, {"tools": [{"type": "function"}, {"type": "mcp"}]}),
         (RESPONSES, {"input": [{"type": "additional_tools", "tools": [{"type": "web_search"}]}]}),
         (RESPONSES, {"background": True}),
@@ -86,6 +89,8 @@ def test_what_has_no_bound(dialect: Dialect, fields: dict[str, Any]) -> None:
         (MESSAGES, {"tools": [{"name": "web_search", "input_schema": {}}]}),
         (MESSAGES, {"tools": [{"type": "custom", "name": "a"}, {"type": "bash_20250124"}]}),
         (MESSAGES, {"messages": [{"role": "user", "content": '{"type": "web_search"}'}]}),
+        (MESSAGES, {"context_management": {"edits": [{"type": "clear_thinking_20251015"}]}}),
+        (MESSAGES, {"context_management": "?"}),
         (RESPONSES, {"tools": [{"type": "function", "name": "x"}, {"type": "tool_search"}]}),
         (RESPONSES, {"input": [{"type": "web_search_call"}], "background": False}),
         (CHAT, {"tools": [{"type": "function", "function": {"name": "web_search"}}]}),
@@ -103,6 +108,9 @@ def test_what_only_looks_like_it(dialect: Dialect, fields: dict[str, Any]) -> No
         (MESSAGES, {"tools": [{"type": "web_search_20250305", "max_uses": 4}]}, 4.9),
         (MESSAGES, {"messages": [{"content": [{"type": "document"}]}]}, 2),
         (MESSAGES, {"messages": [{"content": [{"type": "image", "source": {"type": "url"}}]}]}, 2),
+        (RESPONSES, {"tools": [{"type": "web_search"}], "max_tool_calls": 4}, 4.9),
+        (MESSAGES, {"context_management": {"edits": [{"type": "compact_20260112"}]}}, 1.9),
+        (RESPONSES, {"context_management": [{"type": "compaction"}]}, 1.9),
         (RESPONSES, {"previous_response_id": "resp_1"}, 2),
         (RESPONSES, {"input": [{"type": "item_reference", "id": "x"}]}, 2),
         (CHAT, {"messages": [{"content": [{"type": "image_url", "image_url": {}}]}]}, 1.05),
@@ -183,3 +191,31 @@ def test_no_answer_within_its_limits_costs_more_than_the_bound(data: Any) -> Non
     priced = price(BOOK, provider=PROVIDER[dialect], model=model, usage=usage, at_us=asked.at_us)
     assert priced.cost.total <= found.amount_nusd
     assert priced.cost.total <= size_bound(BOOK, asked, len(body), max_tokens)
+
+
+def test_it_says_how_to_turn_off_what_has_no_bound() -> None:
+    searching = hold(RESPONSES, {"tools": [{"type": "web_search"}]}).problem
+    assert searching.endswith('in your agent (Codex: web_search = "disabled" in its config.toml)')
+    running = hold(MESSAGES, {"tools": [{"type": "code_execution_20250825"}]}).problem
+    assert running.endswith("in your agent")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 10**20) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(("type", "edits", "max_uses", "name")), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(300), deadline=None)
+@given(
+    dialect=st.sampled_from((MESSAGES, RESPONSES, CHAT)),
+    fields=st.dictionaries(st.sampled_from((*_FIELDS, "tools")), JSON, max_size=3),
+)
+def test_every_body_has_a_bound_or_a_problem(dialect: Dialect, fields: dict[str, Any]) -> None:
+    found = hold(dialect, fields)
+    assert bool(found.problem) != bool(found.amount_nusd)

@@ -8,8 +8,12 @@ from tests.unit.gateway.world import ORGANIZATION
 
 from tidegate.core.budgets import Budget, Envelope, Standing, fits
 from tidegate.gateway.hold_thread import HoldSource
-from tidegate.store.holds import Decision, Holder, HoldRequest, Settlement
+from tidegate.store.holds import Decision, Holder, HoldRequest, Settlement, Want
 from tidegate.store.ports import StoreUnavailable
+
+
+def _wants(requests: Sequence[HoldRequest]) -> list[Want]:
+    return [want for request in requests for want in request.wants]
 
 
 class MemoryHolds:
@@ -24,6 +28,8 @@ class MemoryHolds:
         self.repositories: dict[str, str] = {}
         self.past_costs: list[int] = []
         self.away = False
+        self.lost_answers = 0  # so many calls fail after all was done
+        self.poison = ""  # no request of this session can be stored
         self.reached = threading.Event()
         self.open = threading.Event()
         self.open.set()
@@ -46,12 +52,18 @@ class MemoryHolds:
         if self.away:
             raise StoreUnavailable("the store is away")
         self.calls += 1
+        if self.poison and any(self.poison in want.envelope.subject.id for want in _wants(reserve)):
+            raise ValueError("a value that no database takes")
         for settlement in settle:
             self._settle(settlement)
         for event_id in release:
             self.held.pop(event_id, None)
             self.released.append(event_id)
-        return [self._decide(request) for request in reserve]
+        decisions = [self._decide(request) for request in reserve]
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise StoreUnavailable("the connection was lost")
+        return decisions
 
     def _settle(self, settlement: Settlement) -> None:
         request = self.held.pop(settlement.event_id, None)
@@ -83,7 +95,7 @@ class MemoryHolds:
     def standings(self, organization_id: str, envelopes: Sequence[Envelope]) -> list[Standing]:
         return [self._standing(envelope) for envelope in envelopes]
 
-    def subjects(self, organization_id: str, envelopes: Sequence[Envelope]) -> list[Any]:
+    def subjects(self, organization_id: str, envelopes: Sequence[Envelope], **_: int) -> list[Any]:
         return [{} for _ in envelopes]
 
     def drop_recorded(self, event_ids: Sequence[str]) -> None: ...

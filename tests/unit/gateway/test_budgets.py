@@ -5,7 +5,19 @@ from typing import Any
 
 import pytest
 from tests.unit.gateway.held import MemoryHolds, budget
-from tests.unit.gateway.world import OK, Peer, World, answering, in_loop, play, post, until
+from tests.unit.gateway.world import (
+    OK,
+    ORGANIZATION,
+    Peer,
+    World,
+    answering,
+    in_loop,
+    play,
+    post,
+    until,
+)
+
+from tidegate.core.identity import session_id
 
 CLAUDE = "user-agent: claude-cli/2.1.330 (external, sdk-cli)"
 CODEX = "user-agent: codex_exec/0.169.0 (Linux)"
@@ -446,3 +458,46 @@ async def test_a_large_body_is_gone_through_in_a_thread() -> None:
         leaving.reset()
         await world.quiet()
     assert holds.held == {}
+
+
+@in_loop
+async def test_a_reservation_whose_answer_was_lost_does_not_count_beside_itself() -> None:
+    holds = MemoryHolds()
+    holds.lost_answers = 2
+    mine = budget(amount_nusd=40_000_000, **SONNET)  # fits one hold
+    options: dict[str, Any] = {"hold_wait_s": 20, "holds": holds.source}
+    async with play(answering(ANSWER), records=under(mine), **options) as (world, _):
+        assert status(await world.ask(post(body=MODEL))) == 200
+        await until(lambda: holds.settled)
+        assert holds.held == {}
+        assert holds.spent == {"bud_1": COST_NUSD}
+
+
+@in_loop
+async def test_a_request_that_cannot_be_held_is_in_nobodys_way() -> None:
+    holds = MemoryHolds()
+    holds.poison = session_id(ORGANIZATION, "key_1", "poison")
+    mine = budget(scope="session", scope_id="*", when_unknown="closed", **SONNET)
+    options: dict[str, Any] = {"hold_wait_s": 1.0, "holds": holds.source}
+    async with play(answering(ANSWER), records=under(mine), **options) as (world, _):
+        holds.open.clear()
+        clients = [await world.client() for _ in range(4)]
+        for client, session in zip(clients, ("first", "poison", "second", "third"), strict=True):
+            client.send(post("/v1/messages", MODEL, f"x-claude-code-session-id: {session}"))
+        await until(lambda: world.count("budget_holds") == 4)
+        holds.open.set()
+        said = [status(await client.response()) for client in clients]
+        assert said == [200, 503, 200, 200]
+        assert world.count("budget_store_failures") == 2  # together with others, and alone
+        await until(lambda: len(holds.settled) == 3)
+        assert holds.held == {}
+
+
+@pytest.mark.parametrize(("rule", "said"), [("open", 200), ("closed", 503)])
+@in_loop
+async def test_a_fault_of_ours_is_an_unknown_state(rule: str, said: int) -> None:
+    holds = MemoryHolds()
+    later = budget(window="of a later release", when_unknown=rule)
+    async with play(answering(ANSWER), holds=holds.source, records=under(later)) as (world, _):
+        assert status(await world.ask(post(body=MODEL))) == said
+        assert world.count("budget_checks_failed") == 1

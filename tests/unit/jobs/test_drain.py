@@ -1,5 +1,6 @@
 import asyncio
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -277,3 +278,14 @@ def test_the_loop_outlives_failures_and_drains_a_last_time(place: Place) -> None
 
     asyncio.run(scenario())
     assert place.log.lines == ["drain.failed", "drain.failed"]
+
+
+def test_how_far_the_ledger_is_behind(place: Place) -> None:
+    minute_us = 60_000_000
+    soon_us = time.time_ns() // 1000 + 10 * minute_us
+    assert 9 * minute_us < place.drain.behind_us(soon_us) < 11 * minute_us  # nothing was drained
+    place.drain.run_once()
+    assert 9 * minute_us < place.drain.behind_us(soon_us) < 11 * minute_us
+    os.utime(place.spool / "drained", (1, 1))  # long ago: nobody was there
+    begun = place.another_drain(place.store)
+    assert begun.behind_us(soon_us) < 11 * minute_us

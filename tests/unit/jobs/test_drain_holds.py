@@ -4,6 +4,7 @@ import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.core.tickets import BOOK
@@ -112,6 +113,36 @@ def test_a_worker_that_keeps_its_lock_lives_whatever_clocks_say(desk: Desk, jump
     assert (held, desk.rows) == (0, 0)
     assert spent > 0
     assert not path.exists()
+
+
+class Unwilling:
+    """A store whose ledger takes nothing for now."""
+
+    def __init__(self, of: SqlStore) -> None:
+        self.directory, self.usage, self.holds = of.directory, self, of.holds
+        self._of = of
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._of.usage, name)
+
+    def record(self, _batch: object) -> int:
+        raise StoreUnavailable("the ledger is away")
+
+
+def test_nothing_is_released_before_the_spool_was_read_to_its_end(desk: Desk) -> None:
+    path, lock = make_locked(desk.spool, "*.holder", "w1")
+    desk.holder = Holder(desk.holder.place, path.stem)
+    desk.hold(1)
+    desk.writer.begin(start(1))
+    os.close(lock)
+    desk.writer.close()
+    with pytest.raises(StoreUnavailable):
+        desk.drain(Unwilling(desk.store))  # type: ignore[arg-type]
+    assert desk.standing == (0, 1000)
+    assert path.exists()
+    desk.drain()
+    assert desk.standing[0] > 0
+    assert desk.standing[1] == 0
 
 
 def test_what_cannot_be_released_now_is_released_later(desk: Desk) -> None:

@@ -122,7 +122,12 @@ def test_a_change_is_written_down_once(kept: Kept) -> None:
         kept.retention.set(kept.organization_id, ledger_days=30, capture_days=7, actor=COMMAND_LINE)
     [entry] = kept.world.audit()[before:]
     assert entry.action == "organization.update"
-    assert entry.detail == {"ledger_days": "30", "capture_days": "7"}
+    assert entry.detail == {
+        "ledger_days": "30",
+        "before_ledger_days": "0",
+        "capture_days": "7",
+        "before_capture_days": "3",
+    }
 
 
 def test_a_pass_is_due_hourly_and_after_a_change(kept: Kept) -> None:

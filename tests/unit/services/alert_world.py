@@ -68,6 +68,7 @@ def budget(world: World) -> Budget:
 
 
 def look(world: World) -> int:
+    world.services.alerts.watch.note_backlog()
     return world.services.alerts.watch.look(world.organization_id)
 
 

@@ -32,8 +32,11 @@ def test_a_change_reaches_gateways_and_is_written_down(world: World) -> None:
     assert (entry.action, entry.actor) == ("organization.update", "mem_ada")
     assert entry.detail == {
         "compression_level": "references",
+        "before_compression_level": "lossless",
         "compression_locked": "True",
+        "before_compression_locked": "False",
         "holdout_permille": "125",
+        "before_holdout_permille": "0",
     }
 
 

@@ -3,7 +3,7 @@ import os
 import threading
 from pathlib import Path
 
-from tidegate.store.file_locks import is_there, make_locked, take_lock
+from tidegate.store.file_locks import is_there, make_locked, opened, take_lock
 
 
 def test_a_lock_is_held_until_its_descriptor_is_closed(tmp_path: Path) -> None:
@@ -39,16 +39,31 @@ def test_a_file_that_was_removed_or_replaced_is_not_there(tmp_path: Path) -> Non
     os.close(descriptor)
 
 
+def test_a_file_is_opened_with_whether_its_writer_is_gone(tmp_path: Path) -> None:
+    path, writer = make_locked(tmp_path, "*.part", "w1")
+    with opened(path) as found:
+        assert found
+        assert not found[1]
+    os.close(writer)
+    with opened(path) as found, opened(path) as another:
+        assert found
+        assert found[1]
+        assert another
+        assert not another[1]
+    path.unlink()
+    with opened(path) as found:
+        assert found is None
+
+
 def test_a_new_file_outlives_a_reader_that_deletes_what_nobody_holds(tmp_path: Path) -> None:
     done = threading.Event()
 
     def delete_abandoned() -> None:
         while not done.is_set():
             for path in tmp_path.glob("*.part"):
-                descriptor = os.open(path, os.O_RDONLY)
-                if take_lock(descriptor):
-                    path.unlink()
-                os.close(descriptor)
+                with opened(path) as found:
+                    if found and found[1]:
+                        path.unlink()
 
     reader = threading.Thread(target=delete_abandoned)
     reader.start()

@@ -1,5 +1,6 @@
 """Reports: what the organization, its members, repositories and pull requests used."""
 
+from collections.abc import Callable
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
@@ -25,12 +26,14 @@ from tidegate.console.api_v1.paging import Cursor, Limit, foreign_cursor, read_c
 from tidegate.console.api_v1.table import get
 from tidegate.console.api_v1.times import Time, time_or_none
 from tidegate.core.model import Agent
+from tidegate.core.periods import Period
 from tidegate.services import team
-from tidegate.services.team import Metric
+from tidegate.services.team import Metric, Ranked
 from tidegate.store.forge import PullCost, PullRequest
 
 Find = Annotated[str, msgspec.Meta(max_length=100, description="Part of a name or an email.")]
 Row = TypeVar("Row")
+Use = TypeVar("Use")
 
 
 class RankedQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -183,33 +186,29 @@ def report_members(call: Call[MembersReportQuery, NoBody]) -> MembersReport:
 
 def report_repositories(call: Call[RankedQuery, NoBody]) -> RankedReport[RepositoryFigures]:
     """What was used for each repository."""
-    query, period = call.query, period_of(call)
-    offset = _offset("repositories report", query.cursor)
-    found = reports(call).repositories(
-        call.organization_id, period, query.sort, query.limit, offset
-    )
-    return RankedReport(
-        period=report_period(period),
-        items=[_repository(row) for row in found.rows],
-        total=found.total,
-        unattributed=_unattributed(found.unattributed),
-        next_cursor=_next("repositories report", offset + len(found.rows), found.total),
-    )
+    return _ranked(call, "repositories report", reports(call).repositories, _repository)
 
 
 def report_pull_requests(call: Call[RankedQuery, NoBody]) -> RankedReport[PullRequestFigures]:
     """What was used for each pull request."""
+    return _ranked(call, "pull requests report", reports(call).pull_requests, _pull_request)
+
+
+def _ranked(
+    call: Call[RankedQuery, NoBody],
+    name: str,
+    read: Callable[[str, Period, Metric, int, int], Ranked[Use]],
+    shown: Callable[[Use], Row],
+) -> RankedReport[Row]:
     query, period = call.query, period_of(call)
-    offset = _offset("pull requests report", query.cursor)
-    found = reports(call).pull_requests(
-        call.organization_id, period, query.sort, query.limit, offset
-    )
+    offset = _offset(name, query.cursor)
+    found = read(call.organization_id, period, query.sort, query.limit, offset)
     return RankedReport(
         period=report_period(period),
-        items=[_pull_request(row) for row in found.rows],
+        items=[shown(use) for use in found.rows],
         total=found.total,
         unattributed=_unattributed(found.unattributed),
-        next_cursor=_next("pull requests report", offset + len(found.rows), found.total),
+        next_cursor=_next(name, offset + len(found.rows), found.total),
     )
 
 

@@ -174,6 +174,13 @@ digests = sa.Table(
     _of_organization(),
 )
 
+backlogs = sa.Table(
+    "alert_backlogs",
+    directory,
+    *_keys("place"),
+    *_numbers("since_us", "at_us"),
+)
+
 leases = sa.Table(
     "alert_leases",
     directory,

@@ -13,6 +13,7 @@ from tidegate.store.alerts import (
     AlertFilter,
     AlertRecord,
     AlertSettings,
+    Backlog,
     ChannelRecord,
     DeliveryRecord,
 )
@@ -127,11 +128,14 @@ class SqlAlertReads(DirectoryTransaction):
         newest = query.order_by(table.c.delivery_id.desc()).limit(limit)
         return [DeliveryRecord(**row) for row in self._rows(newest)]
 
-    def has_digest(self, organization_id: str, week: str) -> bool:
+    def has_digest(self, organization_id: str, first: str, last: str) -> bool:
         query = sa.select(t.digests.c.at_us).where(
-            t.digests.c.organization_id == organization_id, t.digests.c.week == week
+            t.digests.c.organization_id == organization_id, t.digests.c.week.between(first, last)
         )
-        return bool(self._rows(query))
+        return bool(self._rows(query.limit(1)))
+
+    def backlogs(self) -> list[Backlog]:
+        return [Backlog(**row) for row in self._rows(sa.select(t.backlogs))]
 
     def due_organizations(self, now_us: int, latest_us: int) -> dict[str, bool]:
         table = t.deliveries
@@ -161,6 +165,12 @@ class SqlAlertChange(SqlAlertReads):
         taken = sa.update(table).where(table.c.name == name)
         self._write(taken, {"holder": holder, "until_us": until_us})
         return True
+
+    def put_backlog(self, record: Backlog) -> None:
+        self._put(t.backlogs, msgspec.structs.asdict(record))
+
+    def delete_backlog(self, place: str) -> None:
+        self._write(sa.delete(t.backlogs).where(t.backlogs.c.place == place))
 
     def put_alert_settings(self, record: AlertSettings) -> None:
         self._put(t.settings, msgspec.structs.asdict(record))

@@ -136,10 +136,10 @@ class SqlHolds:
             return [till.exact(organization_id, envelope) for envelope in envelopes]
 
     def subjects(
-        self, organization_id: str, envelopes: Sequence[Envelope]
+        self, organization_id: str, envelopes: Sequence[Envelope], *, used_since_us: int = 0
     ) -> list[dict[str, Standing]]:
         with self._looking() as till:
-            return [till.subjects(organization_id, envelope) for envelope in envelopes]
+            return [till.subjects(organization_id, each, used_since_us) for each in envelopes]
 
     def drop_recorded(self, event_ids: Sequence[str]) -> None:
         if event_ids and self._has_any():
@@ -274,9 +274,11 @@ class _Till:
         self._standings[envelope] = standing
         return standing
 
-    def subjects(self, organization_id: str, envelope: Envelope) -> dict[str, Standing]:
+    def subjects(
+        self, organization_id: str, envelope: Envelope, used_since_us: int = 0
+    ) -> dict[str, Standing]:
         """The standings of all subjects of an envelope of EACH."""
-        spent = self._ledger.subjects(organization_id, envelope)
+        spent = self._ledger.subjects(organization_id, envelope, used_since_us)
         found = {subject.text: Standing(amount_nusd) for subject, amount_nusd in spent.items()}
         rows = self._held_rows(envelope)
         recorded = self._ledger.known([row.event_id for row in rows])

@@ -44,16 +44,27 @@ _OF_RUN: Final = (
 )
 _RUNS: Final = (
     "SELECT root_session_id, '', sum(cost_nusd - subscription_cost_nusd),"
-    " sum(subscription_cost_nusd) FROM sessions WHERE organization_id = ?"
-    " GROUP BY root_session_id ORDER BY 3 DESC, 4 DESC, 1"
+    " sum(subscription_cost_nusd) FROM sessions WHERE organization_id = ?{used}"
+    " GROUP BY root_session_id{within} ORDER BY 3 DESC, 4 DESC, 1"
 )
+_WITHIN: Final = " HAVING min(first_us) >= ? AND max(last_us) < ?"
+_ACROSS: Final = " HAVING min(first_us) < ? OR max(last_us) >= ?"
+_USED_ROOTS: Final = (
+    " AND root_session_id IN (SELECT root_session_id FROM sessions"
+    " WHERE organization_id = ? AND last_us >= ?)"
+)
+# From the few runs to their requests, never from all requests of a window to their runs.
 _OF_RUNS: Final = (
     "SELECT sessions.root_session_id, '',"  # noqa: S608 - our names
     f" sum(CASE WHEN billing = 'subscription' THEN 0 ELSE {_COST} END),"
     f" sum(CASE WHEN billing = 'subscription' THEN {_COST} ELSE 0 END)"
-    " FROM (SELECT * FROM usage_events WHERE organization_id = ? AND started_us >= ?"
-    " AND started_us < ?) AS recent JOIN sessions ON sessions.session_id = recent.session_id"
-    " AND sessions.organization_id = recent.organization_id"
+    " FROM sessions CROSS JOIN usage_events"
+    " WHERE sessions.organization_id = ? AND sessions.root_session_id IN"
+    " (SELECT root_session_id FROM sessions WHERE organization_id = ?"
+    f"{_USED_ROOTS} GROUP BY root_session_id{_ACROSS})"
+    " AND usage_events.organization_id = sessions.organization_id"
+    " AND usage_events.session_id = sessions.session_id"
+    " AND usage_events.started_us >= ? AND usage_events.started_us < ?"
     " GROUP BY sessions.root_session_id ORDER BY 3 DESC, 4 DESC, 1"
 )
 # Whatever is drained or attributed anew raises the version; a new zone does too.
@@ -87,10 +98,12 @@ class SpentReads:
             api, subscription = (sum(int(row[index]) for row in rows) for index in (0, 1))
         return api + (subscription if envelope.counts_subscription else 0)
 
-    def subjects(self, organization_id: str, envelope: Envelope) -> dict[Subject, int]:
+    def subjects(
+        self, organization_id: str, envelope: Envelope, used_since_us: int = 0
+    ) -> dict[Subject, int]:
         """The same of all subjects of an envelope of EACH that spent the most."""
         if envelope.subject.scope == Scope.SESSION:
-            rows = self._of_sessions(organization_id, envelope.window)
+            rows = self._of_sessions(organization_id, envelope.window, used_since_us)
         else:
             zone = self._state(organization_id)[1]
             slices = slices_of(envelope.window, zone)
@@ -138,12 +151,22 @@ class SpentReads:
         ((api, subscription),) = self._ledger.rows(_OF_RUN, values)
         return int(api), int(subscription)
 
-    def _of_sessions(self, organization_id: str, window: Window) -> list[Any]:
+    def _of_sessions(self, organization_id: str, window: Window, used_since_us: int) -> list[Any]:
+        """Runs that lie within the window by their sums, the others by their requests in it."""
         limit = f" LIMIT {_MOST_SUBJECTS}"
         if not window.start_us:
-            return self._ledger.rows(_RUNS + limit, (organization_id,))
+            used = (organization_id, used_since_us) if used_since_us else ()
+            query = _RUNS.format(used=_USED_ROOTS if used else "", within="")
+            return self._ledger.rows(query + limit, (organization_id, *used))
         within = (window.start_us, window.end_us or _FOREVER_US)
-        return self._ledger.rows(_OF_RUNS + limit, (organization_id, *within))
+        used = (organization_id, max(used_since_us, window.start_us))
+        query = _RUNS.format(used=_USED_ROOTS, within=_WITHIN)
+        whole = self._ledger.rows(query + limit, (organization_id, *used, *within))
+        values = (organization_id, organization_id, *used, *within, *within)
+        across = self._ledger.rows(_OF_RUNS + limit, values)
+        found = [*whole, *across]
+        found.sort(key=lambda row: (-int(row[2]), -int(row[3]), str(row[0])))
+        return found
 
 
 @lru_cache(maxsize=1024)

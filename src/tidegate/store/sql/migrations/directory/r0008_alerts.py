@@ -19,6 +19,7 @@ def upgrade() -> None:
     _create_channels()
     _create_deliveries()
     _create_digests()
+    _create_backlogs()
     _create_leases()
 
 
@@ -152,6 +153,10 @@ def _create_digests() -> None:
         *_numbers("at_us"),
         _of_organization(),
     )
+
+
+def _create_backlogs() -> None:
+    op.create_table("alert_backlogs", *_keys("place"), *_numbers("since_us", "at_us"))
 
 
 def _create_leases() -> None:
