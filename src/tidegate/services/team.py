@@ -36,8 +36,6 @@ __all__ = [
 
 _NOTHING: Final = Figures()
 _FIELDS: Final = {Metric.COST: "cost_nusd", Metric.TOKENS: "tokens", Metric.REQUESTS: "requests"}
-_LARGE: Final = 1_000  # merged pull requests
-_LARGE_KEPT_US: Final = 600_000_000
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,22 +247,22 @@ class TeamReports:
         )
 
     def merged(self, organization_id: str, period: Period) -> MergedTotals:
-        """Pull requests that were merged in the period, and what they cost in all their time.
+        """Pull requests that were merged in the period, and what they cost in all their time."""
+        return self._known.unchanged(
+            organization_id,
+            period,
+            lambda: self._forge.merged_totals(organization_id, period.start_us, period.end_us),
+            "merged",
+        )
 
-        Where these are very many, it is what they cost some minutes ago.
-        """
-        ages = period.now_us // _LARGE_KEPT_US
-        known = self._known.find(organization_id, period, ("merged", ages))
-        if known is None or known.merged < _LARGE:
-            known = self._known.unchanged(
-                organization_id,
-                period,
-                lambda: self._forge.merged_totals(organization_id, period.start_us, period.end_us),
-                "merged",
-            )
-            self._known.keep(organization_id, period, ("merged", ages), known)
-        found: MergedTotals = known
-        return found
+    def merged_median(self, organization_id: str, period: Period) -> int:
+        """The middle one of what those cost that requests were made for."""
+        return self._known.unchanged(
+            organization_id,
+            period,
+            lambda: self._forge.merged_median(organization_id, period.start_us, period.end_us),
+            "median",
+        )
 
     def hears_of_pulls(self, organization_id: str) -> bool:
         """Whether a forge has told all that it knows once."""
