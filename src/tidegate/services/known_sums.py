@@ -5,7 +5,7 @@ the team works only the last bucket changes, so that a look reads that one and k
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeVar
 
 from tidegate.core.periods import Period
@@ -14,7 +14,7 @@ from tidegate.store.team import TeamReads
 
 _LIMIT: Final = 32
 
-Key = tuple[str | int, ...]
+Key = tuple[Hashable, ...]
 Value = TypeVar("Value")
 
 
