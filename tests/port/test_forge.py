@@ -1,6 +1,7 @@
 """What a forge tells, on every backend: names over time, pull requests, and what they cost."""
 
 import pytest
+import sqlalchemy as sa
 from tests.unit.jobs.events import START_US, event
 
 from tidegate.core.attribution import Kind, Method, TimedLink
@@ -17,7 +18,9 @@ from tidegate.store.forge import (
     Telling,
 )
 from tidegate.store.ports import SpoolBatch
+from tidegate.store.sql import forge_tables, usage_tables
 from tidegate.store.sql.database import SqlStore
+from tidegate.store.sql.migrations.usage import r0009_pull_sums
 
 pytestmark = pytest.mark.slow
 
@@ -94,9 +97,25 @@ def test_merged_pull_requests_with_what_they_cost(store: SqlStore) -> None:
     assert {each.pull_request.repository for each in first} == {CORE}
     totals = forge.merged_totals("org_1", START_US, START_US + 100 * DAY_US)
     cost = sum(each.cost_nusd for each in first + rest)
-    assert totals == MergedTotals(merged=3, with_cost=2, cost_nusd=cost, median_nusd=180)
+    assert totals == MergedTotals(merged=3, with_cost=2, cost_nusd=cost)
+    assert forge.merged_median("org_1", START_US, START_US + 100 * DAY_US) == 180
     assert cost == 3 * 120
     assert forge.merged_totals("org_3", 0, 1 << 60) == MergedTotals()
+
+
+def test_older_installations_get_the_sums_of_pull_requests(store: SqlStore) -> None:
+    renamed = repository(1, CORE, 40, telling=Telling.RENAMED, former=APP)
+    store.usage.forge.take("org_1", Facts(repositories=[renamed], pull_requests=[pull(1, 50)]))
+    record(store, work(1, APP, "1", 1), work(2, CORE, "1", 45), work(3, CORE, "7", 46))
+    pulls, sums = forge_tables.pull_requests, usage_tables.by_pull_request
+    with store.engines["usage"].begin() as connection:
+        made = [sorted(connection.execute(sa.select(table)).all()) for table in (pulls, sums)]
+        connection.execute(sa.delete(sums))
+        connection.execute(sa.update(pulls).values(requests=0, cost_nusd=0))
+        r0009_pull_sums.fill(connection)
+        again = [sorted(connection.execute(sa.select(table)).all()) for table in (pulls, sums)]
+    assert again == made
+    assert made[0][0].requests == 2
 
 
 def test_a_new_repository_does_not_take_what_the_former_one_cost(store: SqlStore) -> None:

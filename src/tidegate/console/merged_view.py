@@ -68,13 +68,13 @@ def merged_text(totals: MergedTotals, query: TeamQuery) -> MergedText | None:
     return MergedText(_merged(totals), _each(totals, query)) if totals.merged else None
 
 
-def page_tiles(totals: MergedTotals) -> list[Tile]:
+def page_tiles(totals: MergedTotals, median_nusd: int) -> list[Tile]:
     """Mean, median and sum."""
     if not totals.with_cost:
         return []
     made = [
         (_TITLE, money_value(totals.cost_nusd // totals.with_cost), "the mean"),
-        ("Median", money_value(totals.median_nusd), "half cost more, half less"),
+        ("Median", money_value(median_nusd), "half cost more, half less"),
         ("All together", money_value(totals.cost_nusd), _of(totals)),
     ]
     if totals.subscription_nusd:

@@ -76,7 +76,7 @@ class TeamPage:
             query=query,
             picker=range_picker(period, query, errors, now_us=now_us),
             period=period_line(period),
-            tiles=page_tiles(totals),
+            tiles=page_tiles(totals, services.team.merged_median(organization_id, period)),
             rows=[merged_row(row, forges, period, now_us) for row in rows],
             left_out=left_out(totals),
             connected=forges.connected,

@@ -12,6 +12,11 @@ class Metric(StrEnum):
     TOKENS = "tokens"
     REQUESTS = "requests"
 
+    @property
+    def field(self) -> str:
+        """What the figure is called."""
+        return "cost_nusd" if self is Metric.COST else self.value
+
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What a set of requests amounts to. The cost is what is billed; what subscriptions would
@@ -27,13 +32,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, metric: Metric) -> int:
         """The figure of a metric."""
-        match metric:
-            case Metric.COST:
-                return self.cost_nusd
-            case Metric.TOKENS:
-                return self.tokens
-            case Metric.REQUESTS:
-                return self.requests
+        found: int = getattr(self, metric.field)
+        return found
 
     def __add__(self, other: "Figures") -> "Figures":
         return Figures(

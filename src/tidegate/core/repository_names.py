@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import msgspec
+from msgspec import structs
 
 FOREVER_US = 1 << 62
 
@@ -27,9 +28,17 @@ class RepositoryNames:
     def __init__(self, spans: Iterable[NameSpan] = ()) -> None:
         self._spans: dict[str, list[NameSpan]] = defaultdict(list)
         self._former: dict[str, set[str]] = defaultdict(set)
+        self._renamed: list[NameSpan] = []
         for span in spans:
             self._spans[span.name.lower()].append(span)
             self._former[span.current].add(span.name)
+            if span.name != span.current:
+                self._renamed.append(span)
+
+    @property
+    def renamed(self) -> tuple[NameSpan, ...]:
+        """What any name differs in from today's: as long as it is the same, so are all answers."""
+        return tuple(sorted(self._renamed, key=structs.astuple))
 
     def current(self, name: str, at_us: int = FOREVER_US - 1) -> str:
         """What the repository is called now that had the name at that time, by default today.
@@ -57,4 +66,4 @@ class RepositoryNames:
         return sorted(moment for moment in moments if start_us < moment < end_us)
 
     def __bool__(self) -> bool:
-        return any(span.name != span.current for s in self._spans.values() for span in s)
+        return bool(self._renamed)

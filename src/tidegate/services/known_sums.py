@@ -5,7 +5,7 @@ the team works only the last bucket changes, so that a look reads that one and k
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeVar
 
 from tidegate.core.periods import Period
@@ -14,7 +14,7 @@ from tidegate.store.team import TeamReads
 
 _LIMIT: Final = 32
 
-Key = tuple[str | int, ...]
+Key = tuple[Hashable, ...]
 Value = TypeVar("Value")
 
 
@@ -44,14 +44,6 @@ class Known:
         version = self._team.version(organization_id)
         return self._get((what, *_name(organization_id, period), version), ask)
 
-    def find(self, organization_id: str, period: Period, what: Key) -> Any:
-        """What was kept of a range, whatever changed since."""
-        with self._lock:
-            return self._answers.get((*what, *_name(organization_id, period)))
-
-    def keep(self, organization_id: str, period: Period, what: Key, found: object) -> None:
-        self._put((*what, *_name(organization_id, period)), found)
-
     def _get(self, key: Key, ask: Callable[[], Value]) -> Value:
         with self._lock:
             if key in self._answers:
@@ -59,14 +51,11 @@ class Known:
                 found: Value = self._answers[key]
                 return found
         found = ask()
-        self._put(key, found)
-        return found
-
-    def _put(self, key: Key, found: object) -> None:
         with self._lock:
             self._answers[key] = found
             while len(self._answers) > _LIMIT:
                 del self._answers[next(iter(self._answers))]
+        return found
 
 
 def _name(organization_id: str, period: Period) -> Key:

@@ -1,29 +1,27 @@
 """What the Team page and My usage show of a time range, read from rollups alone."""
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from datetime import date
 from operator import attrgetter
 from typing import Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import structs
 
 from tidegate.core.calendar import HOUR_US
 from tidegate.core.figures import Figures, Metric
 from tidegate.core.periods import Period, PeriodFault
 from tidegate.core.periods import period as period_of
-from tidegate.core.repository_names import RepositoryNames
 from tidegate.core.spans import (
     Slice,
     Span,
-    later_slices,
     previous_slices,
     running_slice,
     settled_slices,
 )
 from tidegate.services.errors import InvalidField
 from tidegate.services.known_sums import Known
+from tidegate.services.team_places import Places, TeamPlaces, figures_of, sessions_of
 from tidegate.store.forge import MergedTotals, PullCost, PullRequest
 from tidegate.store.people import MemberRecord
 from tidegate.store.ports import Store
@@ -38,9 +36,6 @@ __all__ = [
 Use = TypeVar("Use")
 
 _NOTHING: Final = Figures()
-_FIELDS: Final = {Metric.COST: "cost_nusd", Metric.TOKENS: "tokens", Metric.REQUESTS: "requests"}
-_LARGE: Final = 1_000  # merged pull requests
-_LARGE_KEPT_US: Final = 600_000_000
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +115,7 @@ class TeamReports:
         self._team = store.usage.team
         self._forge = store.usage.forge
         self._known = Known(store.usage.team)
+        self._places = TeamPlaces(store.usage.team, store.usage.forge, self._known)
 
     def period(
         self,
@@ -205,35 +201,21 @@ class TeamReports:
         self, organization_id: str, period: Period, limit: int = 7
     ) -> RankedRepositories:
         """By sessions, most first."""
-        return self._repositories(
-            organization_id, period, lambda place: place.sessions, slice(limit)
-        )
+        return self._repositories(organization_id, period, "sessions", slice(limit))
 
     def repositories(
         self, organization_id: str, period: Period, metric: Metric, limit: int, offset: int = 0
     ) -> RankedRepositories:
         """By the metric, most first."""
-        return self._repositories(
-            organization_id,
-            period,
-            lambda place: place.figures.of(metric),
-            slice(offset, offset + limit),
-        )
+        shown = slice(offset, offset + limit)
+        return self._repositories(organization_id, period, metric.field, shown)
 
     def pull_requests(
         self, organization_id: str, period: Period, metric: Metric, limit: int, offset: int = 0
     ) -> RankedPullRequests:
         """By the metric, most first."""
-        pulls, unattributed = self._pulls(organization_id, period)
-        ranked = self._known.unchanged(
-            organization_id,
-            period,
-            lambda: sorted(  # equal ones by name
-                pulls, key=attrgetter(f"figures.{_FIELDS[metric]}", "sessions"), reverse=True
-            ),
-            f"pulls by {metric}",
-        )
-        shown = ranked[offset : offset + limit]
+        places = self._places.of(organization_id, period)
+        shown = places.pulls(metric, slice(offset, offset + limit))
         told = self._forge.pull_requests(organization_id, list(filter(None, map(_asked, shown))))
         return RankedPullRequests(
             rows=[
@@ -247,27 +229,27 @@ class TeamReports:
                 )
                 for place in shown
             ],
-            total=len(pulls),
-            unattributed=unattributed,
+            total=places.pull_totals.count,
+            unattributed=_beside_pulls(places),
         )
 
     def merged(self, organization_id: str, period: Period) -> MergedTotals:
-        """Pull requests that were merged in the period, and what they cost in all their time.
+        """Pull requests that were merged in the period, and what they cost in all their time."""
+        return self._known.unchanged(
+            organization_id,
+            period,
+            lambda: self._forge.merged_totals(organization_id, period.start_us, period.end_us),
+            "merged",
+        )
 
-        Where these are very many, it is what they cost some minutes ago.
-        """
-        ages = period.now_us // _LARGE_KEPT_US
-        known = self._known.find(organization_id, period, ("merged", ages))
-        if known is None or known.merged < _LARGE:
-            known = self._known.unchanged(
-                organization_id,
-                period,
-                lambda: self._forge.merged_totals(organization_id, period.start_us, period.end_us),
-                "merged",
-            )
-            self._known.keep(organization_id, period, ("merged", ages), known)
-        found: MergedTotals = known
-        return found
+    def merged_median(self, organization_id: str, period: Period) -> int:
+        """The middle one of what those cost that requests were made for."""
+        return self._known.unchanged(
+            organization_id,
+            period,
+            lambda: self._forge.merged_median(organization_id, period.start_us, period.end_us),
+            "median",
+        )
 
     def hears_of_pulls(self, organization_id: str) -> bool:
         """Whether a forge has told all that it knows once."""
@@ -359,12 +341,13 @@ class TeamReports:
         self,
         organization_id: str,
         period: Period,
-        rank: Callable[[PlaceSums], int],
+        field: str,
         shown: slice,
     ) -> RankedRepositories:
-        whole = [p for p in self._places(organization_id, period) if not p.pull_request]
+        whole = self._places.of(organization_id, period).repositories
         named = [place for place in whole if place.repository]
-        named.sort(key=lambda p: (-rank(p), -p.sessions, -p.figures.tokens, p.repository))
+        named.sort(key=attrgetter("repository"))
+        named.sort(key=attrgetter(field, "sessions", "tokens"), reverse=True)
         rows = [
             RepositoryUse(
                 repository=place.repository,
@@ -375,47 +358,8 @@ class TeamReports:
             for place in named[shown]
         ]
         rest = [place for place in whole if not place.repository]
-        unattributed = Unattributed(sessions=_sessions(rest), figures=_sum(rest))
+        unattributed = Unattributed(sessions=sessions_of(rest), figures=figures_of(rest))
         return RankedRepositories(rows=rows, total=len(named), unattributed=unattributed)
-
-    def _pulls(self, organization_id: str, period: Period) -> tuple[list[PlaceSums], Unattributed]:
-        """All pull requests by name, and what belongs to none."""
-
-        def read() -> tuple[list[PlaceSums], Unattributed]:
-            places = self._places(organization_id, period)
-            pulls = [place for place in places if place.pull_request]
-            pulls.sort(key=attrgetter("repository", "pull_request"))
-            whole = [place for place in places if not place.pull_request]
-            return pulls, Unattributed(
-                sessions=max(0, _sessions(whole) - _sessions(pulls)),
-                figures=_sum(whole) - _sum(pulls),
-            )
-
-        return self._known.unchanged(organization_id, period, read, "pulls")
-
-    def _places(self, organization_id: str, period: Period) -> list[PlaceSums]:
-        """One page asks three times."""
-        return self._known.unchanged(
-            organization_id, period, lambda: self._place_sums(organization_id, period)
-        )
-
-    def _place_sums(self, organization_id: str, period: Period) -> list[PlaceSums]:
-        settled = self._known.settled(
-            organization_id,
-            period,
-            ("places",),
-            lambda: self._team.place_sums(organization_id, settled_slices(period)),
-        )
-        sums = {(place.repository, place.pull_request): place for place in settled or []}
-        for place in self._team.place_sums(organization_id, (running_slice(period),)):
-            key = (place.repository, place.pull_request)
-            sums[key] = sums[key] + place if key in sums else place
-        ended = self._team.sessions_after(organization_id, later_slices(period))
-        for key, sessions in ended.items():
-            if key in sums:  # else nothing was requested there in the range
-                place = sums[key]
-                sums[key] = structs.replace(place, sessions=place.sessions + sessions)
-        return _renamed(sums.values(), self._forge.names(organization_id))
 
 
 def _of_bars(period: Period) -> Slice:
@@ -445,16 +389,13 @@ def _fits(member: MemberRecord, wanted: str) -> bool:
     return wanted in member.name.casefold() or wanted in member.email.casefold()
 
 
-def _renamed(places: Iterable[PlaceSums], names: RepositoryNames) -> list[PlaceSums]:
-    """Each repository under the name that it has now, with what was done under former ones."""
-    if not names:
-        return list(places)
-    sums: dict[tuple[str, str], PlaceSums] = {}
-    for place in places:
-        key = (names.current(place.repository) if place.repository else "", place.pull_request)
-        moved = structs.replace(place, repository=key[0])
-        sums[key] = sums[key] + moved if key in sums else moved
-    return list(sums.values())
+def _beside_pulls(places: Places) -> Unattributed:
+    """What belongs to no pull request."""
+    whole, totals = places.repositories, places.pull_totals
+    return Unattributed(
+        sessions=max(0, sessions_of(whole) - totals.sessions),
+        figures=figures_of(whole) - totals.figures,
+    )
 
 
 def _asked(place: PlaceSums) -> tuple[str, int] | None:
@@ -462,14 +403,3 @@ def _asked(place: PlaceSums) -> tuple[str, int] | None:
     number = place.pull_request
     plausible = number.isascii() and number.isdigit() and len(number) < 10
     return (place.repository, int(number)) if plausible else None
-
-
-def _sum(places: Iterable[PlaceSums]) -> Figures:
-    """As many as there are: column by column is quickest."""
-    figures = [place.figures for place in places]
-    names = Figures.__struct_fields__
-    return Figures(**{name: sum(map(attrgetter(name), figures)) for name in names})
-
-
-def _sessions(places: Iterable[PlaceSums]) -> int:
-    return sum(place.sessions for place in places)

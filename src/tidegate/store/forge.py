@@ -120,7 +120,6 @@ class MergedTotals(msgspec.Struct, frozen=True, kw_only=True):
     with_cost: int = 0  # those that requests were made for
     cost_nusd: int = 0
     subscription_nusd: int = 0
-    median_nusd: int = 0  # of the cost of each of those
 
 
 class ForgeStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +164,10 @@ class ForgeStore(Protocol):
         ...
 
     def merged_totals(self, organization_id: str, start_us: int, end_us: int) -> MergedTotals: ...
+    def merged_median(self, organization_id: str, start_us: int, end_us: int) -> int:
+        """What the middle one of those that requests were made for cost, in nano-USD."""
+        ...
+
     def unknown_pull_requests(self, organization_id: str, limit: int) -> list[tuple[int, str, int]]:
         """Repository id, name and number of pull requests that sessions worked on and of which
         nothing is known."""

@@ -9,22 +9,44 @@ from tidegate.core.comparison import SessionGroup
 from tidegate.core.figures import Figures
 from tidegate.core.spans import Slice
 
+PlaceKey = tuple[str, str]  # repository, pull request
 
-class PlaceSums(msgspec.Struct, frozen=True):
+
+class PlaceSums(msgspec.Struct, frozen=True, gc=False):
     """A repository, or a pull request of it, in a time range. The repository without a name is
-    what could not be attributed."""
+    what could not be attributed. There are very many: the figures are its own fields."""
 
     repository: str
     pull_request: str  # empty: the whole repository
-    figures: Figures
+    cost_nusd: int
+    subscription_nusd: int
+    tokens: int
+    requests: int
+    saved_tokens: int
+    saved_nusd: int
+    saved_subscription_nusd: int
     sessions: int
     last_us: int
+
+    @property
+    def key(self) -> PlaceKey:
+        return self.repository, self.pull_request
+
+    @property
+    def figures(self) -> Figures:
+        return Figures(**{name: getattr(self, name) for name in Figures.__struct_fields__})
 
     def __add__(self, other: "PlaceSums") -> "PlaceSums":
         return PlaceSums(
             self.repository,
             self.pull_request,
-            self.figures + other.figures,
+            self.cost_nusd + other.cost_nusd,
+            self.subscription_nusd + other.subscription_nusd,
+            self.tokens + other.tokens,
+            self.requests + other.requests,
+            self.saved_tokens + other.saved_tokens,
+            self.saved_nusd + other.saved_nusd,
+            self.saved_subscription_nusd + other.saved_subscription_nusd,
             self.sessions + other.sessions,
             max(self.last_us, other.last_us),
         )
@@ -65,7 +87,8 @@ class TeamReads(Protocol):
         ...
 
     def place_sums(self, organization_id: str, slices: Sequence[Slice]) -> list[PlaceSums]:
-        """All repositories and pull requests; of sessions those whose last request was then."""
+        """All repositories and pull requests, some in several parts; of sessions those whose last
+        request was then."""
         ...
 
     def sessions_after(

@@ -219,6 +219,7 @@ def report_merged(call: Call[MergedQuery, NoBody]) -> MergedReport:
     """
     query, period = call.query, period_of(call)
     totals = reports(call).merged(call.organization_id, period)
+    median = reports(call).merged_median(call.organization_id, period)
     at = read_cursor("merged pull requests report", query.cursor)
     rows, cursor = reports(call).merged_page(call.organization_id, period, at, query.limit)
     known = totals.with_cost > 0
@@ -230,7 +231,7 @@ def report_merged(call: Call[MergedQuery, NoBody]) -> MergedReport:
         cost_nusd=totals.cost_nusd,
         subscription_nusd=totals.subscription_nusd,
         mean_cost_nusd=totals.cost_nusd // totals.with_cost if known else None,
-        median_cost_nusd=totals.median_nusd if known else None,
+        median_cost_nusd=median if known else None,
         next_cursor=write_cursor("merged pull requests report", cursor) if cursor else None,
     )
 

@@ -13,9 +13,11 @@ from tidegate.store.sql.attributing import (
     attribute,
     store_changes,
 )
+from tidegate.store.sql.forge_costs import renew_spent
 from tidegate.store.sql.latencies import add_latencies
 from tidegate.store.sql.ledger import Row, insert
 from tidegate.store.sql.moving import move_rows
+from tidegate.store.sql.pull_sums import copy_pull_sums
 from tidegate.store.sql.renewing import renew_last_uses
 from tidegate.store.sql.rollups import Sums, add_rollups, days_of, delete_empty, merge_hours
 from tidegate.store.sql.rollups import hours_of as hours_of_rows
@@ -91,3 +93,4 @@ def _move(
         delete_empty(connection, hours, days)
         delete_empty_places(connection, hours, days, counts, zones)
         renew_last_uses(connection, taken, zones)
+    renew_spent(connection, copy_pull_sums(connection, days, counts, zones))

@@ -20,7 +20,13 @@ from tidegate.store.forge import (
 from tidegate.store.sql import forge_tables as t
 from tidegate.store.sql.accounts import raise_versions
 from tidegate.store.sql.engines import transaction
-from tidegate.store.sql.forge_costs import merged_between, merged_totals
+from tidegate.store.sql.forge_costs import (
+    is_number,
+    merged_between,
+    merged_median,
+    merged_totals,
+    told_columns,
+)
 from tidegate.store.sql.forge_facts import FactWriter
 from tidegate.store.sql.forge_status import SqlForgeStatus
 from tidegate.store.sql.upserts import insert_into
@@ -45,6 +51,7 @@ class SqlForge(SqlForgeStatus):
                 writer.access(access)
             for pull_request in facts.pull_requests:
                 writer.pull_request(pull_request)
+            writer.renew_spent()
             raise_versions(connection, {organization_id})
         return True
 
@@ -109,6 +116,10 @@ class SqlForge(SqlForgeStatus):
         with transaction(self._reading) as connection:
             return merged_totals(connection, organization_id, (start_us, end_us))
 
+    def merged_median(self, organization_id: str, start_us: int, end_us: int) -> int:
+        with transaction(self._reading) as connection:
+            return merged_median(connection, organization_id, (start_us, end_us))
+
     def unknown_pull_requests(self, organization_id: str, limit: int) -> list[tuple[int, str, int]]:
         names = self.names(organization_id)
         readable = {
@@ -119,7 +130,7 @@ class SqlForge(SqlForgeStatus):
         worked_on = [
             (current, int(number))
             for repository, number, last_us in self._worked_on(organization_id)
-            if _is_number(number) and (current := names.current(repository, last_us)) in readable
+            if is_number(number) and (current := names.current(repository, last_us)) in readable
         ]
         known = self.pull_requests(organization_id, worked_on)
         unknown = dict.fromkeys(each for each in worked_on if each not in known)
@@ -179,16 +190,11 @@ class SqlForge(SqlForgeStatus):
         return True
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10
-
-
 def select_pulls(*more: "sa.ColumnElement[Any]") -> "sa.Select[Any]":
     """Pull requests with what their repositories are called now."""
-    table = t.pull_requests
-    columns = [column for column in table.c if column.name != "organization_id"]
     named = t.repositories.c.name.label("repository")
-    return sa.select(*columns, named, *more).join(t.repositories, _same_repository(table))
+    query = sa.select(*told_columns(), named, *more)
+    return query.join(t.repositories, _same_repository(t.pull_requests))
 
 
 def _same_repository(table: sa.Table) -> "sa.ColumnElement[bool]":

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from tidegate.core.repository_names import FOREVER_US
 from tidegate.store.forge import AccessFact, PullRequest, RepositoryFact, Telling
 from tidegate.store.sql import forge_tables as t
+from tidegate.store.sql.forge_costs import Pull, renew_named, renew_pulls
 
 _STATES: Final = ("open", "draft", "closed", "merged")
 """Of two states that the forge dates alike the later one here holds."""
@@ -19,6 +20,8 @@ class FactWriter:
     def __init__(self, connection: sa.Connection, organization_id: str) -> None:
         self._connection = connection
         self._organization_id = organization_id
+        self._new_pulls: set[Pull] = set()
+        self._parted: set[str] = set()  # names that mean another repository at some time
 
     def repository(self, fact: RepositoryFact) -> None:
         self._name(fact.repository_id, fact.name, fact.at_us)
@@ -57,8 +60,14 @@ class FactWriter:
         if before is None:
             key = {"organization_id": self._organization_id, **which}
             self._connection.execute(sa.insert(t.pull_requests), {**key, **row})
+            self._new_pulls.add((self._organization_id, which["repository_id"], which["number"]))
         elif _pull_rank(row) > _pull_rank(before):
             self._update(t.pull_requests, row, **which)
+
+    def renew_spent(self) -> None:
+        """Renew what pull requests cost of which this is said for the first time, or anew."""
+        renew_named(self._connection, self._organization_id, self._parted)
+        renew_pulls(self._connection, self._new_pulls)
 
     def _name(self, repository_id: int, name: str, at_us: int) -> None:
         """A name means a repository from the first moment that we know of it."""
@@ -73,6 +82,7 @@ class FactWriter:
                     "until_us": FOREVER_US,
                 }  # fmt: skip
                 self._connection.execute(sa.insert(t.names), row)
+                self._parted.add(spelled)
             else:
                 which = {"name": spelled, "repository_id": repository_id}
                 self._update(t.names, {"first_us": at_us}, **which)
@@ -81,16 +91,14 @@ class FactWriter:
     def _part(self, name: str) -> None:
         """Part all time among the repositories that had a name, by when each got it."""
         mine = (t.names.c.organization_id == self._organization_id) & (t.names.c.name == name)
-        query = (
-            sa.select(t.names.c.repository_id, t.names.c.first_us)
-            .where(mine)
-            .order_by(t.names.c.first_us, t.names.c.repository_id)
-        )
+        query = sa.select(t.names).where(mine).order_by(t.names.c.first_us, t.names.c.repository_id)
         owners = self._connection.execute(query).all()
         starts = [0, *(owner.first_us for owner in owners[1:])]
         for owner, from_us, until_us in zip(owners, starts, [*starts[1:], FOREVER_US], strict=True):
-            span = {"from_us": from_us, "until_us": until_us}
-            self._update(t.names, span, name=name, repository_id=owner.repository_id)
+            if (owner.from_us, owner.until_us) != (from_us, until_us):
+                span = {"from_us": from_us, "until_us": until_us}
+                self._update(t.names, span, name=name, repository_id=owner.repository_id)
+                self._parted.add(name)
 
     def _hold(self, repository_id: int, row: dict[str, Any]) -> None:
         """Keep what a fact says of a repository, unless what is kept is later."""
@@ -129,8 +137,10 @@ def _access_rank(row: Any) -> tuple[object, ...]:
 
 
 def _pull_rank(row: Any) -> tuple[object, ...]:
-    rest = tuple(row[name] for name in sorted(row.keys()) if name not in _IDENTITY)
+    rest = tuple(row[name] for name in sorted(row.keys()) if name not in _UNRANKED)
     return row["updated_us"], _STATES.index(row["state"]), rest
 
 
-_IDENTITY: Final = frozenset(("organization_id", "repository_id", "number", "updated_us", "state"))
+_UNRANKED: Final = frozenset(
+    ("organization_id", "repository_id", "number", "updated_us", "state", *t.SPENT)
+)

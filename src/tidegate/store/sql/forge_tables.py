@@ -55,6 +55,7 @@ names: Final = sa.Table(
 [from_us, until_us)."""
 sa.Index("forge_names_by_repository", names.c.organization_id, names.c.repository_id)
 
+SPENT: Final = ("requests", "cost_nusd", "subscription_nusd")
 pull_requests: Final = sa.Table(
     "forge_pull_requests",
     usage,
@@ -66,13 +67,17 @@ pull_requests: Final = sa.Table(
         "head_repository_id", "created_us", "merged_us", "closed_us", "additions", "deletions",
         "updated_us",
     ),
+    *(sa.Column(name, sa.BigInteger, nullable=False, server_default="0") for name in SPENT),
 )  # fmt: skip
+"""What a pull request cost in all its time stands in its row: see `forge_costs.py`."""
 sa.Index(
     "forge_pulls_merged",
-    pull_requests.c.organization_id,
-    pull_requests.c.merged_us,
-    pull_requests.c.repository_id,
-    pull_requests.c.number,
+    *(
+        pull_requests.c[name]
+        for name in ("organization_id", "merged_us", "repository_id", "number", *SPENT)
+    ),
+    sqlite_where=sa.text("merged_us > 0"),
+    postgresql_where=sa.text("merged_us > 0"),
 )
 sa.Index(
     "forge_pulls_by_head",

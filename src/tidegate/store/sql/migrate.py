@@ -18,7 +18,7 @@ from tidegate.store.sql.engines import (
 )
 
 Schema = Literal["directory", "usage", "holds"]
-HEADS: Final[dict[Schema, str]] = {"directory": "0008", "usage": "0008", "holds": "0001"}
+HEADS: Final[dict[Schema, str]] = {"directory": "0008", "usage": "0009", "holds": "0001"}
 """This release's revisions; a test compares them with the scripts."""
 
 

@@ -16,7 +16,9 @@ from tidegate.core.calendar import date_start_us, day_start_us, local_time
 from tidegate.core.spans import Span, bucket_start_us
 from tidegate.store.sql import usage_tables as t
 from tidegate.store.sql.accounts import raise_versions
+from tidegate.store.sql.forge_costs import renew_all_spent
 from tidegate.store.sql.latencies import add_latencies
+from tidegate.store.sql.pull_sums import copy_all_pull_sums
 from tidegate.store.sql.rollups import add_rollups, days_of, hours_of
 from tidegate.store.sql.session_places import counts_of
 from tidegate.store.sql.squad_sums import add_squad_sums
@@ -47,6 +49,8 @@ def rebuild_sums(
             _sum_up(connection, organization_id, stretch)
     if from_us:
         _renew_ten_days(connection, organization_id, ZoneInfo(after))
+    copy_all_pull_sums(connection, organization_id)
+    renew_all_spent(connection, organization_id)
     raise_versions(connection, {organization_id})
     return turn_us
 

@@ -68,31 +68,35 @@ class SqlTeamReads:
     ) -> dict[str, Figures]:
         table = t.by_member
         columns = [table.c.member_id, *_figure_columns(table)]
-        parts = _united(table, columns, organization_id, slices, member_ids).subquery()
+        only = [table.c.member_id.in_(member_ids)] if member_ids else []
+        parts = _united(table, columns, organization_id, slices, *only).subquery()
         sums = [sa.func.sum(parts.c[name]) for name in t.FIGURES]
         rows = self._rows(sa.select(parts.c.member_id, *sums).group_by(parts.c.member_id))
         return {member_id: _figures(numbers) for member_id, *numbers in rows}
 
     def place_sums(self, organization_id: str, slices: Sequence[Slice]) -> list[PlaceSums]:
-        names = (*t.FIGURES, "sessions_ended", "last_us")
-        return [
-            PlaceSums(repository, pull_request, _figures(numbers), int(ended), int(last_us))
-            for repository, pull_request, *numbers, ended, last_us in self._places(
-                organization_id, slices, names
-            )
-        ]
+        table = t.by_repository
+        names = ("repository", "pull_request", *t.FIGURES, "sessions_ended", "last_us")
+        columns = [table.c[name] for name in names]
+        whole = _united(table, columns, organization_id, slices, table.c.pull_request == "")
+        pulls = _united(table, columns, organization_id, slices, table.c.pull_request != "")
+        parts = whole.subquery()
+        added = [parts.c.repository, parts.c.pull_request, *_added(parts, names[2:])]
+        query = sa.select(*added).group_by(parts.c.repository, parts.c.pull_request)
+        return [PlaceSums(*row) for each in (query, pulls) for row in self._rows(each)]
 
     def sessions_after(
         self, organization_id: str, slices: Sequence[Slice]
     ) -> dict[tuple[str, str], int]:
+        table = t.by_repository
+        by = [table.c.repository, table.c.pull_request]
         names = ("sessions_ended", "sessions_begun")
-        return {
-            (repository, pull_request): int(ended) - int(begun)
-            for repository, pull_request, ended, begun in self._places(
-                organization_id, slices, names
-            )
-            if ended != begun
-        }
+        columns = [*by, *(table.c[name] for name in names)]
+        parts = _united(table, columns, organization_id, slices).subquery()
+        places = (parts.c.repository, parts.c.pull_request)
+        ended, begun = _added(parts, names)
+        query = sa.select(*places, ended - begun).group_by(*places).having(ended != begun)
+        return {(name, number): sessions for name, number, sessions in self._rows(query)}
 
     def model_sums(self, organization_id: str, part: Slice, member_id: str) -> list[ModelSums]:
         table = _WIDE[part.span]
@@ -172,18 +176,6 @@ class SqlTeamReads:
             query = query.where(columns.member_id.in_(member_ids))
         return dict(self._rows(query.group_by(columns.key_id)))
 
-    def _places(
-        self, organization_id: str, slices: Sequence[Slice], names: Sequence[str]
-    ) -> Sequence[Any]:
-        table = t.by_repository
-        columns = [table.c.repository, table.c.pull_request, *(table.c[name] for name in names)]
-        parts = _united(table, columns, organization_id, slices).subquery()
-        by = (parts.c.repository, parts.c.pull_request)
-        sums = [
-            (sa.func.max if name == "last_us" else sa.func.sum)(parts.c[name]) for name in names
-        ]
-        return self._rows(sa.select(*by, *sums).group_by(*by))
-
     def _rows(self, query: "sa.Executable") -> Sequence[Any]:
         with transaction(self._reading) as connection:
             return connection.execute(query).all()
@@ -198,7 +190,7 @@ def _united(
     columns: "Sequence[sa.ColumnElement[Any]]",
     organization_id: str,
     slices: Sequence[Slice],
-    member_ids: Sequence[str] = (),
+    *only: "sa.ColumnElement[bool]",
 ) -> "sa.CompoundSelect[Any]":
     """The rows of all slices."""
     return sa.union_all(
@@ -208,11 +200,19 @@ def _united(
                 table.c.span == part.span.value,
                 table.c.bucket_start_us >= part.start_us,
                 table.c.bucket_start_us < part.end_us,
-                *([table.c.member_id.in_(member_ids)] if member_ids else []),
+                *only,
             )
             for part in slices
         )
     )
+
+
+def _added(parts: sa.Subquery, names: Sequence[str]) -> "list[sa.ColumnElement[int]]":
+    """The sums of columns, and the last of times."""
+    return [
+        sa.cast((sa.func.max if name == "last_us" else sa.func.sum)(parts.c[name]), sa.BigInteger)
+        for name in names
+    ]
 
 
 def _buckets(organization_id: str, part: Slice) -> "sa.Select[tuple[int]]":

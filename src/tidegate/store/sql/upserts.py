@@ -42,9 +42,12 @@ def replace(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[s
 
 def compiled(dialect: Dialect, table: sa.Table, insert: sa.Insert) -> Statement:
     """An insert of all columns in the driver's words."""
-    text = insert.compile(dialect=dialect, column_keys=list(table.c.keys()))
-    names = text.positiontup
-    return Statement(str(text), itemgetter(*names) if names else None)
+    return _in_words(insert.compile(dialect=dialect, column_keys=list(table.c.keys())))
+
+
+def worded(dialect: Dialect, statement: sa.ClauseElement) -> Statement:
+    """A statement of several bound values in the driver's words."""
+    return _in_words(statement.compile(dialect=dialect))
 
 
 def execute(
@@ -88,6 +91,11 @@ def _replacing(dialect: Dialect, table: sa.Table) -> Statement:
     return compiled(
         dialect, table, insert.on_conflict_do_update(index_elements=_key(table), set_=changes)
     )
+
+
+def _in_words(text: sa.Compiled) -> Statement:
+    names = getattr(text, "positiontup", None)
+    return Statement(str(text), itemgetter(*names) if names else None)
 
 
 def _values(table: sa.Table) -> list[str]:

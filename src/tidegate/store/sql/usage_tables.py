@@ -207,15 +207,15 @@ by_repository = _team_sums(
 """A row without a pull request is the whole repository, one with it the part that went there.
 Sessions are counted in the bucket of their first and in that of their last use."""
 
-sa.Index(
-    "by_repository_pull_requests",
-    by_repository.c.repository,
-    by_repository.c.pull_request,
-    by_repository.c.organization_id,
-    by_repository.c.span,
-    sqlite_where=sa.text("pull_request <> ''"),
-    postgresql_where=sa.text("pull_request <> ''"),
+by_pull_request = sa.Table(
+    "usage_by_pull_request",
+    usage,
+    *_key("organization_id", "repository", "pull_request"),
+    sa.Column("bucket_start_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    *_numbers(*FIGURES, "sessions_ended", "last_us"),
+    sqlite_with_rowid=False,
 )
+"""Of `by_repository` the runs of ten days of pull requests, those of one beside each other."""
 
 latencies = sa.Table(
     "usage_latencies",
