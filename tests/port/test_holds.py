@@ -286,6 +286,35 @@ def test_sessions_at_rest_may_be_left_out(store: SqlStore, window: Window) -> No
     assert store.holds.subjects("org_1", [each]) == [{"ses_1": Standing(10)} | used]
 
 
+def test_all_who_spent_so_much_are_found_however_many_they_are(store: SqlStore) -> None:
+    record(
+        store,
+        *(
+            costing(
+                number,
+                number,
+                member_id=f"mem_{number}",
+                session_id=f"ses_{number}",
+                billing="subscription" if number > 600 else "api",
+            )
+            for number in range(1, 603)
+        ),
+    )
+    for scope, window in (
+        ("member", TODAY),
+        ("session", TODAY),
+        ("session", Window(0, 0)),
+    ):
+        each = Envelope("bud_x", Subject(scope, EACH), window)
+        all_kinds = Envelope("bud_x", Subject(scope, EACH), window, True)
+        [most, worth] = store.holds.subjects("org_1", [each, all_kinds])
+        assert [one.spent_nusd for one in most.values()] == [*range(600, 100, -1)]
+        assert [one.spent_nusd for one in worth.values()] == [*range(602, 102, -1)]
+        [found, few] = store.holds.subjects("org_1", [each, all_kinds], least_nusd=[40, 601])
+        assert sorted(one.spent_nusd for one in found.values()) == [*range(40, 601)]
+        assert sorted(one.spent_nusd for one in few.values()) == [601, 602]
+
+
 class Clock:
     """Runs on by hand; a restart of the machine is another boot."""
 

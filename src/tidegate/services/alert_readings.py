@@ -126,8 +126,9 @@ class Readings:
         names = self.names(organization_id)
         zone = ZoneInfo(self._usage.time_zone(organization_id))
         lines: list[BudgetStanding] = []
-        if any(rule.kind == RuleKind.BUDGET for rule in rules):
-            lines = self._standings.now(organization_id)
+        levels = [min(rule.thresholds) for rule in rules if rule.kind == RuleKind.BUDGET]
+        if levels:
+            lines = self._standings.now(organization_id, min(levels) * _FLAPPING // _FULL)
         return {
             rule.rule_id: [_budget(line, names, zone) for line in lines if _watches(rule, line)]
             if rule.kind == RuleKind.BUDGET
@@ -206,7 +207,6 @@ def _watches(rule: Rule, line: BudgetStanding) -> bool:
 
 def _budget(line: BudgetStanding, names: Names, zone: ZoneInfo) -> Reading:
     budget, subject = line.budget, line.subject
-    rolls = budget.window == WindowKind.ROLLING
     about = subject.member_id or names.member_of(subject.scope, subject.id)
     limit, spent = line.limit_nusd, line.standing.spent_nusd
     return Reading(
@@ -216,14 +216,19 @@ def _budget(line: BudgetStanding, names: Names, zone: ZoneInfo) -> Reading:
         name=names.of_budget(budget, subject),
         member_id=about,
         value=spent * _FULL // limit if limit > 0 else _FULL,
-        window="" if rolls else str(line.window.start_us),
+        window=window_text(budget, line.window),
         window_name=_window_name(budget, line.window, zone),
         amount=spent,
         limit=limit,
-        release=_FLAPPING if rolls else _FULL,
+        release=_FLAPPING if budget.window == WindowKind.ROLLING else _FULL,
         hard=budget.hard,
         gone=not line.applies,
     )
+
+
+def window_text(budget: Budget, window: Window) -> str:
+    """What a budget's window is known by; "" of one that rolls on."""
+    return "" if budget.window == WindowKind.ROLLING else str(window.start_us)
 
 
 def _window_name(budget: Budget, window: Window, zone: ZoneInfo) -> str:

@@ -23,10 +23,11 @@ from tidegate.core.alerts import (
     step,
 )
 from tidegate.core.budgets import Scope as BudgetScope
+from tidegate.core.budgets import window_of
 from tidegate.core.model import OrganizationRecord
 from tidegate.services.alert_messages import Event, Message, Subject
 from tidegate.services.alert_outbox import address
-from tidegate.services.alert_readings import Readings
+from tidegate.services.alert_readings import Readings, window_text
 from tidegate.services.alert_rules import AlertRules
 from tidegate.services.alert_words import (
     ended_sentence,
@@ -110,7 +111,7 @@ class AlertWatch(Service):
         with self._directory.reading() as reads:
             rules = [rule for rule in reads.alert_rules(organization_id) if rule.enabled]
             states = reads.alert_states(organization_id)
-            budgets = _lasting(reads, organization_id)
+            budgets = _lasting(reads, organization_id, now_us)
         readings = self._readings.of(rules, now_us)
         if not any(_changes(rules, states, readings, budgets, now_us)):
             return 0
@@ -121,7 +122,7 @@ class AlertWatch(Service):
             states = change.alert_states(organization_id)
             current = [r for r in rules if change.alert_rule(organization_id, r.rule_id) == r]
             writer = _Writer(change, organization, self._public_url, now_us)
-            budgets = _lasting(change, organization_id)
+            budgets = _lasting(change, organization_id, now_us)
             changes = _changes(current, states, readings, budgets, now_us)
             return sum(writer.write(each) for each in changes)
 
@@ -144,7 +145,7 @@ def _changes(
     rules: Iterable[Rule],
     states: Iterable[State],
     readings: dict[str, list[Reading]],
-    budgets: frozenset[str],
+    budgets: dict[str, str],
     now_us: int,
 ) -> Iterator[_Change]:
     known: dict[str, dict[str, State]] = {}
@@ -168,24 +169,32 @@ def _changes(
                 yield made
 
 
-def _without_reading(rule: Rule, state: State, budgets: frozenset[str], now_us: int) -> _Change:
-    """Nothing was spent of it, and a budget's window is then another; or it is gone."""
+def _without_reading(rule: Rule, state: State, budgets: dict[str, str], now_us: int) -> _Change:
+    """Too little was spent of it, most often as a budget's window is another; or it is gone."""
     reading = Reading(subject=state.subject, value=0, window=_window(state))
+    budget_id = state.subject.partition("/")[0]
     is_last = False
-    if rule.kind == RuleKind.BUDGET and state.subject.partition("/")[0] not in budgets:
+    if rule.kind == RuleKind.BUDGET and budget_id not in budgets:
         taken = leave(state, Ended.GONE)
         is_last = not state.is_silent(now_us)
-    elif rule.kind == RuleKind.BUDGET and reading.window:
+    elif rule.kind == RuleKind.BUDGET and reading.window not in {"", budgets[budget_id]}:
         taken = leave(state, Ended.WINDOW)
     else:
         taken = step(state, rule.thresholds, reading, now_us)
     return _Change(rule=rule, before=state, reading=reading, taken=taken, is_last=is_last)
 
 
-def _lasting(reads: DirectoryReads, organization_id: str) -> frozenset[str]:
-    """The budgets there are whose subjects stay: a session is at rest some day."""
-    budgets = reads.budgets(organization_id)
-    return frozenset(b.budget_id for b in budgets if b.scope != BudgetScope.SESSION)
+def _lasting(reads: DirectoryReads, organization_id: str, now_us: int) -> dict[str, str]:
+    """The windows that run of the budgets whose subjects stay: a session is at rest some day."""
+    organization = reads.organization(organization_id)
+    if organization is None:
+        return {}
+    zone, week_start = ZoneInfo(organization.time_zone), organization.week_start
+    return {
+        budget.budget_id: window_text(budget, window_of(budget, now_us, zone, week_start))
+        for budget in reads.budgets(organization_id)
+        if budget.scope != BudgetScope.SESSION
+    }
 
 
 def _window(state: State) -> str:

@@ -160,14 +160,15 @@ class Standings(Service):
         places = {budget.budget_id: at for at, budget in enumerate(chosen)}
         return sorted(found, key=lambda one: places[one.budget.budget_id])
 
-    def now(self, organization_id: str) -> list[BudgetStanding]:
-        """Of every budget and everyone who has one, without a band: what alerts watch.
+    def now(self, organization_id: str, least_percent: int) -> list[BudgetStanding]:
+        """Of every budget and everyone who has spent so much of one, without a band: what alerts
+        watch.
 
         Of sessions only those that were used within a day.
         """
         view = self._view(organization_id)
         found = self._of_one(view, view.budgets)
-        for of_each in self._of_each(view, view.budgets, view.now_us - _AT_REST_US):
+        for of_each in self._of_each(view, view.budgets, least_percent):
             found.extend(of_each)
         return found
 
@@ -235,17 +236,24 @@ class Standings(Service):
         return self._standings(view, [(b, _only(b)) for b in budgets if _has_one(b)])
 
     def _of_each(
-        self, view: _View, budgets: Iterable[Budget], used_since_us: int = 0
+        self, view: _View, budgets: Iterable[Budget], least_percent: int | None = None
     ) -> list[list[BudgetStanding]]:
-        """Of each of the budgets that several have by themselves."""
+        """Of each of the budgets that several have by themselves: who is nearest to its end, or
+        of those who are not at rest all who spent so much of it, whatever raises there are."""
         several = [budget for budget in budgets if not _has_one(budget)]
         if not several:
             return []
-        found = self._store.holds.subjects(
-            view.organization.organization_id,
-            [view.envelope(budget, _pattern(budget)) for budget in several],
-            used_since_us=used_since_us,
-        )
+        organization_id = view.organization.organization_id
+        wanted = [view.envelope(budget, _pattern(budget)) for budget in several]
+        if least_percent is None:
+            found = self._store.holds.subjects(organization_id, wanted)
+        else:
+            found = self._store.holds.subjects(
+                organization_id,
+                wanted,
+                used_since_us=view.now_us - _AT_REST_US,
+                least_nusd=[each.amount_nusd * least_percent // 100 for each in several],
+            )
         return [
             [
                 _made(view, budget, subject_from(budget, text), standing)

@@ -91,9 +91,15 @@ class HoldStore(Protocol):
         ...
 
     def subjects(
-        self, organization_id: str, envelopes: Sequence[Envelope], *, used_since_us: int = 0
+        self,
+        organization_id: str,
+        envelopes: Sequence[Envelope],
+        *,
+        used_since_us: int = 0,
+        least_nusd: Sequence[int] = (),
     ) -> list[dict[str, Standing]]:
-        """Of envelopes of EACH, all who spent or hold anything, by `Subject.text`.
+        """Of envelopes of EACH, the 500 who spent the most, by `Subject.text`, and who holds
+        anything; or all who spent at least so much of each envelope.
 
         `Subject.id` of such an envelope is EACH, or of a squad per head the squad's id with the
         member EACH. Of sessions only those that were used since then.

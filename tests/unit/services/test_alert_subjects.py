@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.browser.world import World
+from tests.unit.jobs.events import event
 from tests.unit.services.alert_world import (
     USD,
     alert_world,
@@ -24,6 +25,7 @@ from tidegate.services.alert_rules import RuleForm
 from tidegate.services.alert_watch import Spool
 from tidegate.services.audit import COMMAND_LINE, Actor
 from tidegate.services.budget_fields import BudgetDraft
+from tidegate.store.ports import SpoolBatch
 from tidegate.wiring.composition import compose
 
 pytestmark = pytest.mark.slow
@@ -178,3 +180,45 @@ def test_a_session_at_rest_is_watched_no_longer(world: World) -> None:
     use("ses_1", 20)
     assert look(world) == 1
     assert alerts(world)[-1].threshold == 80
+
+
+def use_each(world: World, *usd: int) -> None:
+    """So much in a repository and a session of each."""
+    events = [
+        event(
+            number,
+            organization_id=world.organization_id,
+            started_us=world.now_us,
+            cost=Cost(output=each * USD),
+            repository=f"r{number}",
+            session_id=f"s{number}",
+        )
+        for number, each in enumerate(usd)
+    ]
+    world.store.usage.record(SpoolBatch(file="f", start=0, end=1, events=events))
+
+
+@pytest.mark.parametrize("scope", ["repository", "session"])
+def test_every_one_of_many_is_watched(world: World, scope: str) -> None:
+    budget(world, scope=scope, scope_id=EACH)
+    use_each(world, *[46] * 10, *[48] * 300, *[51] * 300)
+    found = world.services.budget_standings.now(world.organization_id, 47)
+    assert sum(one.standing.spent_nusd for one in found) == 300 * (48 + 51) * USD
+
+
+@pytest.mark.parametrize(
+    ("scope", "over", "again"), [("repository", Ended.BELOW, 1), ("session", Ended.GONE, 0)]
+)
+def test_whose_budget_grows_far_beyond_what_they_spent(
+    world: World, scope: str, over: str, again: int
+) -> None:
+    made = budget(world, scope=scope, scope_id=EACH)
+    use_each(world, 49, 51)
+    assert look(world) == 1
+    with world.store.directory.changing() as change:
+        change.update_budget(replace(made, amount_nusd=200 * USD))
+    assert look(world) == 0
+    assert [ended for _, ended in told(world)] == [over]
+    with world.store.directory.changing() as change:
+        change.update_budget(made)
+    assert look(world) == again

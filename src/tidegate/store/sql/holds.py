@@ -8,7 +8,7 @@ before it refuses it asks the ledger which of the rows it has.
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Final, NamedTuple
 
 import msgspec
@@ -136,10 +136,18 @@ class SqlHolds:
             return [till.exact(organization_id, envelope) for envelope in envelopes]
 
     def subjects(
-        self, organization_id: str, envelopes: Sequence[Envelope], *, used_since_us: int = 0
+        self,
+        organization_id: str,
+        envelopes: Sequence[Envelope],
+        *,
+        used_since_us: int = 0,
+        least_nusd: Sequence[int] = (),
     ) -> list[dict[str, Standing]]:
         with self._looking() as till:
-            return [till.subjects(organization_id, each, used_since_us) for each in envelopes]
+            return [
+                till.subjects(organization_id, each, used_since_us, least)
+                for each, least in zip_longest(envelopes, least_nusd)
+            ]
 
     def drop_recorded(self, event_ids: Sequence[str]) -> None:
         if event_ids and self._has_any():
@@ -275,10 +283,12 @@ class _Till:
         return standing
 
     def subjects(
-        self, organization_id: str, envelope: Envelope, used_since_us: int = 0
+        self, organization_id: str, envelope: Envelope, used_since_us: int, least_nusd: int | None
     ) -> dict[str, Standing]:
-        """The standings of all subjects of an envelope of EACH."""
-        spent = self._ledger.subjects(organization_id, envelope, used_since_us)
+        """The standings of the subjects of an envelope of EACH."""
+        spent = self._ledger.subjects(
+            organization_id, envelope, used_since_us=used_since_us, least_nusd=least_nusd
+        )
         found = {subject.text: Standing(amount_nusd) for subject, amount_nusd in spent.items()}
         rows = self._held_rows(envelope)
         recorded = self._ledger.known([row.event_id for row in rows])

@@ -6,7 +6,7 @@ All reads of one `SpentReads` see one snapshot.
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from tidegate.core.budgets import EACH, Envelope, Scope, Subject, Window
@@ -43,9 +43,9 @@ _OF_RUN: Final = (
     " AND started_us >= ? AND started_us < ?"
 )
 _RUNS: Final = (
-    "SELECT root_session_id, '', sum(cost_nusd - subscription_cost_nusd),"
-    " sum(subscription_cost_nusd) FROM sessions WHERE organization_id = ?{used}"
-    " GROUP BY root_session_id{within} ORDER BY 3 DESC, 4 DESC, 1"
+    "SELECT root_session_id AS one, '' AS other, sum(cost_nusd - subscription_cost_nusd) AS api,"
+    " sum(subscription_cost_nusd) AS subscription FROM sessions WHERE organization_id = ?{used}"
+    " GROUP BY root_session_id{within}"
 )
 _WITHIN: Final = " HAVING min(first_us) >= ? AND max(last_us) < ?"
 _ACROSS: Final = " HAVING min(first_us) < ? OR max(last_us) >= ?"
@@ -55,9 +55,9 @@ _USED_ROOTS: Final = (
 )
 # From the few runs to their requests, never from all requests of a window to their runs.
 _OF_RUNS: Final = (
-    "SELECT sessions.root_session_id, '',"  # noqa: S608 - our names
-    f" sum(CASE WHEN billing = 'subscription' THEN 0 ELSE {_COST} END),"
-    f" sum(CASE WHEN billing = 'subscription' THEN {_COST} ELSE 0 END)"
+    "SELECT sessions.root_session_id AS one, '' AS other,"  # noqa: S608 - our names
+    f" sum(CASE WHEN billing = 'subscription' THEN 0 ELSE {_COST} END) AS api,"
+    f" sum(CASE WHEN billing = 'subscription' THEN {_COST} ELSE 0 END) AS subscription"
     " FROM sessions CROSS JOIN usage_events"
     " WHERE sessions.organization_id = ? AND sessions.root_session_id IN"
     " (SELECT root_session_id FROM sessions WHERE organization_id = ?"
@@ -65,7 +65,7 @@ _OF_RUNS: Final = (
     " AND usage_events.organization_id = sessions.organization_id"
     " AND usage_events.session_id = sessions.session_id"
     " AND usage_events.started_us >= ? AND usage_events.started_us < ?"
-    " GROUP BY sessions.root_session_id ORDER BY 3 DESC, 4 DESC, 1"
+    " GROUP BY sessions.root_session_id"
 )
 # Whatever is drained or attributed anew raises the version; a new zone does too.
 _STATE: Final = (
@@ -99,22 +99,35 @@ class SpentReads:
         return api + (subscription if envelope.counts_subscription else 0)
 
     def subjects(
-        self, organization_id: str, envelope: Envelope, used_since_us: int = 0
+        self,
+        organization_id: str,
+        envelope: Envelope,
+        *,
+        used_since_us: int = 0,
+        least_nusd: int | None = None,
     ) -> dict[Subject, int]:
-        """The same of all subjects of an envelope of EACH that spent the most."""
+        """The same of all subjects of an envelope of EACH that spent at least so much of it;
+        where no least is said, of those that spent the most."""
         if envelope.subject.scope == Scope.SESSION:
-            rows = self._of_sessions(organization_id, envelope.window, used_since_us)
+            queries = _of_sessions(organization_id, envelope.window, used_since_us)
         else:
             zone = self._state(organization_id)[1]
             slices = slices_of(envelope.window, zone)
-            rows = self._ledger.rows(*_grouped(organization_id, envelope.subject, slices))
+            queries = [_grouped(organization_id, envelope.subject, slices)]
+        counts = envelope.counts_subscription
+        rows = chain.from_iterable(
+            self._ledger.rows(*_cut(query, values, counts, least_nusd)) for query, values in queries
+        )
         scope = envelope.subject.scope
-        return {
-            Subject(scope, one, other): int(api)
-            + (int(subscription) if envelope.counts_subscription else 0)
-            for one, other, api, subscription in rows[:_MOST_SUBJECTS]
+        found = {
+            Subject(scope, one, other): int(api) + (int(subscription) if counts else 0)
+            for one, other, api, subscription in rows
             if one
         }
+        if least_nusd is not None:
+            return found
+        most = sorted(found.items(), key=lambda each: (-each[1], each[0].text))
+        return dict(most[:_MOST_SUBJECTS])
 
     def root_of(self, organization_id: str, session_id: str) -> str:
         """The session that a sub-agent's session belongs to, itself if that is not known."""
@@ -150,23 +163,6 @@ class SpentReads:
         values = (organization_id, organization_id, root_id, *within)
         ((api, subscription),) = self._ledger.rows(_OF_RUN, values)
         return int(api), int(subscription)
-
-    def _of_sessions(self, organization_id: str, window: Window, used_since_us: int) -> list[Any]:
-        """Runs that lie within the window by their sums, the others by their requests in it."""
-        limit = f" LIMIT {_MOST_SUBJECTS}"
-        if not window.start_us:
-            used = (organization_id, used_since_us) if used_since_us else ()
-            query = _RUNS.format(used=_USED_ROOTS if used else "", within="")
-            return self._ledger.rows(query + limit, (organization_id, *used))
-        within = (window.start_us, window.end_us or _FOREVER_US)
-        used = (organization_id, max(used_since_us, window.start_us))
-        query = _RUNS.format(used=_USED_ROOTS, within=_WITHIN)
-        whole = self._ledger.rows(query + limit, (organization_id, *used, *within))
-        values = (organization_id, organization_id, *used, *within, *within)
-        across = self._ledger.rows(_OF_RUNS + limit, values)
-        found = [*whole, *across]
-        found.sort(key=lambda row: (-int(row[2]), -int(row[3]), str(row[0])))
-        return found
 
 
 @lru_cache(maxsize=1024)
@@ -207,6 +203,34 @@ def _one(subject: Subject) -> tuple[str, tuple[str, ...]]:
     return "".join(f" AND {column} = ?" for column, _ in named), wanted
 
 
+def _of_sessions(
+    organization_id: str, window: Window, used_since_us: int
+) -> list[tuple[str, tuple[object, ...]]]:
+    """Runs that lie within the window by their sums, the others by their requests in it."""
+    if not window.start_us:
+        used = (organization_id, used_since_us) if used_since_us else ()
+        query = _RUNS.format(used=_USED_ROOTS if used else "", within="")
+        return [(query, (organization_id, *used))]
+    within = (window.start_us, window.end_us or _FOREVER_US)
+    since = (organization_id, max(used_since_us, window.start_us))
+    whole = _RUNS.format(used=_USED_ROOTS, within=_WITHIN)
+    return [
+        (whole, (organization_id, *since, *within)),
+        (_OF_RUNS, (organization_id, organization_id, *since, *within, *within)),
+    ]
+
+
+def _cut(
+    query: str, values: tuple[object, ...], counts_subscription: bool, least_nusd: int | None
+) -> tuple[str, tuple[object, ...]]:
+    """Of the rows of a query who spent so much, or else those who spent the most."""
+    spent = "api + subscription" if counts_subscription else "api"
+    query = f"SELECT one, other, api, subscription FROM ({query}) AS found"  # noqa: S608
+    if least_nusd is not None:
+        return f"{query} WHERE {spent} >= ?", (*values, least_nusd)
+    return f"{query} ORDER BY {spent} DESC, one, other LIMIT {_MOST_SUBJECTS}", values
+
+
 def _grouped(
     organization_id: str, subject: Subject, slices: Iterable[Slice]
 ) -> tuple[str, tuple[object, ...]]:
@@ -227,8 +251,8 @@ def _grouped(
         )
         values.append((organization_id, part.span.value, part.start_us, part.end_us, *wanted))
     query = (
-        "SELECT one, other, sum(cost_nusd), sum(subscription_nusd)"  # noqa: S608 - our names
-        f" FROM ({' UNION ALL '.join(parts)}) AS parts"
-        f" GROUP BY one, other ORDER BY 3 DESC, 4 DESC, 1, 2 LIMIT {_MOST_SUBJECTS}"
+        "SELECT one, other, sum(cost_nusd) AS api,"  # noqa: S608 - our names
+        " sum(subscription_nusd) AS subscription"
+        f" FROM ({' UNION ALL '.join(parts)}) AS parts GROUP BY one, other"
     )
     return query, tuple(chain.from_iterable(values))
