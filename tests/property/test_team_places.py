@@ -89,7 +89,7 @@ def same_as_at_first_sight(known: TeamReports, store: SqlStore) -> None:
         assert known.repositories(*asked) == fresh.repositories(*asked)
 
 
-@settings(max_examples=examples(30), deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(batches(), st.booleans(), st.sampled_from(["24h", "7d", "30d"]))
 def test_cards_and_the_rest_are_the_whole(
     empty: Path, found: list[list[UsageEvent]], renamed: bool, name: str
