@@ -1,4 +1,4 @@
-"""`tidegate budget`: how your budgets stand, and how to ask for more."""
+"""`tidegate budget`: how your budgets stand, asking for more, and taking that back."""
 
 import os
 from collections.abc import Iterable
@@ -23,8 +23,11 @@ from tidegate.cli.summary import local_time_text, usd
 
 _TIMEOUT_S: Final = 15.0
 _BAR_CELLS: Final = 20
+_Which = Annotated[str, typer.Option("--budget", help="Its id, where there are several.")]
 
-budget = typer.Typer(help="Show how your budgets stand, or ask for more.", rich_markup_mode=None)
+budget = typer.Typer(
+    help="Show how your budgets stand, ask for more, or take that back.", rich_markup_mode=None
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,30 @@ def request(
         f"Asked for {usd(asked.amount_nusd)} more of: {wanted.state.title}. "
         "An admin will decide; `tidegate budget` shows what became of it."
     )
+
+
+@budget.command("withdraw")
+def withdraw(context: typer.Context, budget_id: _Which = "") -> None:
+    """Take your open request back."""
+    server, keys = _server(context.obj)
+    waiting = {
+        each.state.asked.request_id: each
+        for each in _all(server, keys)
+        if each.state.asked is not None
+        and each.state.asked.state == "open"
+        and budget_id in {"", each.state.budget_id}
+    }
+    if not waiting:
+        raise CommandError("You have no open request; `tidegate budget` shows what you asked for.")
+    if len(waiting) > 1:
+        ids = ", ".join(each.state.budget_id for each in waiting.values())
+        raise CommandError(f"Several of your requests are open. Say which: --budget, of {ids}.")
+    [(request_id, found)] = waiting.items()
+    try:
+        taken = server.withdraw(found.key.key, request_id, timeout_s=_TIMEOUT_S)
+    except ServerError as error:
+        raise CommandError(f"Nothing was taken back. {error}") from None
+    typer.echo(f"Took back: {usd(taken.amount_nusd)} more of: {found.state.title}.")
 
 
 def _server(profile: str) -> tuple[ServerApi, list[AgentKey]]:

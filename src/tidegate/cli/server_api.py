@@ -113,11 +113,12 @@ class AskedState:
     amount_nusd: int
     state: str  # open, approved, declined
     note: str
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request for more that was noted."""
+    """A request for more that was noted, or taken back."""
 
     request_id: str
     amount_nusd: int
@@ -197,6 +198,13 @@ class ServerApi:
             "repository": repository,
         }
         reply = self._call("POST", "/api/budgets/requests", timeout_s, key=key, body=wish)
+        with _Shape(self._host):
+            return Asked(_text(reply["request_id"]), int(reply["amount_nusd"]))
+
+    def withdraw(self, key: str, request_id: str, *, timeout_s: float) -> Asked:
+        """Take back what was asked for."""
+        path = f"/api/budgets/requests/{quote(request_id, safe='')}/withdraw"
+        reply = self._call("POST", path, timeout_s, key=key, body={})
         with _Shape(self._host):
             return Asked(_text(reply["request_id"]), int(reply["amount_nusd"]))
 
@@ -328,7 +336,12 @@ def _read_budget(entry: dict[str, Any]) -> BudgetState:
 def _read_asked(entry: dict[str, Any] | None) -> AskedState | None:
     if entry is None:
         return None
-    return AskedState(int(entry["amount_nusd"]), _text(entry["state"]), _text(entry["note"]))
+    return AskedState(
+        int(entry["amount_nusd"]),
+        _text(entry["state"]),
+        _text(entry["note"]),
+        _text(entry["request_id"]),
+    )
 
 
 def _time(value: object) -> datetime | None:

@@ -19,7 +19,7 @@ from tidegate.core.model import KeyRecord
 from tidegate.services import money
 from tidegate.services.audit import Actor
 from tidegate.services.budget_standings import BudgetStanding
-from tidegate.services.errors import Refused
+from tidegate.services.errors import NotFound, Refused
 from tidegate.store.budgets import BudgetRequestRecord
 
 _MAX_REPOSITORY_CHARS: Final = 500
@@ -33,7 +33,7 @@ class _Ask(msgspec.Struct):
 
 
 class BudgetApi:
-    """Two calls, with an agent's key."""
+    """Calls with an agent's key."""
 
     def __init__(self, web: Web) -> None:
         self._web = web
@@ -43,6 +43,7 @@ class BudgetApi:
         return [
             Route("/api/budgets", self.standing),
             Route("/api/budgets/requests", self.ask, methods=["POST"]),
+            Route("/api/budgets/requests/{request_id}/withdraw", self.withdraw, methods=["POST"]),
         ]
 
     async def standing(self, request: Request) -> Response:
@@ -69,6 +70,24 @@ class BudgetApi:
         except Refused as refused:
             raise ApiRefusal(400, "refused", refused.message) from None
         return JSONResponse(answer, 201)
+
+    async def withdraw(self, request: Request) -> Response:
+        """Take back what the member asked for."""
+        key = await key_of(self._services, request)
+        actor = Actor(key.member_id, peer_of(request))
+        try:
+            taken = await run_in_threadpool(
+                self._services.budget_requests.withdraw,
+                key.organization_id,
+                request.path_params["request_id"],
+                key.member_id,
+                actor=actor,
+            )
+        except NotFound as refused:
+            raise ApiRefusal(404, "not_found", refused.message) from None
+        except Refused as refused:
+            raise ApiRefusal(400, "refused", refused.message) from None
+        return JSONResponse({"request_id": taken.request_id, "amount_nusd": taken.amount_nusd})
 
     def _ask(self, key: KeyRecord, wish: _Ask, address: str) -> dict[str, Any]:
         one = self._wanted(key, wish)
@@ -120,7 +139,12 @@ def _asked(
     found = newest(own, now_us)
     if found is None:
         return None
-    return {"amount_nusd": found.amount_nusd, "state": found.state, "note": found.note}
+    return {
+        "request_id": found.request_id,
+        "amount_nusd": found.amount_nusd,
+        "state": found.state,
+        "note": found.note,
+    }
 
 
 def _shown(one: BudgetStanding, asked: dict[str, Any] | None) -> dict[str, Any]:

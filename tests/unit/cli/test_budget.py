@@ -25,6 +25,14 @@ BUDGET = {
 SQUAD = {**BUDGET, "budget_id": "bud_2", "title": "Your squad's budget", "for": "Platform"}
 SOFT = {**BUDGET, "budget_id": "bud_3", "hard": False, "used_percent": 140, "resets_at": None}
 
+WAITING = {"request_id": "brq_1", "amount_nusd": 20_000_000_000, "state": "open", "note": ""}
+DECIDED = {
+    "request_id": "brq_2",
+    "amount_nusd": 5_500_000_000,
+    "state": "declined",
+    "note": "Next month",
+}
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -71,9 +79,7 @@ def test_what_became_of_asking_for_more_is_shown(
     tidegate: Run, machine: Machine, server: FakeServer
 ) -> None:
     machine.log_in(server.base_url, "claude_code")
-    waiting = {"amount_nusd": 20_000_000_000, "state": "open", "note": ""}
-    decided = {"amount_nusd": 5_500_000_000, "state": "declined", "note": "Next month"}
-    answer(server, {**BUDGET, "asked": waiting}, {**SOFT, "asked": decided})
+    answer(server, {**BUDGET, "asked": WAITING}, {**SOFT, "asked": DECIDED})
     code, said, _ = tidegate("budget")
     assert code == 0
     assert "  you asked for $20.00 more: open\n" in said
@@ -125,6 +131,40 @@ def test_what_the_server_refuses_is_told(
     code, _, said = tidegate("budget", "request", "--amount", "2", "--reason", "", "--budget", "b")
     assert code == 1
     assert "There is no budget 'b' for you" in said
+
+
+def test_the_open_request_is_taken_back(
+    tidegate: Run, machine: Machine, server: FakeServer
+) -> None:
+    machine.log_in(server.base_url, "claude_code")
+    answer(server, {**BUDGET, "asked": WAITING}, {**SOFT, "asked": DECIDED}, SQUAD)
+    reply = {"request_id": "brq_1", "amount_nusd": 20_000_000_000}
+    server.answer("/api/budgets/requests/brq_1/withdraw", reply)
+    code, said, _ = tidegate("budget", "withdraw")
+    assert (code, said) == (0, "Took back: $20.00 more of: Your monthly budget.\n")
+    method, path, headers, _ = server.asked[-1]
+    assert (method, path) == ("POST", "/api/budgets/requests/brq_1/withdraw")
+    assert headers["authorization"].startswith("Bearer tg_")
+    server.answer(path, error_reply("This request was approved already."), 400)
+    code, _, said = tidegate("budget", "withdraw", "--budget", "bud_1")
+    assert code == 1
+    assert "Nothing was taken back. This request was approved already." in said
+
+
+def test_which_request_is_taken_back_must_be_clear(
+    tidegate: Run, machine: Machine, server: FakeServer
+) -> None:
+    machine.log_in(server.base_url, "claude_code")
+    other = {**WAITING, "request_id": "brq_3"}
+    answer(server, {**BUDGET, "asked": WAITING}, {**SQUAD, "asked": other})
+    code, _, said = tidegate("budget", "withdraw")
+    assert code == 1
+    assert "Say which: --budget, of bud_1, bud_2." in " ".join(said.split())
+    code, _, said = tidegate("budget", "withdraw", "--budget", "bud_3")
+    assert code == 1
+    assert "You have no open request" in said
+    server.answer("/api/budgets/requests/brq_3/withdraw", other)
+    assert tidegate("budget", "withdraw", "--budget", "bud_2")[0] == 0
 
 
 def test_a_key_that_is_gone_leaves_the_others(

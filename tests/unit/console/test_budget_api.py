@@ -79,7 +79,7 @@ def test_what_a_member_asked_for_of_late_is_told(
         return [each["asked"] for each in answer["budgets"]]
 
     request_id = ask(client, noah).json()["request_id"]
-    waiting = {"amount_nusd": 30 * USD, "state": "open", "note": ""}
+    waiting = {"request_id": request_id, "amount_nusd": 30 * USD, "state": "open", "note": ""}
     assert told() == [waiting, None]
     world.services.budget_requests.decline(
         world.organization_id, request_id, note="No", by_role="owner", actor=Actor(world.owner_id)
@@ -147,6 +147,27 @@ def test_asking_twice_is_refused_with_a_sentence(
     again = ask(client, noah)
     assert again.status_code == 400
     assert "You have asked for this budget already." in again.json()["error"]["message"]
+
+
+def test_only_whoever_asked_takes_it_back_and_once(
+    world: World, client: TestClient, noah: Enrolled
+) -> None:
+    make(world)
+    request_id = ask(client, noah).json()["request_id"]
+
+    def withdraw(who: Enrolled) -> Response:
+        path = f"/api/budgets/requests/{request_id}/withdraw"
+        return client.post(path, headers=headers(who))
+
+    assert withdraw(world.enroll("aiko@brightwater.dev")).status_code == 404
+    answer = withdraw(noah)
+    assert (answer.status_code, answer.json()["amount_nusd"]) == (200, 30 * USD)
+    [kept] = world.services.budget_requests.list(world.organization_id)
+    assert (kept.state, kept.decided_by) == ("withdrawn", noah.member_id)
+    again = withdraw(noah)
+    assert again.status_code == 400
+    assert "This request was withdrawn already." in again.json()["error"]["message"]
+    assert ask(client, noah).status_code == 201
 
 
 def test_the_budgets_of_others_are_not_there(

@@ -37,6 +37,7 @@ OPEN = {
     ("GET", "/api/oauth/usage"): 401,
     ("GET", "/api/budgets"): 401,
     ("POST", "/api/budgets/requests"): 401,
+    ("POST", "/api/budgets/requests/{request_id}/withdraw"): 401,
     ("GET", "/install/"): 200,
     ("GET", "/install/install.sh"): 200,
     ("GET", "/install/install.ps1"): 200,
