@@ -48,7 +48,49 @@ class TestDelivery(msgspec.Struct, frozen=True):
     fault: str
 
 
-class Alerts(Service):
+class AlertDecisions(Service):
+    """What an admin does about an alert."""
+
+    def acknowledge(self, organization_id: str, alert_id: str, *, actor: Actor) -> None:
+        """Someone looks after it: it counts as waiting no longer."""
+        with self._directory.changing() as change:
+            record = _known(change.alert(organization_id, alert_id))
+            if record.acknowledged_us:
+                return
+            seen = {"acknowledged_us": self._clock(), "acknowledged_by": actor.who}
+            change.update_alert(msgspec.structs.replace(record, **seen))
+            self._audit(change, actor, "alert.acknowledge", record)
+
+    def snooze(self, organization_id: str, alert_id: str, hours: int, *, actor: Actor) -> None:
+        """No message about its subject by its rule for so long; then one, if it is not over."""
+        if not 0 < hours * _HOUR_US <= MAX_SNOOZE_US:
+            raise InvalidField("Choose 1 hour to 31 days.", field="hours")
+        with self._directory.changing() as change:
+            record = _known(change.alert(organization_id, alert_id))
+            until_us = self._clock() + hours * _HOUR_US
+            state = _state(change, record)
+            change.put_alert_state(msgspec.structs.replace(state, snoozed_until_us=until_us))
+            self._audit(change, actor, "alert.snooze", record, hours=str(hours))
+
+    def mute(self, organization_id: str, alert_id: str, *, muted: bool, actor: Actor) -> None:
+        """No message about its subject by its rule, until that is taken back."""
+        with self._directory.changing() as change:
+            record = _known(change.alert(organization_id, alert_id))
+            state = _state(change, record)
+            silent = {"muted": muted, "snoozed_until_us": 0}
+            change.put_alert_state(msgspec.structs.replace(state, **silent))
+            name = "alert.mute" if muted else "alert.unmute"
+            self._audit(change, actor, name, record)
+
+    def _audit(
+        self, change: DirectoryChange, actor: Actor, name: str, record: AlertRecord, **more: str
+    ) -> None:
+        detail = {"sentence": record.sentence, **more}
+        action = Action(name, record.organization_id, record.alert_id, detail)
+        audit.record(change, actor, action, self._clock())
+
+
+class Alerts(AlertDecisions):
     """Members see what is about them; admins see all, and act."""
 
     def __init__(
@@ -98,37 +140,6 @@ class Alerts(Service):
         """How many are open, and neither acknowledged nor silenced."""
         with self._directory.reading() as reads:
             return reads.waiting_alerts(viewer.organization_id, self._clock(), _only(viewer))
-
-    def acknowledge(self, organization_id: str, alert_id: str, *, actor: Actor) -> None:
-        """Someone looks after it: it counts as waiting no longer."""
-        with self._directory.changing() as change:
-            record = _known(change.alert(organization_id, alert_id))
-            if record.acknowledged_us:
-                return
-            seen = {"acknowledged_us": self._clock(), "acknowledged_by": actor.who}
-            change.update_alert(msgspec.structs.replace(record, **seen))
-            self._audit(change, actor, "alert.acknowledge", record)
-
-    def snooze(self, organization_id: str, alert_id: str, hours: int, *, actor: Actor) -> None:
-        """No message about its subject by its rule for so long; then one, if it is not over."""
-        if not 0 < hours * _HOUR_US <= MAX_SNOOZE_US:
-            raise InvalidField("Choose 1 hour to 31 days.", field="hours")
-        with self._directory.changing() as change:
-            record = _known(change.alert(organization_id, alert_id))
-            until_us = self._clock() + hours * _HOUR_US
-            state = _state(change, record)
-            change.put_alert_state(msgspec.structs.replace(state, snoozed_until_us=until_us))
-            self._audit(change, actor, "alert.snooze", record, hours=str(hours))
-
-    def mute(self, organization_id: str, alert_id: str, *, muted: bool, actor: Actor) -> None:
-        """No message about its subject by its rule, until that is taken back."""
-        with self._directory.changing() as change:
-            record = _known(change.alert(organization_id, alert_id))
-            state = _state(change, record)
-            silent = {"muted": muted, "snoozed_until_us": 0}
-            change.put_alert_state(msgspec.structs.replace(state, **silent))
-            name = "alert.mute" if muted else "alert.unmute"
-            self._audit(change, actor, name, record)
 
     def test(
         self, organization_id: str, channel_id: str, *, to: str = "", actor: Actor
@@ -180,13 +191,6 @@ class Alerts(Service):
         else:
             word = "acknowledged" if record.acknowledged_us else "open"
         return AlertView(record, word, until_us, muted)
-
-    def _audit(
-        self, change: DirectoryChange, actor: Actor, name: str, record: AlertRecord, **more: str
-    ) -> None:
-        detail = {"sentence": record.sentence, **more}
-        action = Action(name, record.organization_id, record.alert_id, detail)
-        audit.record(change, actor, action, self._clock())
 
 
 def _only(viewer: Viewer) -> str:

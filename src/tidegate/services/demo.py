@@ -1,9 +1,11 @@
 """Fills an empty store with a made-up organization, through the services that a real one uses."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from operator import attrgetter
+from random import Random
 from typing import Final
 
 import msgspec
@@ -14,6 +16,7 @@ from tidegate.services import demo_cast as cast
 from tidegate.services.audit import Actor
 from tidegate.services.compression_settings import CompressionSettings
 from tidegate.services.credentials import Credentials
+from tidegate.services.demo_budgets import Budgeting, Past, Spending
 from tidegate.services.demo_cast import Person
 from tidegate.services.demo_savings import HOLDOUT_PERMILLE
 from tidegate.services.demo_use import Enlisted, Worker
@@ -31,7 +34,13 @@ SEED: Final = 1
 _FOUNDED: Final = 121.0  # days ago
 _DECIDED_AFTER: Final = 0.6  # days from an invitation to its acceptance
 _APART: Final = 0.002
+_BUDGETED: Final = 17.0  # all who use anything are there
+_RAISED: Final = 10.2
+_GIVEN: Final = 5.9
+_ASKED: Final = (1.3, 0.21)
+_LOOKS_A_DAY: Final = 1
 _SWITCHED: Final = 0.02
+_SEEN: Final = 0.004
 _DAY_US: Final = 86_400_000_000
 _BATCH_EVENTS: Final = 10_000
 _FILE: Final = "demo"
@@ -71,6 +80,28 @@ class _Past:
         self.at_us = self._now_us - int(days_ago * _DAY_US)
 
 
+class _Ledger:
+    """Takes over events as the drain would, so that ledger, sessions and rollups agree."""
+
+    def __init__(self, store: Store, organization_id: str, events: Sequence[UsageEvent]) -> None:
+        self._usage = store.usage
+        self._events = events  # by their start
+        self._at = 0
+        self._usage.adopt_zones({organization_id: cast.TIME_ZONE})
+
+    def record(self, until_us: int) -> None:
+        """What was begun until then, and is not recorded yet."""
+        end = bisect_right(self._events, until_us, key=attrgetter("started_us"))
+        while self._at < end:
+            part = list(self._events[self._at : min(end, self._at + _BATCH_EVENTS)])
+            after = self._at + len(part)
+            self._usage.record(SpoolBatch(file=_FILE, start=self._at, end=after, events=part))
+            self._at = after
+
+    def close(self) -> None:
+        self._usage.forget(_FILE)
+
+
 class Demo:
     """One filling of one store."""
 
@@ -88,7 +119,7 @@ class Demo:
         self._now_us = now_us
         self._seed = seed
         self._clock = _Past(now_us)
-        made = (store, subkeys, self._clock)
+        self._made = made = Past(store, subkeys, self._clock)
         self._organizations = Organizations(*made)
         self._members = Members(*made)
         self._invitations = Invitations(*made)
@@ -108,13 +139,14 @@ class Demo:
         for days_ago, happens in sorted(self._story(others, team), key=lambda each: -each[0]):
             self._clock.go(days_ago)
             happens()
+        self._end()
         return Opened(
             organization_id=self._organization_id,
             owner_id=team[0].member_id,
             owner_email=owner.email,
             member_email=next(p.email for p in others if p.name == _MEMBER),
             password=self._password,
-            events=self._record(team),
+            events=self._events,
         )
 
     def _story(
@@ -129,7 +161,18 @@ class Demo:
                 yield person.removed, partial(self._dismiss, person, team)
         for guest in cast.GUESTS:
             yield guest.days_ago, partial(self._invite, guest.email, guest.role)
+        yield _BUDGETED, partial(self._set_budgets, team)
+        yield _RAISED, partial(self._budgeting.raise_one, team)
+        yield _GIVEN, partial(self._budgeting.give, team)
+        first, second = _ASKED
+        yield first, partial(self._budgeting.ask_for_the_pool, team)
+        yield second, partial(self._budgeting.ask_for_oneself, team)
+        chance = Random(f"{self._seed}:looks")  # noqa: S311 -- no secret
+        for number in range(1, int(_BUDGETED) * _LOOKS_A_DAY):
+            yield (number + chance.uniform(-0.4, 0.4)) / _LOOKS_A_DAY, self._look
         yield _SWITCHED, partial(self._set_switches, team)
+        yield _SEEN, self._look_at_all
+        yield _SEEN / 2, self._budgeting.acknowledge
 
     def _found(self, owner: Person) -> Enlisted:
         self._clock.go(_FOUNDED)
@@ -152,6 +195,8 @@ class Demo:
             self._credentials.set(
                 self._organization_id, provider, base_url, _NOT_A_KEY, actor=self._owner
             )
+        self._budgeting = Budgeting(self._made, self._organization_id, self._owner)
+        self._budgeting.found_squads()
         return self._enroll(owner, founded.member_id)
 
     def _invite(self, email: str, role: Role) -> str:
@@ -182,7 +227,8 @@ class Demo:
             ).key_id
             for habit in person.habits
         }
-        return Enlisted(person, self._organization_id, member_id, keys)
+        squad_id = self._budgeting.place(person, member_id)
+        return Enlisted(person, self._organization_id, member_id, keys, squad_id)
 
     def _set_switches(self, team: list[Enlisted]) -> None:
         keys = {(who.person.name, agent): key for who in team for agent, key in who.keys.items()}
@@ -202,19 +248,33 @@ class Demo:
             self._organization_id, member_id, by_role=Role.OWNER, actor=self._owner
         )
 
-    def _record(self, team: list[Enlisted]) -> int:
-        """Record all use as the drain would, so that ledger, sessions and rollups agree."""
-        usage, at = self._store.usage, 0
-        usage.adopt_zones({self._organization_id: cast.TIME_ZONE})
+    def _set_budgets(self, team: list[Enlisted]) -> None:
+        """All use is made up now; from here on the ledger has what was until the clock's day."""
         workers = [Worker(who, self._now_us, self._seed, self._book) for who in team]
-        for part in _parts(event for worker in workers for event in worker.events()):
-            end = at + len(part)
-            usage.record(SpoolBatch(file=_FILE, start=at, end=end, events=part))
-            at = end
-        usage.forget(_FILE)
-        tasks = [task for worker in workers for task in worker.tasks]
-        self._tell_of(facts_of(tasks, self._seed, self._now_us))
-        return at
+        events = [event for worker in workers for event in worker.events()]
+        events.sort(key=attrgetter("started_us"))
+        self._ledger = _Ledger(self._store, self._organization_id, events)
+        self._ledger.record(self._clock.at_us)
+        self._events = len(events)
+        self._tasks = [task for worker in workers for task in worker.tasks]
+        spending = Spending(events, self._now_us)
+        self._budgeting.set_limits()
+        self._budgeting.make_budgets(spending, team)
+        self._budgeting.set_rules(spending, int(_BUDGETED))
+
+    def _look(self) -> None:
+        """The watch looks at what there is by then."""
+        self._ledger.record(self._clock.at_us)
+        self._budgeting.look()
+
+    def _look_at_all(self) -> None:
+        """As the watch will when the server starts: there is nothing more to tell then."""
+        self._ledger.record(self._now_us)
+        self._budgeting.look()
+
+    def _end(self) -> None:
+        self._ledger.close()
+        self._tell_of(facts_of(self._tasks, self._seed, self._now_us))
 
     def _tell_of(self, facts: Facts) -> None:
         """As GitHub would, to a connection that there is none of."""
@@ -222,9 +282,3 @@ class Demo:
         forge.take(organization_id, facts)
         forge.begin_sync(organization_id, _FILE, self._now_us, self._now_us + 1)
         forge.end_sync(organization_id, _FILE, self._now_us)
-
-
-def _parts(events: Iterable[UsageEvent]) -> Iterator[list[UsageEvent]]:
-    source = iter(events)
-    while part := list(islice(source, _BATCH_EVENTS)):
-        yield part

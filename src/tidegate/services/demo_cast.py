@@ -39,6 +39,11 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     def email(self) -> str:
         return f"{self.name.lower().translate(_PLAIN)}@{DOMAIN}"
 
+    @property
+    def squad(self) -> str:
+        """The name of the squad; "" for who is in none."""
+        return next((squad for squad, names in SQUADS.items() if self.name in names), "")
+
 
 class Guest(msgspec.Struct, frozen=True):
     """Someone who was invited and has not come yet."""
@@ -136,3 +141,13 @@ GUESTS: Final = (
     Guest(f"olu.adeyemi@{DOMAIN}", Role.MEMBER, 0.4),
     Guest(f"kim.larsen@{DOMAIN}", Role.ADMIN, 5.3),
 )
+
+SQUADS: Final = {
+    "Platform": (OWNER, "Priya Raman", "Jonas Weber", "Aiko Tanaka", "Kwame Mensah", "Sam O'Connor",
+                 "Yusuf Demir", "Liam Byrne", "Fatima Zahra", "Pieter de Vries"),
+    "Product": ("Tomás Herrera", "Lucía Fernández", "Sofia Rossi", "Diego Álvarez", "Inês Dubois",
+                "Oskar Nowak"),
+    "Data": ("Noah Kim", "Arjun Mehta", "Mei Lin Chen"),
+    "Mobile": ("Elena Petrova", "Chloé Martin", "Hana Sato"),
+}  # fmt: skip
+"""Who is in which; the others are in none."""

@@ -66,6 +66,7 @@ class Enlisted(msgspec.Struct, frozen=True):
     organization_id: str
     member_id: str
     keys: Mapping[Agent, str]  # ids
+    squad_id: str = ""
 
 
 def use_of(who: Enlisted, *, now_us: int, seed: int, book: PriceBook) -> Iterator[UsageEvent]:
@@ -192,7 +193,7 @@ class Worker:
                 tokens = TokenCounts()
             event = self._event(session, (at_us, duration_us), fate, tokens, results)
             links = self._work.links(session.task, turn, at_us)
-            yield msgspec.structs.replace(event, links=links)
+            yield msgspec.structs.replace(event, links=links, squad_id=self._who.squad_id)
             if known > _COMPACT_ABOVE_TOKENS:
                 known = 0
                 results.forget()

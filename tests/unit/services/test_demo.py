@@ -5,19 +5,33 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.core.budgets import Scope
+from tidegate.core.model import NANO_PER_USD
+from tidegate.services import demo_cast as cast
+from tidegate.services.alert_channels import AlertChannels
+from tidegate.services.alert_readings import Readings
+from tidegate.services.alert_watch import AlertWatch
+from tidegate.services.budget_requests import BudgetRequests
+from tidegate.services.budget_standings import Standings
+from tidegate.services.budgets import Budgets
 from tidegate.services.demo import Demo, Opened
+from tidegate.services.demo_budgets import POOLED, rounded
 from tidegate.services.enrolment import Enrolment
 from tidegate.services.invitations import Invitations
 from tidegate.services.logins import Logins
 from tidegate.services.members import Members
 from tidegate.services.price_book import compile_price_book
+from tidegate.services.rate_limits import RateLimits
+from tidegate.services.squads import Squads
 from tidegate.services.usage import UsageReports
 from tidegate.services.vault import derive
+from tidegate.store.alerts import AlertFilter
 from tidegate.store.sql.database import SqlStore, open_store
 
 pytestmark = pytest.mark.slow
 
 NOW_US = 1_795_014_300_000_000  # Wednesday, 18 Nov 2026, 15:05 UTC
+NEW_MONTH_US = 1_796_080_500_000_000  # Tuesday, 1 Dec 2026, 00:15 in Berlin
 DAY_US = 86_400_000_000
 SUBKEYS = derive(bytes(range(32)))
 
@@ -83,6 +97,85 @@ def test_the_owner_and_one_member_sign_in_with_the_password(demo: tuple[SqlStore
         viewer = logins.viewer(secret)
         assert viewer is not None
         assert (viewer.email, viewer.role) == (email, role)
+
+
+def test_its_squads_have_their_members_and_their_sums(demo: tuple[SqlStore, Opened]) -> None:
+    store, opened = demo
+    made = (store, SUBKEYS, lambda: NOW_US)
+    members = {m.member_id: m.name for m in Members(*made).list(opened.organization_id)}
+    squads = Squads(*made).list(opened.organization_id)
+    assert {squad.record.name for squad in squads} == set(cast.SQUADS)
+    found = {s.record.name: {members[m] for m in s.member_ids} for s in squads}
+    gone = {"Pieter de Vries"}
+    assert found == {name: set(names) - gone for name, names in cast.SQUADS.items()}
+    [product] = [squad for squad in squads if squad.record.name == POOLED]
+    sums = store.usage.rollup_sums(
+        opened.organization_id, ["member_id"], bucket="hour", start_us=0, end_us=NOW_US
+    )
+    groups = {group.values[0]: group.sums for group in sums}
+    standings = Standings(*made).all(opened.organization_id)
+    [pool] = [one for one in standings if one.title == POOLED]
+    assert pool.standing.spent_nusd > 0
+    assert pool.standing.spent_nusd < sum(groups[m].cost_nusd for m in product.member_ids)
+
+
+@pytest.mark.parametrize("when", ["as it is", "early on the first of a month"])
+def test_its_budgets_show_what_there_is_to_see(
+    when: str, tmp_path: Path, demo: tuple[SqlStore, Opened]
+) -> None:
+    store, opened = demo
+    now_us = NOW_US
+    if when != "as it is":  # another seed as well
+        now_us = NEW_MONTH_US
+        store = open_store(data_dir=tmp_path)
+        opened = Demo(store, SUBKEYS, compile_price_book(), now_us=now_us, seed=7).fill()
+    made = (store, SUBKEYS, lambda: now_us)
+    standings = Standings(*made).all(opened.organization_id)
+    used = {
+        name: [one.used_permille for one in standings if one.budget.scope == name]
+        for name in ("organization", "squad", "member", "key", "repository")
+    }
+    assert all(700 < permille < 950 for permille in used["key"])
+    assert any(780 < permille < 920 for permille in used["squad"])
+    assert [permille > 1000 for permille in used["member"]].count(True) == 1
+    assert all(permille < 500 for permille in used["repository"])
+    budgets = Budgets(*made).list(opened.organization_id)
+    assert {budget.hard for budget in budgets} == {True, False}
+    assert {budget.mode for budget in budgets} == {"typical", "strict"}
+    assert not any(one.is_exhausted for one in standings if one.budget.hard)
+    assert sum(one.raised_nusd > 0 for one in standings if one.budget.scope == Scope.SQUAD) == 1
+    asked = BudgetRequests(*made).list(opened.organization_id)
+    assert sorted(request.state for request in asked) == ["approved", "open", "open"]
+    limits = RateLimits(*made).list(opened.organization_id)
+    assert [(limit.scope, limit.scope_id) for limit in limits] == [("key", "*")]
+    if store is not demo[0]:
+        store.close()
+
+
+def test_its_alerts_agree_with_the_figures_and_nothing_is_sent(
+    demo: tuple[SqlStore, Opened],
+) -> None:
+    store, opened = demo
+    made = (store, SUBKEYS, lambda: NOW_US + 61_000_000)  # whoever looked has let go
+    with store.directory.reading() as reads:
+        alerts = reads.alerts(opened.organization_id, AlertFilter(), limit=500)
+        assert reads.deliveries(opened.organization_id) == []
+    assert not any(channel.enabled for channel in AlertChannels(*made).list(opened.organization_id))
+    assert len({alert.at_us for alert in alerts}) > 4
+    assert any(alert.ended_us for alert in alerts)
+    now_open = [alert for alert in alerts if not alert.ended_us]
+    assert [bool(alert.acknowledged_us) for alert in now_open].count(True) == 1
+    assert len(now_open) > 1
+    watch = AlertWatch(*made, readings=Readings(store, Standings(*made)), public_url="")
+    assert watch.may_look()
+    assert watch.look(opened.organization_id) == 0
+
+
+@pytest.mark.parametrize(
+    ("usd", "chosen"), [(0, 1), (7.4, 7), (42.4, 42), (187.4, 185), (1264, 1250), (98_765, 99_000)]
+)
+def test_amounts_are_such_as_people_choose(usd: float, chosen: int) -> None:
+    assert rounded(int(usd * NANO_PER_USD)) == chosen * NANO_PER_USD
 
 
 @pytest.mark.slow
