@@ -47,7 +47,9 @@ def decisions(
     waiting = [each for each in reversed(requests) if each.state == "open"]
     wishes = [_asked(rows, standings, each, names) for each in waiting[:_MOST_REQUESTS]]
     asked = {(each.budget_id, each.subject) for each in waiting}
-    rest = [one for one in standings if (one.budget.budget_id, _text(one)) not in asked]
+    rest = [
+        one for one in standings if one.applies and (one.budget.budget_id, _text(one)) not in asked
+    ]
     gone: dict[str, list[BudgetStanding]] = {}
     for one in sorted((one for one in rest if tone_of(one)), key=_urgency):
         gone.setdefault(one.budget.budget_id, []).append(one)

@@ -53,6 +53,7 @@ class BudgetRow:
 
     budget_id: str
     title: str
+    past: str = ""  # "Removed", "Left": it cannot spend any more
     name: str  # that the budget was given
     what: str  # "member", "squad, per head"
     icon: str
@@ -121,6 +122,7 @@ class Rows:
         return BudgetRow(
             budget_id=budget.budget_id,
             title=subject_words(one),
+            past=_past(one),
             name=budget.name,
             what=_what(budget),
             icon=ICONS[Scope(budget.scope)],
@@ -216,6 +218,12 @@ def subject_words(one: BudgetStanding) -> str:
         repository = repository_name(one.subject.id)
         return "/".join(filter(None, (repository.owner, repository.name)))
     return one.title
+
+
+def _past(one: BudgetStanding) -> str:
+    if one.applies:
+        return ""
+    return "Left" if one.subject.member_id else "Removed"
 
 
 def money(nusd: int) -> Money:

@@ -155,8 +155,9 @@ class Standings(Service):
         chosen = [b for b in view.budgets if budget_id in {"", b.budget_id}]
         found = [self._with_band(view, one) for one in self._of_one(view, chosen)]
         for of_each in self._of_each(view, chosen):
-            of_each.sort(key=lambda one: (-one.used_permille, one.title))
-            found.extend(of_each[:MOST_SUBJECTS])
+            used = [one for one in of_each if one.applies or one.standing.gone_nusd]
+            used.sort(key=lambda one: (-one.used_permille, one.title))
+            found.extend(used[:MOST_SUBJECTS])
         places = {budget.budget_id: at for at, budget in enumerate(chosen)}
         return sorted(found, key=lambda one: places[one.budget.budget_id])
 

@@ -84,6 +84,28 @@ def test_admins_see_all_and_members_what_concerns_them(
     assert member.get(f"/budgets/{theirs.budget_id}").status_code == 404
 
 
+def test_who_was_removed_is_marked_as_long_as_the_window_has_what_they_spent(
+    world: World, owner: TestClient, noah: Enrolled
+) -> None:
+    made = make(world, scope="member", scope_id="*", hard=True)
+    idle = world.enroll("aiko@brightwater.dev")
+    world.use(noah, TokenCounts(output=1), Cost(output=25 * USD))
+    world.use(idle, TokenCounts(output=1), Cost())
+    pages = ("/budgets", f"/budgets/{made.budget_id}")
+    marked = re.compile(r"<bdi>noah@brightwater.dev</bdi> <span class=\"tg-chip\">Removed<")
+    assert "noah@brightwater.dev is blocked" in owner.get("/budgets").text
+    assert not any(marked.search(owner.get(page).text) for page in pages)
+    for member_id in (noah.member_id, idle.member_id):
+        world.services.members.remove(
+            world.organization_id, member_id, by_role="owner", actor=Actor(world.owner_id)
+        )
+    assert all(marked.search(owner.get(page).text) for page in pages)
+    assert not any("aiko@brightwater.dev" in owner.get(page).text for page in pages)
+    assert "noah@brightwater.dev is blocked" not in owner.get("/budgets").text
+    world.now_us += 31 * DAY_US
+    assert not any("noah@brightwater.dev" in owner.get(page).text for page in pages)
+
+
 def test_a_budget_is_made_changed_raised_and_deleted(world: World, owner: TestClient) -> None:
     budgets, organization_id = world.services.budgets, world.organization_id
     assert send(owner, "/budgets", FIELDS).status_code == 303
