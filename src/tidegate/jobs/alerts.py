@@ -4,11 +4,11 @@ The two do not wait for each other: an endpoint that hangs delays messages, not 
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
 
+from tidegate.jobs.passes import again
 from tidegate.services.alert_delivery import AlertDelivery
 from tidegate.services.alert_digest import AlertDigest
 from tidegate.services.alert_watch import AlertWatch
@@ -42,8 +42,8 @@ class AlertsJob:
     ) -> None:
         """Watch and send until told to stop."""
         await asyncio.gather(
-            self._again(stop, poll_s, self.look, "alerts.look_failed"),
-            self._again(stop, send_s, lambda: self.send(stop), "alerts.send_failed"),
+            again(stop, poll_s, self.look, "alerts.look_failed", self._log),
+            again(stop, send_s, lambda: self.send(stop), "alerts.send_failed", self._log),
         )
 
     def look(self) -> None:
@@ -72,14 +72,3 @@ class AlertsJob:
         if self._clock_s() >= self._clean_due_s:
             self._delivery.clean()
             self._clean_due_s = self._clock_s() + _CLEAN_S
-
-    async def _again(
-        self, stop: asyncio.Event, every_s: float, work: Callable[[], None], failed: str
-    ) -> None:
-        while not stop.is_set():
-            try:
-                await asyncio.to_thread(work)
-            except Exception as fault:  # noqa: BLE001 - the loop outlives whatever ails the store
-                self._log.error(failed, error=str(fault), retry_s=every_s)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), every_s)

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from tidegate.console.access import Need
 from tidegate.console.api_v1.operation import Call, NoBody, NoQuery, given
 from tidegate.console.api_v1.table import act, create, delete, get, patch
+from tidegate.console.api_v1.texts import Text
 from tidegate.console.api_v1.times import Time, microseconds, time, time_or_none
 from tidegate.core.budgets import Budget, HoldMode, Raise, Scope, WhenUnknown, WindowKind
 from tidegate.core.model import Role
@@ -26,7 +27,6 @@ Subject = Annotated[
     str,
     msgspec.Meta(max_length=300, description="Whose it is, where each one has its own."),
 ]
-Text = Annotated[str, msgspec.Meta(max_length=500)]
 Hours = Annotated[int, msgspec.Meta(ge=0, le=2160, description="Of a rolling window.")]
 
 
