@@ -1,5 +1,6 @@
 """The page that mail and chat link to: who asks for how much more, and why. A POST decides."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -47,45 +48,49 @@ class BudgetRequestPage:
 
     async def approve(self, request: Request, viewer: Viewer) -> Response:
         """As asked, or by another amount and until another day."""
-        asked = await run_in_threadpool(self._asked, request, viewer)
-        fields: dict[str, str] = request.state.form
-        amount, until = fields.get("amount", "").strip(), fields.get("until", "").strip()
-        try:
-            await run_in_threadpool(
-                lambda: self._requests.approve(
-                    viewer.organization_id,
-                    asked.request_id,
-                    amount_nusd=money.amount(amount, least_nusd=1) if amount else 0,
-                    until_us=until_us(until, viewer) if until else 0,
-                    note=fields.get("note", ""),
-                    by_role=viewer.role,
-                    actor=actor_of(request, viewer),
-                )
+
+        def decide(request_id: str, fields: dict[str, str]) -> None:
+            amount, until = fields.get("amount", "").strip(), fields.get("until", "").strip()
+            self._requests.approve(
+                viewer.organization_id,
+                request_id,
+                amount_nusd=money.amount(amount, least_nusd=1) if amount else 0,
+                until_us=until_us(until, viewer) if until else 0,
+                note=fields.get("note", ""),
+                by_role=viewer.role,
+                actor=actor_of(request, viewer),
             )
-        except (NotFound, Forbidden):
-            raise
-        except Refused as refused:
-            return await self._show(request, viewer, fields, refused)
-        return self._web.done(request, PATH, "Approved. The budget is raised.", leave=True)
+
+        return await self._decide(request, viewer, decide, "Approved. The budget is raised.")
 
     async def decline(self, request: Request, viewer: Viewer) -> Response:
+        def decide(request_id: str, fields: dict[str, str]) -> None:
+            self._requests.decline(
+                viewer.organization_id,
+                request_id,
+                note=fields.get("note", ""),
+                by_role=viewer.role,
+                actor=actor_of(request, viewer),
+            )
+
+        return await self._decide(request, viewer, decide, "Declined. The budget stays as it is.")
+
+    async def _decide(
+        self,
+        request: Request,
+        viewer: Viewer,
+        decide: Callable[[str, dict[str, str]], None],
+        told: str,
+    ) -> Response:
         asked = await run_in_threadpool(self._asked, request, viewer)
         fields: dict[str, str] = request.state.form
         try:
-            await run_in_threadpool(
-                lambda: self._requests.decline(
-                    viewer.organization_id,
-                    asked.request_id,
-                    note=fields.get("note", ""),
-                    by_role=viewer.role,
-                    actor=actor_of(request, viewer),
-                )
-            )
+            await run_in_threadpool(decide, asked.request_id, fields)
         except (NotFound, Forbidden):
             raise
         except Refused as refused:
             return await self._show(request, viewer, fields, refused)
-        return self._web.done(request, PATH, "Declined. The budget stays as it is.", leave=True)
+        return self._web.done(request, PATH, told, leave=True)
 
     def _asked(self, request: Request, viewer: Viewer) -> BudgetRequestRecord:
         """A request that the viewer may see; of colleagues none is there for a member."""
