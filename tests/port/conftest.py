@@ -1,6 +1,7 @@
 """One suite against every backend: a data directory for SQLite, a database for PostgreSQL."""
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,20 +43,42 @@ class Place(msgspec.Struct, frozen=True):
             engine.dispose()
 
 
-@pytest.fixture
-def sqlite_place(tmp_path: Path) -> Place:
-    return Place(data_dir=tmp_path / "data")
+@pytest.fixture(scope="session")
+def migrated_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store, to be copied: making one anew takes longer than most tests."""
+    data_dir = tmp_path_factory.mktemp("migrated") / "data"
+    open_store(data_dir=data_dir).close()
+    return data_dir
 
 
-@pytest.fixture
-def postgresql_place(postgresql: Postgresql) -> Iterator[Place]:
+@pytest.fixture(scope="session")
+def migrated_database(postgresql: Postgresql) -> Iterator[str]:
+    """The same on PostgreSQL: the name of a database."""
     with postgresql.database() as url:
+        open_store(database_url=url).close()
+        yield str(sa.make_url(url).database)
+
+
+@pytest.fixture
+def sqlite_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    data_dir = tmp_path / "data"
+    if "store" in request.fixturenames:
+        shutil.copytree(request.getfixturevalue("migrated_dir"), data_dir)
+    return Place(data_dir=data_dir)
+
+
+@pytest.fixture
+def postgresql_place(request: pytest.FixtureRequest, postgresql: Postgresql) -> Iterator[Place]:
+    templates = []
+    if "store" in request.fixturenames:
+        templates.append(request.getfixturevalue("migrated_database"))
+    with postgresql.database(*templates) as url:
         yield Place(database_url=url)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest) -> Place:
-    """A place without anything in it."""
+    """Where the test's store is; without a store, a place without anything in it."""
     made = request.getfixturevalue(f"{request.param}_place")
     assert isinstance(made, Place)
     return made
@@ -64,6 +87,6 @@ def place(request: pytest.FixtureRequest) -> Place:
 @pytest.fixture
 def store(place: Place) -> Iterator[SqlStore]:
     """A store of this release's schema."""
-    made = place.open()
+    made = place.open(migrate=False)
     yield made
     made.close()
