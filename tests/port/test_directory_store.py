@@ -119,6 +119,17 @@ def test_nothing_is_found_through_another_organization(store: SqlStore) -> None:
         assert reads.logins("org_1", "mem_1") == [LOGIN]
 
 
+@pytest.mark.parametrize(
+    ("members", "found"), [(None, [KEY]), (["mem_0", "mem_1"], [KEY]), (["mem_0"], []), ([], [])]
+)
+def test_keys_of_some_members(
+    store: SqlStore, members: list[str] | None, found: list[StoredKey]
+) -> None:
+    with store.directory.changing() as change:
+        fill(change)
+        assert change.keys("org_1", members) == found
+
+
 def test_the_snapshot_holds_what_gateways_need(store: SqlStore) -> None:
     with store.directory.changing() as change:
         fill(change)

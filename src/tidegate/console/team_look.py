@@ -118,7 +118,7 @@ class TeamLook:
         if self._services.usage.last_used(viewer.organization_id):
             return None
         available = self._services.credentials.available(viewer.organization_id)
-        keys = [key for listed in ranking.keys.values() for key in listed]
+        keys = self._services.enrolment.list_keys(viewer.organization_id)
         newest = max(keys, key=lambda key: key.created_us, default=None)
         progress = Progress(
             providers=tuple(PROVIDER_TITLES[Provider(each)] for each in sorted(available)),
@@ -134,7 +134,7 @@ class _Ranking:
 
     query: TeamQuery  # with the page that there is
     page: MemberPage
-    keys: dict[str, list[StoredKey]]  # by member
+    keys: dict[str, list[StoredKey]]  # by member, of those on the page
     present: int
     pending: list[PendingInvitation]
     budgets: dict[str, MemberBudget]  # by member
@@ -192,7 +192,8 @@ class _Look:
             page = self._members(query)
         people = self.services.members.list(self.organization_id)
         by_member: dict[str, list[StoredKey]] = {}
-        for key in self.services.enrolment.list_keys(self.organization_id):
+        shown = [use.member.member_id for use in page.uses]
+        for key in self.services.enrolment.list_keys(self.organization_id, shown):
             by_member.setdefault(key.record.member_id, []).append(key)
         return _Ranking(
             query=query,

@@ -1,6 +1,6 @@
 """Enrolment: a member gets a key for a coding agent, and keeps it through rotations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -247,10 +247,12 @@ class Enrolment(Service):
             secrets = reads.secrets(organization_id, key_id)
         return max((s.valid_until_us for s in secrets if s.valid_until_us > now_us), default=0)
 
-    def list_keys(self, organization_id: str) -> list[StoredKey]:
-        """All keys of an organization, oldest first."""
+    def list_keys(
+        self, organization_id: str, member_ids: Collection[str] | None = None
+    ) -> list[StoredKey]:
+        """All keys of an organization, or those of some members, oldest first."""
         with self._directory.reading() as reads:
-            return reads.keys(organization_id)
+            return reads.keys(organization_id, member_ids)
 
     def authenticate(self, secret: str) -> KeyRecord | None:
         """The key that a secret belongs to, disabled or not, while the secret is valid."""

@@ -1,6 +1,6 @@
 """Reading the directory inside a transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,8 +45,12 @@ class SqlDirectoryReads(
         )
         return next((_organization(row) for row in self._rows(query)), None)
 
-    def keys(self, organization_id: str) -> list[StoredKey]:
+    def keys(
+        self, organization_id: str, member_ids: Collection[str] | None = None
+    ) -> list[StoredKey]:
         query = sa.select(t.keys).where(t.keys.c.organization_id == organization_id)
+        if member_ids is not None:
+            query = query.where(t.keys.c.member_id.in_(member_ids))
         ordered = query.order_by(t.keys.c.created_us, t.keys.c.key_id)
         return [_stored_key(row) for row in self._rows(ordered)]
 
