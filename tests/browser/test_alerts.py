@@ -44,7 +44,7 @@ def test_a_rule_a_crossing_and_its_end(world: World, open_page: OpenPage) -> Non
     world.now_us += 2 * HOUR_US
     world.services.alerts.watch.look(world.organization_id)
     page.reload()
-    expect(row.get_by_text("Over", exact=True)).to_be_visible()
+    expect(row.get_by_text("Ended", exact=True)).to_be_visible()
     page.get_by_role("link", name="Open", exact=True).click()
     expect(page.get_by_text("No alert is like this")).to_be_visible()
     page.goto("/alerts/channels")

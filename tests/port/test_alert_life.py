@@ -98,7 +98,7 @@ def test_an_alert_lives_and_ends(world: World, mail: MailServer, pager: Receiver
         "Still: Budget: Brightwater",
         "Brightwater: the week of 16 Nov",
         "Budget: Brightwater",
-        "Over: Budget: Brightwater",
+        "Ended: Budget: Brightwater",
     ]
 
 

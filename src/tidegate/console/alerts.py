@@ -21,11 +21,11 @@ from tidegate.services.logins import Viewer
 
 PATH: Final = "/alerts"
 CURRENT: Final = "alerts"
-_STATES: Final = (("", "All"), ("open", "Open"), ("ended", "Over"))
+_STATES: Final = (("", "All"), ("open", "Open"), ("ended", "Ended"))
 _FILTERS: Final = ("state", "rule", "subject")
 _MAX_TEXT_CHARS: Final = 500
 _ENDED: Final = {
-    Ended.BELOW: "Over",
+    Ended.BELOW: "Ended",
     Ended.OVERTAKEN: "Higher threshold reached",
     Ended.WINDOW: "New window",
     Ended.RULE: "Rule changed",

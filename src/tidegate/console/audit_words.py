@@ -6,6 +6,7 @@ from typing import Final
 
 from tidegate.console import formats
 from tidegate.console.period_text import moment_text
+from tidegate.core.budget_words import hours_text
 from tidegate.core.budgets import EACH, WindowKind
 from tidegate.core.model import Agent
 from tidegate.core.routing import PROVIDER_TITLE
@@ -245,12 +246,18 @@ def _budget_values(detail: Mapping[str, str], names: Names) -> dict[str, str]:
         "until": moment(until),
         "was_until": moment(f"{BEFORE}{until}"),
         "limit": "hard" if detail.get("hard") == "True" else "soft",
-        "window": f"{hours}-hour" if window == "rolling" else _WINDOWS.get(window, window),
+        "window": _rolling(hours) if window == "rolling" else _WINDOWS.get(window, window),
         "member": names.members.get(detail.get("member", ""), "a member"),
         "from_squad": squad(f"{BEFORE}name"),
         "to_squad": squad("name"),
         "whose_limits": _whose_limits(detail, names),
     }
+
+
+def _rolling(hours: str) -> str:
+    """`24-hour`, `30-day`."""
+    text = hours_text(int(hours)) if hours.isdecimal() else f"{hours} hour"
+    return text.removesuffix("s").replace(" ", "-")
 
 
 def _whose_limits(detail: Mapping[str, str], names: Names) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tidegate.console import formats
-from tidegate.core.budget_words import percent
+from tidegate.core.budget_words import hours_text, percent
 from tidegate.core.budgets import Scope, WindowKind
 from tidegate.services.budget_bars import MemberBudget
 
@@ -37,7 +37,7 @@ def budget_bar(one: MemberBudget) -> BudgetBar:
     """Amber from 80 %, red from 100 %; never rounded up."""
     gone = percent(one.standing.gone_nusd, one.limit_nusd)
     budget, kind = one.budget, WindowKind(one.budget.window)
-    window = _WINDOWS.get(kind, f"in {budget.rolling_hours} h")
+    window = _WINDOWS.get(kind, f"in {hours_text(budget.rolling_hours)}")
     whose = _WHOSE[Scope(budget.scope)]
     if budget.scope == Scope.SQUAD and budget.per_head:
         whose = "each head of the squad's"

@@ -11,7 +11,7 @@ from tidegate.services.budget_standings import BudgetStanding
 from tidegate.store.budgets import BudgetRequestRecord
 
 _MOST_REQUESTS: Final = 50
-_MOST_OTHERS: Final = 4  # and fewer where much was asked
+_MOST_OTHERS: Final = 4  # however much was asked
 _THIS: Final = {
     WindowKind.DAY: "today",
     WindowKind.WEEK: "this week",
@@ -42,7 +42,8 @@ def decisions(
 ) -> tuple[list[Decision], int]:
     """All that was asked, the first comes first, then the most urgent; and how many more there are.
 
-    Requests wait for an answer that is given nowhere else: none of them stands behind others.
+    Requests wait for an answer that is given nowhere else: none of them stands behind others, and
+    each says how its budget stands, which is not told twice.
     """
     waiting = [each for each in reversed(requests) if each.state == "open"]
     wishes = [_asked(rows, standings, each, names) for each in waiting[:_MOST_REQUESTS]]
@@ -55,7 +56,7 @@ def decisions(
         gone.setdefault(one.budget.budget_id, []).append(one)
     found = [_gone(first, len(others)) for first, *others in gone.values()]
     found += [_passing(rows, now_us, one) for one in rest if not tone_of(one) and will_pass(one)]
-    shown = found[: max(_MOST_OTHERS - len(wishes), 0)]
+    shown = found[:_MOST_OTHERS]
     return [*wishes, *shown], len(found) - len(shown)
 
 
@@ -96,34 +97,37 @@ def _asked(
     amount = formats.money(request.amount_nusd)
     told = f"Asked {rows.clock(request.created_us)}."
     if one is not None:
-        told = f"{subject_words(one)}: {standing_words(one)}. {told}"
+        told = f"{_how(one)}: {standing_words(one)}. {told}"
     return Decision(
         title=f"{names.get(request.member_id, 'A member')} asks for {amount} more",
         told=told,
         href=f"/budgets/requests/{request.request_id}",
-        tone="over" if one is not None and is_blocked(one) else "near",
+        tone="over" if one is not None and one.is_exhausted else "near",
         request_id=request.request_id,
         amount=amount,
         reason=request.reason,
     )
 
 
+def _how(one: BudgetStanding) -> str:
+    """`Aiko is blocked`, `Platform is over the soft limit`, `Platform is at 84 %`."""
+    if is_blocked(one):
+        return f"{subject_words(one)} is blocked"
+    if one.is_exhausted:
+        return f"{subject_words(one)} is over the soft limit"
+    return f"{subject_words(one)} is at {one.used_permille // 10} %"
+
+
 def _gone(one: BudgetStanding, others: int) -> Decision:
     """Where each one has its own, the one that is nearest speaks for the others."""
     stands = standing_words(one)
-    if is_blocked(one):
-        title, told = f"{subject_words(one)} is blocked", f"{stands}. Requests are refused."
-    elif one.is_exhausted:
-        title, told = (
-            f"{subject_words(one)} is over its soft limit",
-            f"{stands}. Requests still pass.",
-        )
-    else:
-        title, told = f"{subject_words(one)} is at {one.used_permille // 10} %", f"{stands}."
+    told = f"{stands}."
+    if one.is_exhausted:
+        told += " Requests are refused." if one.budget.hard else " Requests still pass."
     if others:
         told += f" Of this budget {others} more are near or over."
     return Decision(
-        title=title, told=told, href=f"/budgets/{one.budget.budget_id}", tone=tone_of(one)
+        title=_how(one), told=told, href=f"/budgets/{one.budget.budget_id}", tone=tone_of(one)
     )
 
 

@@ -228,7 +228,8 @@ class BudgetForms:
         if budget.name:
             return f"“{budget.name}”"
         if is_of_each(budget):
-            return each_words(budget).lower()
+            words = each_words(budget, self._view.squads(viewer))
+            return f"{words[0].lower()}{words[1:]}"
         found = self._view.standings(viewer, budget.budget_id)
         return found[0].title if found else budget.scope_id
 

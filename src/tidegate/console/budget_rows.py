@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from tidegate.console import formats
 from tidegate.console.period_text import day_text, moment_text
+from tidegate.core.budget_words import hours_text
 from tidegate.core.budgets import EACH, Budget, HoldMode, Scope, WindowKind
 from tidegate.core.calendar import local_time
 from tidegate.core.remotes import repository_name
@@ -91,8 +92,10 @@ class BudgetRow:
 class Rows:
     """Makes rows at a moment, in the zone of an organization."""
 
-    def __init__(self, now_us: int, time_zone: str) -> None:
+    def __init__(self, now_us: int, time_zone: str, squads: Mapping[str, str]) -> None:
+        """With what squads are called, by their ids."""
         self._now_us = now_us
+        self._squads = squads
         self._zone = ZoneInfo(time_zone)
 
     def of(
@@ -151,7 +154,7 @@ class Rows:
     def _heading(self, budget: Budget, nearest: Sequence[BudgetRow], subjects: int) -> BudgetRow:
         return BudgetRow(
             budget_id=budget.budget_id,
-            title=each_words(budget),
+            title=each_words(budget, self._squads),
             name=budget.name,
             what="",
             notes=_notes(budget),
@@ -248,16 +251,17 @@ def tone_of(one: BudgetStanding) -> str:
 
 
 def window_words(budget: Budget) -> str:
-    """`month`, `24 hours`."""
+    """`month`, `24 hours`, `30 days`."""
     if budget.window == WindowKind.ROLLING:
-        return formats.plural(budget.rolling_hours, "hour")
+        return hours_text(budget.rolling_hours)
     return budget.window
 
 
-def each_words(budget: Budget) -> str:
-    """`Each member`, `Each member of a squad`."""
+def each_words(budget: Budget, squads: Mapping[str, str]) -> str:
+    """`Each member`, `Each member of Platform`, `Each member of each squad`."""
     if budget.scope == Scope.SQUAD and budget.per_head:
-        return "Each member of each squad" if budget.scope_id == EACH else "Each member of a squad"
+        each = budget.scope_id == EACH
+        return f"Each member of {'each squad' if each else squads.get(budget.scope_id, 'a squad')}"
     return _EACH[Scope(budget.scope)]
 
 

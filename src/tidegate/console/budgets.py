@@ -78,10 +78,15 @@ class BudgetView:
         )
 
     def rows(self, viewer: Viewer) -> Rows:
-        return Rows(self.web.clock(), viewer.time_zone)
+        return Rows(self.web.clock(), viewer.time_zone, self.squads(viewer))
 
     def moment(self, viewer: Viewer, at_us: int) -> Moment:
         return self._moments.moment(viewer, at_us)
+
+    def squads(self, viewer: Viewer) -> dict[str, str]:
+        """What squads are called."""
+        found = self.services.squads.list(viewer.organization_id)
+        return {squad.record.squad_id: squad.record.name for squad in found}
 
     def names(self, viewer: Viewer) -> dict[str, str]:
         """What members are called, those who are gone too."""
@@ -229,7 +234,7 @@ class BudgetsPage:
         if one.budget.window == "month":
             return f"{local_time(one.window.start_us, ZoneInfo(viewer.time_zone)):%B}"
         known = {"day": "today", "week": "this week", "lifetime": "lifetime"}
-        return known.get(one.budget.window, f"last {one.budget.rolling_hours} hours")
+        return known.get(one.budget.window, f"last {window_words(one.budget)}")
 
     def _passed(self, viewer: Viewer, standings: Sequence[BudgetStanding]) -> dict[str, int]:
         """When soft budgets passed their limit."""

@@ -13,6 +13,7 @@ _CENT: Final = NANO_PER_USD // 100
 _SECOND_US: Final = 1_000_000
 WARN_AT: Final = (95, 75)  # percent
 _FULL: Final = 100
+_DAY_H: Final = 24
 _PERIOD: Final = {
     WindowKind.DAY: "daily",
     WindowKind.WEEK: "weekly",
@@ -52,12 +53,19 @@ def exceeded(refusal: BudgetRefusal, zone: tzinfo, now_us: int) -> Failure:
 def words(budget: Budget) -> str:
     """Which budget it is: `Your squad's monthly budget "Platform"`."""
     if budget.window == WindowKind.ROLLING:
-        period = f"{budget.rolling_hours} hour "
+        period = f"{hours_text(budget.rolling_hours).removesuffix('s')} "
     else:
         period = _PERIOD.get(WindowKind(budget.window), "")
         period += " " if period else ""
     name = f' "{budget.name}"' if budget.name else ""
     return f"{_OF[Scope(budget.scope)]} {period}budget{name}"
+
+
+def hours_text(hours: int) -> str:
+    """How long a rolling window is: `5 hours`, `24 hours`, `7 days`."""
+    if hours > _DAY_H and hours % _DAY_H == 0:
+        return f"{hours // _DAY_H:,} days"
+    return "1 hour" if hours == 1 else f"{hours:,} hours"
 
 
 def usd(nusd: int, *, up: bool = False) -> str:

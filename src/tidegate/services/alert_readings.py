@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tidegate.core.alerts import EACH, Reading, Rule, RuleKind, Scope
+from tidegate.core.budget_words import hours_text
 from tidegate.core.budgets import Budget, Subject, Window, WindowKind
 from tidegate.core.calendar import HOUR_US, hour_start_us, local_time
 from tidegate.core.model import Agent
@@ -234,7 +235,7 @@ def window_text(budget: Budget, window: Window) -> str:
 def _window_name(budget: Budget, window: Window, zone: ZoneInfo) -> str:
     match WindowKind(budget.window):
         case WindowKind.ROLLING:
-            return f"in {budget.rolling_hours} hours"
+            return f"in {hours_text(budget.rolling_hours)}"
         case WindowKind.LIFETIME:
             return "in all"
     start = local_time(window.start_us, zone)

@@ -282,14 +282,14 @@ class _Writer:
             Event.FIRED: (f"{title}: {name}", record.sentence),
             Event.REMINDER: (f"Still: {title}: {name}", record.sentence),
             Event.ENDED: (
-                f"Over: {title}: {name}",
+                f"Ended: {title}: {name}",
                 ended_sentence(rule, name, record.threshold, record.ended_value),
             ),
         }
         heading, sentence = words[event]
         facts = [("Reached", moment_text(record.at_us, self._zone))]
         if event is Event.ENDED:
-            facts.append(("Over", moment_text(record.ended_us, self._zone)))
+            facts.append(("Ended", moment_text(record.ended_us, self._zone)))
         message = Message(
             event=event,
             organization_id=record.organization_id,

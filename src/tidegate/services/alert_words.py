@@ -4,6 +4,7 @@ from datetime import tzinfo
 from typing import Final
 
 from tidegate.core.alerts import EACH, Reading, Rule, RuleKind, Scope
+from tidegate.core.budget_words import hours_text
 from tidegate.core.calendar import local_time
 
 KINDS: Final = {
@@ -168,9 +169,7 @@ def _last(hours: int) -> str:
 
 
 def _span(hours: int) -> str:
-    if hours > 24 and hours % 24 == 0:
-        return f"{hours // 24} days"
-    return "an hour" if hours == 1 else f"{hours} hours"
+    return "an hour" if hours == 1 else hours_text(hours)
 
 
 def _many(count: int, noun: str) -> str:

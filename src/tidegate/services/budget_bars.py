@@ -41,7 +41,7 @@ class BudgetBars(Service):
     def of_members(
         self, organization_id: str, keys_of: Mapping[str, Sequence[str]]
     ) -> dict[str, MemberBudget]:
-        """By member: a hard budget before a soft one, then the one that is used most.
+        """By member: the budget of which most is gone, of equal ones a hard one.
 
         Given are the keys of each member that is asked for. Who is under none is left out.
         """
@@ -75,7 +75,7 @@ class BudgetBars(Service):
                     )
                     for budget, envelope in each
                 ),
-                key=lambda one: (one.budget.hard, one.used_permille),
+                key=lambda one: (one.used_permille, one.budget.hard),
             )
             for member_id, each in wanted.items()
             if each

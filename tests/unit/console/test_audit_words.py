@@ -71,6 +71,10 @@ def entry(action: str, target: str = "", **detail: str) -> AuditEntry:
             "Made a hard 24-hour budget of $20.50 for each key",
         ),
         (
+            entry("budget.create", "bud_1", of="all", window="rolling", rolling_hours="720"),
+            "Made a soft 30-day budget of ? for all",
+        ),
+        (
             entry(
                 "budget.change",
                 "bud_1",

@@ -84,6 +84,16 @@ def test_admins_see_all_and_members_what_concerns_them(
     assert member.get(f"/budgets/{theirs.budget_id}").status_code == 404
 
 
+def test_a_budget_of_each_head_names_the_squad(world: World, owner: TestClient) -> None:
+    squad = world.services.squads.create(
+        world.organization_id, "Platform", by_role="owner", actor=Actor(world.owner_id)
+    )
+    budget = make(world, scope="squad", scope_id=squad.squad_id, per_head=True)
+    for path in ("/budgets", f"/budgets/{budget.budget_id}"):
+        assert "Each member of Platform" in owner.get(path).text
+    assert "each member of Platform" in owner.get(f"/budgets/{budget.budget_id}/delete").text
+
+
 def test_who_was_removed_is_marked_as_long_as_the_window_has_what_they_spent(
     world: World, owner: TestClient, noah: Enrolled
 ) -> None:
@@ -254,19 +264,23 @@ def test_where_each_key_has_its_own_one_says_which(
 
 def test_no_request_stands_behind_other_things(world: World, owner: TestClient) -> None:
     budget = make(world, amount_nusd=1, hard=True)
+    near = make(world, amount_nusd=6 * USD)
     full = make(world, amount_nusd=2, name="Second")
+    for _ in range(3):
+        make(world, amount_nusd=USD)
     people = [world.enroll(f"person{number}@brightwater.dev") for number in range(6)]
     paths = [ask(world, each, budget) for each in people]
     world.use(people[0], TokenCounts(output=1), Cost(output=5 * USD))
     page = owner.get("/budgets").text
     places = [page.index(path) for path in paths]
     assert places == sorted(places)
-    assert f'href="/budgets/{full.budget_id}"' not in page[: page.index("All budgets")]
-    assert "1 more" in page
-    for path in paths[1:]:
-        send(owner, f"{path}/decline")
-    page = owner.get("/budgets").text
-    assert f'href="/budgets/{full.budget_id}"' in page[: page.index("All budgets")]
+    above = page[: page.index("All budgets")]
+    assert f'href="/budgets/{full.budget_id}"' in above  # nor does what is gone behind requests
+    assert f'href="/budgets/{budget.budget_id}"' not in above  # the requests say how it stands
+    assert above.count("Brightwater is blocked: $5.00 of") == len(paths)
+    assert above.count("Brightwater is over the soft limit") == 4
+    assert f'href="/budgets/{near.budget_id}"' not in above
+    assert ">1 more<" in above
 
 
 def test_a_request_is_decided_by_a_post_alone(

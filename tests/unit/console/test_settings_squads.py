@@ -205,16 +205,23 @@ def test_the_bar_of_the_nearest_budget(world: World, owner: TestClient) -> None:
         world.organization_id, world.owner_id, "codex", actor=Actor("cli")
     )
     assert "tg-budget" not in owner.get("/my-usage").text
-    put_budget(world, name="All", amount_nusd=0)
     put_budget(world, scope="member", scope_id=EACH, hard=True, window="month")
     put_budget(world, scope="repository", scope_id=EACH, hard=True, amount_nusd=0, rolling_hours=1)
     keys_of: dict[str, list[str]] = {world.owner_id: [], "mem_x": []}
     bars = world.services.budget_bars.of_members(world.organization_id, keys_of)
-    assert bars[world.owner_id].budget.scope == "member"  # hard first, though the other is full
+    assert bars[world.owner_id].budget.scope == "member"
     for path in ("/my-usage", "/"):
         page = owner.get(path).text
         if "tg-budget" in page:
             assert "<strong>0 %</strong> of $10.00 this month" in page
+    put_budget(world, amount_nusd=0, window="rolling", rolling_hours=720)
+    bars = world.services.budget_bars.of_members(world.organization_id, keys_of)
+    assert budget_bar(bars[world.owner_id]).told == "of shared $0.00 in 30 days"  # soft, and gone
+    put_budget(
+        world, scope="member", scope_id=EACH, hard=True, amount_nusd=0, window="day", mode=""
+    )
+    bars = world.services.budget_bars.of_members(world.organization_id, keys_of)
+    assert bars[world.owner_id].budget.hard  # of equal ones
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tidegate.core.budget_words import exceeded, standing_headers, usd, words
+from tidegate.core.budget_words import exceeded, hours_text, standing_headers, usd, words
 from tidegate.core.budgets import Budget, BudgetRefusal, Standing, Subject
 
 CENT = 10_000_000
@@ -51,11 +51,23 @@ def test_it_says_which_how_much_when_and_how_to_ask() -> None:
 
 
 @pytest.mark.parametrize(
+    ("hours", "expected"),
+    [
+        (1, "1 hour"), (5, "5 hours"), (24, "24 hours"), (36, "36 hours"), (48, "2 days"),
+        (168, "7 days"), (720, "30 days"), (2159, "2,159 hours"),
+    ],
+)  # fmt: skip
+def test_how_long_a_rolling_window_is(hours: int, expected: str) -> None:
+    assert hours_text(hours) == expected
+
+
+@pytest.mark.parametrize(
     ("fields", "expected"),
     [
         ({"window": "day"}, "Your organization's daily budget"),
         ({"window": "week", "scope": "key"}, "This key's weekly budget"),
         ({"window": "rolling", "rolling_hours": 5}, "Your organization's 5 hour budget"),
+        ({"window": "rolling", "rolling_hours": 720}, "Your organization's 30 day budget"),
         ({"scope": "repository", "name": "x"}, 'This repository\'s monthly budget "x"'),
     ],
 )
