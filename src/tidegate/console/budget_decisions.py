@@ -110,11 +110,11 @@ def _asked(
 
 
 def _how(one: BudgetStanding) -> str:
-    """`Aiko is blocked`, `Platform is over the soft limit`, `Platform is at 84 %`."""
+    """`Aiko is blocked`, `Platform is over its soft limit`, `Platform is at 84 %`."""
     if is_blocked(one):
         return f"{subject_words(one)} is blocked"
     if one.is_exhausted:
-        return f"{subject_words(one)} is over the soft limit"
+        return f"{subject_words(one)} is over its soft limit"
     return f"{subject_words(one)} is at {one.used_permille // 10} %"
 
 

@@ -1,6 +1,7 @@
 """The budget that is nearest to its end, of each of some members: what their cards show."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,6 +21,7 @@ from tidegate.core.calendar import HOUR_US
 from tidegate.services.context import Service
 
 _NO_CARD = {Scope.REPOSITORY, Scope.SESSION}  # they are about no member
+_NEAR_PERMILLE: Final = 800
 
 
 class MemberBudget(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,8 @@ class BudgetBars(Service):
         self, organization_id: str, keys_of: Mapping[str, Sequence[str]]
     ) -> dict[str, MemberBudget]:
         """By member: the budget of which most is gone, of equal ones a hard one.
+
+        The organization's, which says the same of all, stands behind others until it is near.
 
         Given are the keys of each member that is asked for. Who is under none is left out.
         """
@@ -75,7 +79,7 @@ class BudgetBars(Service):
                     )
                     for budget, envelope in each
                 ),
-                key=lambda one: (one.used_permille, one.budget.hard),
+                key=_urgency,
             )
             for member_id, each in wanted.items()
             if each
@@ -85,6 +89,11 @@ class BudgetBars(Service):
         """Changes with the windows and raises of budgets, if there are any; 0 if not."""
         with self._directory.reading() as reads:
             return self._clock() // HOUR_US if reads.budgets(organization_id) else 0
+
+
+def _urgency(one: MemberBudget) -> tuple[bool, int, bool]:
+    is_own = one.budget.scope != Scope.ORGANIZATION
+    return is_own or one.used_permille >= _NEAR_PERMILLE, one.used_permille, one.budget.hard
 
 
 def _subjects(

@@ -278,7 +278,7 @@ def test_no_request_stands_behind_other_things(world: World, owner: TestClient) 
     assert f'href="/budgets/{full.budget_id}"' in above  # nor does what is gone behind requests
     assert f'href="/budgets/{budget.budget_id}"' not in above  # the requests say how it stands
     assert above.count("Brightwater is blocked: $5.00 of") == len(paths)
-    assert above.count("Brightwater is over the soft limit") == 4
+    assert above.count("Brightwater is over its soft limit") == 4
     assert f'href="/budgets/{near.budget_id}"' not in above
     assert ">1 more<" in above
 

@@ -9,6 +9,7 @@ from tests.unit.console.forms import send
 
 from tidegate.console.budget_bar import budget_bar
 from tidegate.core.budgets import EACH, Budget, Standing
+from tidegate.core.model import Cost, TokenCounts
 from tidegate.services.audit import Actor
 from tidegate.services.budget_bars import MemberBudget
 
@@ -198,6 +199,21 @@ def test_only_admins_and_of_the_own_organization(world: World, client: TestClien
 
 
 # Budgets on cards
+
+
+@pytest.mark.parametrize(("limit", "scope"), [(13, "member"), (12, "organization")])
+def test_the_bar_of_the_organization_once_it_is_near(
+    world: World, owner: TestClient, limit: int, scope: str
+) -> None:
+    noah = world.services.enrolment.enroll_member(
+        world.organization_id, world.owner_id, "codex", actor=Actor("cli")
+    )
+    world.use(noah, TokenCounts(output=1), Cost(output=10_000_000_000))
+    put_budget(world, amount_nusd=limit * 1_000_000_000)
+    put_budget(world, scope="member", scope_id=EACH, amount_nusd=20_000_000_000)
+    owner.get("/budgets")
+    found = world.services.budget_bars.of_members(world.organization_id, {world.owner_id: []})
+    assert found[world.owner_id].budget.scope == scope
 
 
 def test_the_bar_of_the_nearest_budget(world: World, owner: TestClient) -> None:
