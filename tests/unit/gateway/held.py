@@ -95,7 +95,7 @@ class MemoryHolds:
     def standings(self, organization_id: str, envelopes: Sequence[Envelope]) -> list[Standing]:
         return [self._standing(envelope) for envelope in envelopes]
 
-    def subjects(self, organization_id: str, envelopes: Sequence[Envelope], **_: int) -> list[Any]:
+    def subjects(self, organization_id: str, envelopes: Sequence[Envelope], **_: Any) -> list[Any]:
         return [{} for _ in envelopes]
 
     def drop_recorded(self, event_ids: Sequence[str]) -> None: ...
