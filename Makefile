@@ -60,7 +60,7 @@ agents: .venv/dev.installed ## Install the pinned coding agents that the wire te
 # On two cores beside browsers and agents a deadline may pass: what failed is tried once more, by itself,
 # and stays in the output.
 again = || { echo "Once more what failed:"; $(1) --last-failed --last-failed-no-failures none; }
-SLOW := $(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade -m slow
+SLOW := $(BIN)/pytest tests/unit tests/property tests/golden tests/port tests/upgrade -m "slow and not soak"
 WIRE := $(BIN)/pytest tests/wire -m "not soak"
 BROWSER := $(BIN)/pytest tests/browser -m "not soak"
 
@@ -86,6 +86,7 @@ slow-tests: .venv/dev.installed
 soak: agents ## The long forms of the tests, full counts
 	$(BIN)/pytest tests -m soak
 	TIDEGATE_TEST_EFFORT=10 $(BIN)/pytest tests/property --timeout 1800
+	TIDEGATE_TEST_EFFORT=1 $(BIN)/pytest tests/unit/console/api_v1/test_schemathesis.py
 
 .PHONY: fuzz
 fuzz: .venv/dev.installed ## Fuzz parsers and readers, ARGS="--seconds 600 TARGET"

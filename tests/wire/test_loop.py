@@ -64,7 +64,7 @@ def test_a_request_does_not_keep_the_loop(name: str) -> None:
         LocalGateway(upstream, loop=loop) as gateway,
     ):
         spent = []
-        for _ in range(3):
+        for _ in range(6):  # what else the machine does may slow down some
             loop.forget()
             with RawClient(gateway.port) as client:
                 assert client.send(data).response().status in {200, 400}

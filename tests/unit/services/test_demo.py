@@ -119,7 +119,9 @@ def test_its_squads_have_their_members_and_their_sums(demo: tuple[SqlStore, Open
     assert pool.standing.spent_nusd < sum(groups[m].cost_nusd for m in product.member_ids)
 
 
-@pytest.mark.parametrize("when", ["as it is", "early on the first of a month"])
+@pytest.mark.parametrize(
+    "when", ["as it is", pytest.param("early on the first of a month", marks=pytest.mark.soak)]
+)
 def test_its_budgets_show_what_there_is_to_see(
     when: str, tmp_path: Path, demo: tuple[SqlStore, Opened]
 ) -> None:

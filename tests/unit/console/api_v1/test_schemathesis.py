@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import pytest
 import schemathesis
 from schemathesis.engine import events, from_schema
 from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.browser.world import PUBLIC_URL, World
-from tests.effort import examples
+from tests.effort import EFFORT, examples
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 OWNER = b"Bearer of-the-owner"
@@ -60,6 +61,11 @@ def faults(schema: Any) -> Iterator[str]:
                 yield f"{found.failure.title}: {found.failure.message} {found.code_sample}"
 
 
+def _number(label: str) -> int:
+    """The same on every machine and in every run."""
+    return crc32(label.encode())
+
+
 def test_the_api_keeps_what_its_description_promises(world: World) -> None:
     config = schemathesis.Config.from_dict(
         {
@@ -76,5 +82,8 @@ def test_the_api_keeps_what_its_description_promises(world: World) -> None:
     schema = schemathesis.openapi.from_asgi(
         "/api/v1/openapi.json", app, config=config, headers={"host": host}
     )
-    assert list(faults(schema)) == []
-    assert app.requests > 1000
+    tried: Any = schema
+    if EFFORT < 1:  # every third operation; the soak takes all
+        tried = schema.include(lambda context: _number(context.operation.label) % 3 == 0)
+    assert list(faults(tried)) == []
+    assert app.requests > (1000 if EFFORT >= 1 else 300)
